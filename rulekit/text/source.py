@@ -1,0 +1,64 @@
+"""Texts and places in them; a text may be embedded in another (a condition inside YAML).
+
+Offsets count characters from 0; lines and columns shown to people count from 1.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceText:
+    """A piece of text with the name a person knows it by.
+
+    Attributes:
+        outer: The text this one was cut out of (a rule file), or None.
+        offsets: For embedded text: offset in `outer` of each character, plus one for the end;
+            shape ``(len(text) + 1,)``. Folding and escapes make this more than an addition.
+    """
+
+    name: str
+    text: str
+    outer: SourceText | None = None
+    offsets: tuple[int, ...] = ()
+    _lines: list[int] = field(default_factory=list, repr=False)
+
+    def locate(self, offset: int) -> tuple[int, int]:
+        """Return line and column, both counted from 1, of a character offset of this text."""
+        if not self._lines:
+            self._lines.append(0)
+            self._lines.extend(i + 1 for i, char in enumerate(self.text) if char == "\n")
+        line = bisect_right(self._lines, offset)
+        return line, offset - self._lines[line - 1] + 1
+
+    def span(self, start: int, end: int) -> Span:
+        """Return the half-open range ``[start, end)`` of this text."""
+        return Span(self, start, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Half-open range ``[start, end)`` of character offsets, counted from 0."""
+
+    source: SourceText
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The characters covered."""
+        return self.source.text[self.start : self.end]
+
+    def outermost(self) -> Span:
+        """Return the same place in the file that the text came from."""
+        span = self
+        while span.source.outer is not None and span.source.offsets:
+            offsets, last = span.source.offsets, len(span.source.offsets) - 1
+            start = offsets[min(span.start, last)]
+            # The end is where the last covered character ends, not where the next one begins:
+            # a folded line break between the two belongs to neither.
+            end = offsets[min(span.end - 1, last)] + 1 if span.end > span.start else start
+            span = Span(span.source.outer, start, end)
+        return span

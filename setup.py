@@ -1,0 +1,56 @@
+"""Build of the extension modules; everything else about the package is in pyproject.toml.
+
+RULEKIT_SANITIZE=1            address and undefined-behaviour sanitizers, no optimisation
+RULEKIT_PGO=generate|use      profile-guided optimisation (profiles live in build/pgo)
+"""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+ROOT = Path(__file__).parent
+SANITIZE = os.environ.get("RULEKIT_SANITIZE") == "1"
+PGO = os.environ.get("RULEKIT_PGO", "")
+if PGO not in ("", "generate", "use"):
+    raise SystemExit(f"RULEKIT_PGO={PGO}: say generate or use")
+
+compile_args = ["-O3", "-fno-strict-aliasing", "-Wno-unused-function", "-Wno-unused-variable"]
+link_args: list[str] = []
+if SANITIZE:
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-omit-frame-pointer"]
+    compile_args = ["-O1", "-g", "-fno-strict-aliasing", *flags]
+    link_args = list(flags)
+if PGO:
+    profiles = ROOT / "build" / "pgo"
+    flags = [f"-fprofile-{PGO}={profiles}", "-fprofile-update=atomic"]
+    if PGO == "use":
+        flags = [f"-fprofile-use={profiles}", "-fprofile-partial-training", "-Wno-missing-profile"]
+    compile_args += flags
+    link_args += flags
+
+extensions = [
+    Extension(
+        ".".join(path.relative_to(ROOT).with_suffix("").parts),
+        [str(path.relative_to(ROOT))],
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+    )
+    for path in sorted((ROOT / "rulekit").rglob("*.pyx"))
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        nthreads=0,
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": False,
+        },
+    )
+)
