@@ -1,0 +1,316 @@
+# What was true when the event happened: threads, fds, users, containers. The contract between the
+# modules that fill it (capture/_snapshot, state/_update) and those that read it (state/_fields).
+# Everything is owned by the State; strings belong to its StrTable. One State, one thread at a time.
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from rulekit.native._event cimport EventView, MAX_PARAMS, Param
+from rulekit.native._scratch cimport Scratch
+from rulekit.native._strings cimport Str, StrTable
+
+cdef enum FdType:            # ids of the capture format (fd_types)
+    FD_UNINITIALIZED = -1
+    FD_UNKNOWN = 0
+    FD_FILE = 1
+    FD_DIRECTORY = 2
+    FD_IPV4_SOCK = 3
+    FD_IPV6_SOCK = 4
+    FD_IPV4_SERVSOCK = 5
+    FD_IPV6_SERVSOCK = 6
+    FD_FIFO = 7
+    FD_UNIX_SOCK = 8
+    FD_EVENT = 9
+    FD_UNSUPPORTED = 10
+    FD_SIGNALFD = 11
+    FD_EVENTPOLL = 12
+    FD_INOTIFY = 13
+    FD_TIMERFD = 14
+    FD_NETLINK = 15
+    FD_FILE_V2 = 16
+    FD_BPF = 17
+    FD_USERFAULTFD = 18
+    FD_IOURING = 19
+    FD_MEMFD = 20
+    FD_PIDFD = 21
+
+cdef enum L4Proto:
+    L4_UNKNOWN = 0
+    L4_NA = 1
+    L4_TCP = 2
+    L4_UDP = 3
+    L4_ICMP = 4
+    L4_RAW = 5
+
+cdef enum FdFlags:
+    FDF_FROM_PROC = 1
+    FDF_ROLE_CLIENT = 2
+    FDF_ROLE_SERVER = 4
+    FDF_CONNECTED = 8
+    FDF_PENDING = 16
+    FDF_FAILED = 32
+    FDF_CLONED = 64
+    FDF_UPPER = 128
+    FDF_LOWER = 256
+
+cdef struct Fd:
+    int64_t num
+    int32_t type             # FdType
+    uint32_t flags           # FdFlags
+    uint32_t open_flags      # PPM_O_ bits as stored (see state-engine: kernel and stored values)
+    uint32_t version         # changes whenever name, tuple, role or type change; never 0
+    Str* name
+    Str* name_raw
+    Str* old_name            # name when it was last looked up (fd.name_changed); NULL: never
+    uint64_t ino
+    uint32_t dev
+    uint32_t mount_id
+    int64_t pid              # pidfd
+    uint8_t l4proto          # L4Proto
+    uint16_t sport           # client -> server orientation
+    uint16_t dport
+    uint8_t sip[16]          # IPv4 uses the first 4 bytes (network order)
+    uint8_t dip[16]
+    uint64_t unix_src
+    uint64_t unix_dst
+
+cdef struct FdTable:         # open addressing by fd number
+    Fd** slots
+    uint32_t n_slots         # power of two, or 0
+    uint32_t n_fds
+    int64_t last_num         # one-entry cache
+    Fd* last
+
+# PPM_CL_ bits (own numbering of the capture format) that the engine itself uses
+cdef enum ThreadFlags:
+    CL_CLONE_FILES = 1 << 0
+    CL_CLONE_FS = 1 << 1
+    CL_CLONE_NEWPID = 1 << 7
+    CL_CLONE_PARENT = 1 << 10
+    CL_CLONE_THREAD = 1 << 15
+    CL_CLONE_VFORK = 1 << 19
+    CL_CLONE_INVERTED = 1 << 25
+    CL_NAME_CHANGED = 1 << 26
+    CL_CLOSED = 1 << 27
+    CL_ACTIVE = 1 << 28
+    CL_CHILD_IN_PIDNS = 1 << 29
+    CL_IS_MAIN_THREAD = 1 << 30
+    CL_PIPE_SRC = 1 << 31
+    # PIPE_DST does not fit 32 bits with the others: see Thread.pipe_dst
+
+cdef struct Group:           # a thread group
+    int64_t pid
+    Thread** threads         # main thread first when known
+    uint32_t n_threads
+    uint32_t cap_threads
+    int32_t n_alive
+    bint reaper
+
+cdef struct Thread:
+    # identity and what the hot loop reads
+    int64_t tid
+    int64_t pid              # thread group
+    int64_t ptid
+    uint32_t flags           # ThreadFlags
+    uint32_t version         # changes whenever a process-scoped field may have changed; never 0 (from State.next_version)
+    void* words              # the matcher's rule words for this version, or NULL; owned by the matcher's cache
+    uint32_t words_version
+    uint32_t ancestry_version   # State.ancestry_version when words were built
+    Group* group             # NULL: not linked
+    FdTable fds              # used unless CL_CLONE_FILES is set
+    Str* comm
+    Str* exe
+    Str* exepath
+    Str* args                # NUL-separated, each with a final NUL, without argv[0]
+    Str* env                 # as args; of the main thread for others
+    Str* cgroups             # NUL-separated subsystem=path, each with a final NUL
+    Str* cwd                 # kept on the main thread, ends with "/"
+    Str* root
+    Str* cmdline             # built when first asked for; NULL: not yet. Reset whenever comm or args change
+    Str* container_id        # "" = host
+    int64_t vtid, vpid, sid, pgid, vpgid, reaper_tid
+    uint32_t uid, gid, loginuid, tty
+    uint64_t cap_inheritable, cap_permitted, cap_effective
+    uint64_t exe_ino, exe_ino_ctime, exe_ino_mtime
+    uint64_t exe_ino_ctime_duration_clone_ts, exe_ino_ctime_duration_pidns_start
+    uint64_t clone_ts, lastexec_ts, pidns_init_start_ts
+    bint exe_writable, exe_upper_layer, exe_lower_layer, exe_from_memfd, pipe_dst
+    int64_t fdlimit
+    uint32_t vm_size, vm_rss, vm_swap
+    uint64_t pf_major, pf_minor
+    uint64_t exectime, total_exectime
+    # parent links: children form an intrusive list
+    Thread* parent
+    Thread* first_child
+    Thread* next_sibling
+    Thread* prev_sibling
+    # section 3 of the state engine: what the previous event of the thread was
+    int32_t last_event_type  # -1: none
+    int64_t last_event_fd
+    uint64_t last_event_ts
+    uint8_t* enter_bytes     # copy of the stored enter event (owned), for its parameters
+    uint32_t enter_cap
+    int32_t enter_type       # -1: none
+    uint32_t enter_nparams
+    uint32_t enter_lens[MAX_PARAMS]
+    int32_t prev_cpu_count   # procinfo bookkeeping
+    uint64_t cpu_user_prev, cpu_system_prev
+    Thread* hash_next
+    Thread* free_next
+
+cdef struct Account:         # a user or a group of (container id, id)
+    Str* container_id
+    uint32_t id
+    uint32_t gid
+    bint is_group
+    Str* name
+    Str* home
+    Str* shell
+    Account* hash_next
+
+cdef struct Mount:
+    Str* source
+    Str* dest
+    Str* mode
+    Str* propagation
+    bint rw
+
+cdef struct Label:
+    Str* key
+    Str* value
+
+cdef struct Container:
+    Str* id                  # short id, key of the table; "" = host
+    Str* full_id
+    int32_t type
+    bint has_metadata        # False: nothing but the id is known, other fields are null
+    Str* name
+    Str* image
+    Str* image_id
+    Str* image_repo
+    Str* image_tag
+    Str* image_digest
+    Str* ip
+    Str* cni_json
+    Str* user
+    Str* pod_sandbox_id
+    bint privileged, host_pid, host_network, host_ipc, is_pod_sandbox
+    Label* labels            # owned
+    uint32_t n_labels
+    Label* pod_labels        # owned
+    uint32_t n_pod_labels
+    Mount* mounts            # owned
+    uint32_t n_mounts
+    Container* hash_next
+
+cdef struct Interface:
+    bint v6
+    uint8_t addr[16]
+    uint8_t mask[16]
+    uint8_t bcast[16]
+    uint64_t link_speed
+    Str* name
+
+cdef struct Limits:
+    uint32_t max_threads         # 262144
+    uint32_t max_fds             # 4096 per table
+    uint32_t max_containers
+    uint32_t max_accounts
+
+cdef struct Counters:
+    uint64_t threads_refused, fds_refused, containers_refused, accounts_refused
+    uint64_t placeholders        # threads made up for unknown tids
+    uint64_t bad_params          # parameters that were too short or malformed and ignored
+
+cdef struct State:
+    StrTable* strings            # owned
+    Thread** thread_buckets      # owned
+    uint32_t n_thread_buckets
+    uint32_t n_threads
+    int64_t last_tid
+    Thread* last_thread
+    Thread* free_threads
+    void* thread_slabs           # owned
+    void* fd_slabs               # owned
+    Fd* free_fds
+    void* groups                 # owned hash of Group*, by pid (see _threads.pyx)
+    Account** account_buckets
+    uint32_t n_accounts
+    Container** container_buckets
+    uint32_t n_containers
+    Interface* interfaces
+    uint32_t n_interfaces
+    uint64_t boot_ns             # machine info
+    uint32_t n_cpus
+    char hostname[129]
+    uint32_t next_version        # source of Thread.version and Fd.version
+    uint32_t ancestry_version    # changes whenever any process-scoped fact of any thread that may be an ancestor changes
+    uint32_t account_version     # changes with the user and group tables
+    uint32_t container_version   # changes with container metadata
+    # removals put off until the next event (section 1, step 3)
+    int64_t pending_thread       # tid of the last procexit, or -1
+    int64_t pending_fd_tid
+    int64_t pending_fds_first
+    int64_t pending_fds_last     # inclusive; first > last: none
+    # recent exits ring: (caller, child) pairs, see clone in state-engine.md section 4
+    int64_t exit_tid[64]
+    uint64_t exit_ts[64]
+    uint32_t exit_pos
+    Limits limits
+    Counters counters
+    Scratch scratch              # owned; reset at each event
+
+
+# The event in its state: what extractors and predicates see.
+cdef struct Context:
+    State* state
+    const EventView* ev
+    Thread* thread               # event's thread, or NULL
+    Fd* fd                       # event's fd object, or NULL
+    int64_t fd_num               # lastevent_fd of the thread: what fd.num shows
+    bint has_retval
+    int64_t retval
+    bint visible                 # False: never shown to rules (enter events kept as parameter source, leading state events)
+    const EventView* enter       # the stored enter event valid for this exit, or NULL (points into scratch)
+    Container* event_container   # container of an add/remove event itself, or NULL
+
+
+cdef State* state_new(const Limits* limits) noexcept nogil       # NULL: no memory
+cdef void state_free(State* state) noexcept nogil
+cdef void state_reset(State* state) noexcept nogil               # new section: forget everything but limits and counters
+cdef void state_collect(State* state) noexcept nogil             # mark and sweep of strings; call at event boundaries
+
+# threads (state/_threads.pyx)
+cdef Thread* find_thread(State* state, int64_t tid) noexcept nogil
+cdef Thread* add_thread(State* state, int64_t tid) noexcept nogil        # defaults of the data model; replaces an old one; NULL: limit reached (counted)
+cdef void link_thread(State* state, Thread* thread) noexcept nogil       # group and parent
+cdef void remove_thread(State* state, int64_t tid) noexcept nogil        # with reparenting, see procexit
+cdef Thread* main_thread(Thread* thread) noexcept nogil                  # NULL: none
+cdef FdTable* fd_table(State* state, Thread* thread) noexcept nogil      # NULL: none
+cdef void touch_thread(State* state, Thread* thread) noexcept nogil      # new version; call after changing process-scoped facts
+cdef bint is_invalid(const Thread* thread) noexcept nogil
+cdef bint in_pidns(const Thread* thread) noexcept nogil
+
+# fds (state/_fds.pyx)
+cdef Fd* find_fd(FdTable* table, int64_t num) noexcept nogil
+cdef Fd* add_fd(State* state, FdTable* table, int64_t num) noexcept nogil # cleared entry, replaces an old one; NULL: limit reached (counted)
+cdef void remove_fd(State* state, FdTable* table, int64_t num) noexcept nogil
+cdef void clear_fds(State* state, FdTable* table) noexcept nogil
+cdef bint copy_fds(State* state, FdTable* target, const FdTable* source) noexcept nogil
+cdef Str* socket_name(State* state, const Fd* fd) noexcept nogil          # interned tuple text of the fd's addresses
+
+# accounts, containers (state/_accounts.pyx, state/_containers.pyx)
+cdef Account* find_account(State* state, Str* container_id, uint32_t id, bint is_group) noexcept nogil
+cdef Account* add_account(State* state, Str* container_id, uint32_t id, bint is_group) noexcept nogil
+cdef void remove_account(State* state, Str* container_id, uint32_t id, bint is_group) noexcept nogil
+cdef Container* find_container(State* state, Str* id) noexcept nogil
+cdef Str* container_id_of(State* state, Str* cgroups) noexcept nogil      # "" = host; remembered per cgroups string
+cdef bint address_is_local(State* state, const uint8_t* addr, bint v6) noexcept nogil
+
+# events (state/_update.pyx)
+cdef void state_import_done(State* state) noexcept nogil     # after the metadata blocks: link threads, fix sockets, container ids
+cdef void state_event(State* state, const EventView* ev, Context* out) noexcept nogil  # pipeline steps 3 to 6 for a converted event
+cdef void state_event_done(State* state, Context* ctx) noexcept nogil                    # step 8, after rules have seen the event
+# step 5 for container/user/group/async events that lead a file is the same state_event
+
+# paths (state/_paths.pyx)
+cdef Str* concat_path(State* state, const char* dir, uint32_t dir_len, const char* path, uint32_t path_len) noexcept nogil
