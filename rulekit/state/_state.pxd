@@ -82,20 +82,20 @@ cdef struct FdTable:         # open addressing by fd number
 
 # PPM_CL_ bits (own numbering of the capture format) that the engine itself uses
 cdef enum ThreadFlags:
-    CL_CLONE_FILES = 1 << 0
-    CL_CLONE_FS = 1 << 1
-    CL_CLONE_NEWPID = 1 << 7
-    CL_CLONE_PARENT = 1 << 10
-    CL_CLONE_THREAD = 1 << 15
-    CL_CLONE_VFORK = 1 << 19
-    CL_CLONE_INVERTED = 1 << 25
-    CL_NAME_CHANGED = 1 << 26
-    CL_CLOSED = 1 << 27
-    CL_ACTIVE = 1 << 28
-    CL_CHILD_IN_PIDNS = 1 << 29
-    CL_IS_MAIN_THREAD = 1 << 30
-    CL_PIPE_SRC = 1 << 31
-    # PIPE_DST does not fit 32 bits with the others: see Thread.pipe_dst
+    CL_CLONE_FILES = 1
+    CL_CLONE_NEWPID = 64
+    CL_CLONE_PARENT = 256
+    CL_CLONE_THREAD = 8192
+    CL_CLONE_INVERTED = 65536
+    CL_NAME_CHANGED = 131072
+    CL_CLOSED = 262144           # dead
+    CL_ACTIVE = 524288
+    CL_CLONE_NEWUSER = 1048576
+    CL_PIPE_SRC = 2097152
+    CL_PIPE_DST = 4194304
+    CL_CLONE_VFORK = 134217728
+    CL_CHILD_IN_PIDNS = 536870912
+    CL_IS_MAIN_THREAD = 1073741824
 
 cdef struct Group:           # a thread group
     int64_t pid
@@ -133,7 +133,7 @@ cdef struct Thread:
     uint64_t exe_ino, exe_ino_ctime, exe_ino_mtime
     uint64_t exe_ino_ctime_duration_clone_ts, exe_ino_ctime_duration_pidns_start
     uint64_t clone_ts, lastexec_ts, pidns_init_start_ts
-    bint exe_writable, exe_upper_layer, exe_lower_layer, exe_from_memfd, pipe_dst
+    bint exe_writable, exe_upper_layer, exe_lower_layer, exe_from_memfd
     int64_t fdlimit
     uint32_t vm_size, vm_rss, vm_swap
     uint64_t pf_major, pf_minor
@@ -278,39 +278,3 @@ cdef State* state_new(const Limits* limits) noexcept nogil       # NULL: no memo
 cdef void state_free(State* state) noexcept nogil
 cdef void state_reset(State* state) noexcept nogil               # new section: forget everything but limits and counters
 cdef void state_collect(State* state) noexcept nogil             # mark and sweep of strings; call at event boundaries
-
-# threads (state/_threads.pyx)
-cdef Thread* find_thread(State* state, int64_t tid) noexcept nogil
-cdef Thread* add_thread(State* state, int64_t tid) noexcept nogil        # defaults of the data model; replaces an old one; NULL: limit reached (counted)
-cdef void link_thread(State* state, Thread* thread) noexcept nogil       # group and parent
-cdef void remove_thread(State* state, int64_t tid) noexcept nogil        # with reparenting, see procexit
-cdef Thread* main_thread(Thread* thread) noexcept nogil                  # NULL: none
-cdef FdTable* fd_table(State* state, Thread* thread) noexcept nogil      # NULL: none
-cdef void touch_thread(State* state, Thread* thread) noexcept nogil      # new version; call after changing process-scoped facts
-cdef bint is_invalid(const Thread* thread) noexcept nogil
-cdef bint in_pidns(const Thread* thread) noexcept nogil
-
-# fds (state/_fds.pyx)
-cdef Fd* find_fd(FdTable* table, int64_t num) noexcept nogil
-cdef Fd* add_fd(State* state, FdTable* table, int64_t num) noexcept nogil # cleared entry, replaces an old one; NULL: limit reached (counted)
-cdef void remove_fd(State* state, FdTable* table, int64_t num) noexcept nogil
-cdef void clear_fds(State* state, FdTable* table) noexcept nogil
-cdef bint copy_fds(State* state, FdTable* target, const FdTable* source) noexcept nogil
-cdef Str* socket_name(State* state, const Fd* fd) noexcept nogil          # interned tuple text of the fd's addresses
-
-# accounts, containers (state/_accounts.pyx, state/_containers.pyx)
-cdef Account* find_account(State* state, Str* container_id, uint32_t id, bint is_group) noexcept nogil
-cdef Account* add_account(State* state, Str* container_id, uint32_t id, bint is_group) noexcept nogil
-cdef void remove_account(State* state, Str* container_id, uint32_t id, bint is_group) noexcept nogil
-cdef Container* find_container(State* state, Str* id) noexcept nogil
-cdef Str* container_id_of(State* state, Str* cgroups) noexcept nogil      # "" = host; remembered per cgroups string
-cdef bint address_is_local(State* state, const uint8_t* addr, bint v6) noexcept nogil
-
-# events (state/_update.pyx)
-cdef void state_import_done(State* state) noexcept nogil     # after the metadata blocks: link threads, fix sockets, container ids
-cdef void state_event(State* state, const EventView* ev, Context* out) noexcept nogil  # pipeline steps 3 to 6 for a converted event
-cdef void state_event_done(State* state, Context* ctx) noexcept nogil                    # step 8, after rules have seen the event
-# step 5 for container/user/group/async events that lead a file is the same state_event
-
-# paths (state/_paths.pyx)
-cdef Str* concat_path(State* state, const char* dir, uint32_t dir_len, const char* path, uint32_t path_len) noexcept nogil
