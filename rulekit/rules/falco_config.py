@@ -95,7 +95,7 @@ _KNOWN = {
 
 
 def read_falco_config(path: str | Path, overrides: Sequence[str] = ()) -> FalcoConfig:
-    """Read a ``falco.yaml``; relative rule files are relative to the working directory, as in Falco.
+    """Read a ``falco.yaml``; relative rule files count from the working directory, as in Falco.
 
     Args:
         overrides: ``key=value`` texts as given to ``-o``: ``json_output=true``,
