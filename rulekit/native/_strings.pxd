@@ -21,7 +21,7 @@ cdef struct StrTable:
     Str** buckets
     uint32_t n_buckets        # power of two
     uint32_t n_strings
-    uint64_t n_bytes          # payload bytes held
+    uint64_t n_bytes          # bytes held, with 64 of overhead for each string
     uint64_t soft_limit_bytes # a collection is due when n_bytes passes it (strtab_wants_collection)
     uint64_t hard_limit_bytes # beyond it `intern` answers with `empty` and counts
     uint64_t n_refused        # strings that were not stored because of the hard limit or no memory
@@ -30,6 +30,11 @@ cdef struct StrTable:
     uint32_t next_id
     Str* empty                # ""
     Str* na                   # "<NA>"
+    uint64_t first_soft_limit_bytes
+    uint64_t refused_at_sweep # n_refused when the last collection ended
+    uint32_t* free_ids        # owned: ids of collected strings
+    uint32_t n_free_ids
+    uint32_t cap_free_ids
 
 
 cdef StrTable* strtab_new(uint64_t soft_limit_bytes, uint64_t hard_limit_bytes) noexcept nogil  # NULL: no memory
