@@ -1,9 +1,9 @@
 # Textual joining and normalising of paths.
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
-from rulekit.native._event cimport EventView
 from rulekit.native._strings cimport Str
-from rulekit.state._state cimport Account, Container, Context, Fd, FdTable, State, Thread
+from rulekit.state._state cimport State
 
 cdef Str* concat_path(State* state, const char* dir, uint32_t dir_len, const char* path, uint32_t path_len) noexcept nogil
+cdef Str* concat_dir(State* state, const char* dir, uint32_t dir_len, const char* path, uint32_t path_len) noexcept nogil  # the same with a final "/"

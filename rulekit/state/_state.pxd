@@ -99,11 +99,12 @@ cdef enum ThreadFlags:
 
 cdef struct Group:           # a thread group
     int64_t pid
-    Thread** threads         # main thread first when known
+    Thread* first            # main thread first when known; list by Thread.group_next
+    Thread* last
     uint32_t n_threads
-    uint32_t cap_threads
     int32_t n_alive
     bint reaper
+    Group* hash_next
 
 cdef struct Thread:
     # identity and what the hot loop reads
@@ -154,6 +155,8 @@ cdef struct Thread:
     uint32_t enter_lens[MAX_PARAMS]
     int32_t prev_cpu_count   # procinfo bookkeeping
     uint64_t cpu_user_prev, cpu_system_prev
+    Thread* group_next
+    Thread* group_prev
     Thread* hash_next
     Thread* free_next
 
@@ -213,6 +216,7 @@ cdef struct Interface:
 cdef struct Limits:
     uint32_t max_threads         # 262144
     uint32_t max_fds             # 4096 per table
+    uint32_t max_fds_total       # in all tables together
     uint32_t max_containers
     uint32_t max_accounts
 
@@ -220,6 +224,7 @@ cdef struct Counters:
     uint64_t threads_refused, fds_refused, containers_refused, accounts_refused
     uint64_t placeholders        # threads made up for unknown tids
     uint64_t bad_params          # parameters that were too short or malformed and ignored
+    uint64_t enters_refused      # enter events too large, or too many of them, to be remembered
 
 cdef struct State:
     StrTable* strings            # owned
@@ -232,13 +237,20 @@ cdef struct State:
     void* thread_slabs           # owned
     void* fd_slabs               # owned
     Fd* free_fds
-    void* groups                 # owned hash of Group*, by pid (see _threads.pyx)
-    Account** account_buckets
+    uint32_t n_fds_total
+    uint64_t hash_seed           # keys the tables, so that crafted ids cannot pile up in one bucket
+    Group** group_buckets        # owned, by pid
+    uint32_t n_group_buckets
+    uint32_t n_groups
+    Account** account_buckets    # owned
+    uint32_t n_account_buckets
     uint32_t n_accounts
-    Container** container_buckets
+    Container** container_buckets   # owned
+    uint32_t n_container_buckets
     uint32_t n_containers
-    Interface* interfaces
+    Interface* interfaces        # owned
     uint32_t n_interfaces
+    void* container_memo         # owned: container id by cgroups text (see _containers.pyx)
     uint64_t boot_ns             # machine info
     uint32_t n_cpus
     char hostname[129]
@@ -247,16 +259,21 @@ cdef struct State:
     uint32_t account_version     # changes with the user and group tables
     uint32_t container_version   # changes with container metadata
     # removals put off until the next event (section 1, step 3)
-    int64_t pending_thread       # tid of the last procexit, or -1
+    bint has_pending_thread
+    int64_t pending_thread       # tid of the last procexit
     int64_t pending_fd_tid
     int64_t pending_fds_first
     int64_t pending_fds_last     # inclusive; first > last: none
     # recent exits ring: (caller, child) pairs, see clone in state-engine.md section 4
-    int64_t exit_tid[64]
+    int64_t exit_tid[64]         # the caller: parent of the thread that exited
+    int64_t exit_child[64]
     uint64_t exit_ts[64]
     uint32_t exit_pos
     Limits limits
     Counters counters
+    bint leading                 # only container, user, group and async events were seen so far
+    uint64_t enter_bytes_held    # by the enter_bytes of all threads
+    EventView enter_view         # what Context.enter points to
     Scratch scratch              # owned; reset at each event
 
 
@@ -270,11 +287,23 @@ cdef struct Context:
     bint has_retval
     int64_t retval
     bint visible                 # False: never shown to rules (enter events kept as parameter source, leading state events)
-    const EventView* enter       # the stored enter event valid for this exit, or NULL (points into scratch)
+    const EventView* enter       # the stored enter event valid for this exit, or NULL (State.enter_view)
     Container* event_container   # container of an add/remove event itself, or NULL
 
 
-cdef State* state_new(const Limits* limits) noexcept nogil       # NULL: no memory
+cdef void default_limits(Limits* limits) noexcept nogil
+cdef State* state_new(const Limits* limits) noexcept nogil       # NULL limits: the defaults; NULL: no memory
 cdef void state_free(State* state) noexcept nogil
 cdef void state_reset(State* state) noexcept nogil               # new section: forget everything but limits and counters
 cdef void state_collect(State* state) noexcept nogil             # mark and sweep of strings; call at event boundaries
+
+
+cdef inline uint32_t new_version(State* state) noexcept nogil:
+    state.next_version += 1
+    if state.next_version == 0:
+        state.next_version = 1
+    return state.next_version
+
+
+cdef inline uint32_t hash_id(const State* state, int64_t id) noexcept nogil:
+    return <uint32_t> (((<uint64_t> id ^ state.hash_seed) * <uint64_t> 0x9E3779B97F4A7C15) >> 32)
