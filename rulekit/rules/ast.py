@@ -33,7 +33,11 @@ class TransformNode:
 
 @dataclass(frozen=True, slots=True)
 class LiteralNode:
-    """A literal; `text` is unescaped, one character a byte where ``\\xHH`` made it (latin-1)."""
+    """A literal; `text` is unescaped.
+
+    A byte from 0x80 up that was written ``\\xHH`` is a lone surrogate in `text` (PEP 383):
+    ``text.encode("utf-8", "surrogateescape")`` gives the bytes meant.
+    """
 
     text: str
     quoted: bool
