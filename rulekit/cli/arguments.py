@@ -1,0 +1,68 @@
+"""Arguments that several commands share, and the types of their values."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rulekit.alert import PRIORITIES, priority_number
+from rulekit.errors import RulekitError
+
+
+def priority(text: str) -> str:
+    """Return a priority in its printed spelling; for argparse."""
+    try:
+        return PRIORITIES[priority_number(text)]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_capture(parser: argparse.ArgumentParser) -> None:
+    """Add ``-e CAPTURE``."""
+    parser.add_argument(
+        "-e",
+        "--capture",
+        metavar="CAPTURE",
+        required=True,
+        help="capture to read: .scap, plain or gzip",
+    )
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Add ``--format``."""
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="text (default) or json"
+    )
+
+
+def read_json_lines(path: str) -> Iterator[tuple[int, Any]]:
+    """Yield line number and value of each line that is not blank; ``-`` is standard input.
+
+    Raises:
+        RulekitError: The file cannot be read or a line is not JSON; names the line.
+    """
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise RulekitError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            yield number, json.loads(line)
+        except (ValueError, RecursionError):
+            raise RulekitError(f"{path}:{number}: not JSON") from None
+
+
+def read_conditions(path: str) -> list[str]:
+    """Return the conditions of a file of JSON strings, one a line."""
+    conditions = []
+    for number, value in read_json_lines(path):
+        if not isinstance(value, str):
+            raise RulekitError(f"{path}:{number}: a condition is a JSON string")
+        conditions.append(value)
+    return conditions

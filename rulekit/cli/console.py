@@ -1,0 +1,85 @@
+"""What commands write besides their data: messages, progress, summaries; all on stderr."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rulekit.engine._loop import EventLoop
+    from rulekit.engine.stats import Stats
+
+_SHOW_AFTER_S = 1.0
+_REDRAW_S = 0.1
+
+
+def say(message: str) -> None:
+    """Write one message, named after the program; nothing happens when stderr is gone."""
+    try:
+        print(f"rulekit: {message}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        return
+
+
+class Progress:
+    """A bar on the terminal, drawn only when the work lasts longer than a second.
+
+    Args:
+        enabled: False draws nothing; the default draws on a terminal only.
+    """
+
+    def __init__(self, enabled: bool | None = None) -> None:
+        self._enabled = sys.stderr.isatty() if enabled is None else enabled
+        self._started_s = time.monotonic()
+        self._drawn_s = self._started_s + _SHOW_AFTER_S - _REDRAW_S
+        self._visible = False
+
+    def update(self, loop: EventLoop) -> None:
+        """Redraw when it is time."""
+        now_s = time.monotonic()
+        if not self._enabled or now_s - self._drawn_s < _REDRAW_S:
+            return
+        self._drawn_s = now_s
+        events, share = loop.events, loop.share_read
+        rate = events / (now_s - self._started_s)
+        text = f"{events:,} events  {rate:,.0f}/s"
+        if share is not None:
+            width = max(10, min(40, shutil.get_terminal_size().columns - len(text) - 12))
+            full = int(share * width)
+            text = f"[{'#' * full}{'.' * (width - full)}] {share:4.0%}  {text}"
+        sys.stderr.write(f"\r\x1b[2K{text}")
+        sys.stderr.flush()
+        self._visible = True
+
+    def clear(self) -> None:
+        """Take the bar away, so that other lines can be written."""
+        if self._visible:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+            self._visible = False
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``1 alert``, ``2 alerts``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def summary(stats: Stats) -> str:
+    """Return the summary of a run, one line and then one per rule that matched."""
+    matches = sum(stats.alerts.values())
+    head = (
+        f"{count(stats.events, 'event')} in {stats.elapsed_s:.2f} s"
+        f" ({stats.events_per_s:.0f} events/s), {count(stats.drops, 'drop')},"
+        f" {matches} {'match' if matches == 1 else 'matches'}"
+    )
+    if not stats.complete:
+        head += " (partial)"
+    lines = [head]
+    width = len(str(max(stats.alerts.values(), default=0)))
+    for rule, number in sorted(stats.alerts.items(), key=lambda item: (-item[1], item[0])):
+        lines.append(f"  {number:>{width}}  {rule}")
+    for name, number in sorted(stats.counters.items()):
+        lines.append(f"  note: {name.replace('_', ' ')}: {number}")
+    return "\n".join(lines)

@@ -1,0 +1,106 @@
+"""The command `rulekit`: finds the subcommand, turns every error into one line and an exit code.
+
+Exit codes: 0 all well; 1 findings (bad rules, failed case, ``--fail-on``); 2 could not do it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn, Protocol
+
+from rulekit import __version__
+from rulekit.cli.console import say
+from rulekit.errors import RulekitError
+
+COMMANDS = ("run", "test", "check", "fields", "events")
+
+EPILOG = """\
+data goes to stdout, everything else to stderr
+exit codes: 0 all well, 1 findings (bad rules, failed case, --fail-on), 2 could not do it
+
+`rulekit COMMAND --help` shows examples.
+"""
+
+
+class Command(Protocol):
+    """What a module of a command offers."""
+
+    HELP: str
+    DESCRIPTION: str
+    EXAMPLES: tuple[tuple[str, str], ...]
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the arguments."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do the work and return the exit code."""
+
+
+def command(name: str) -> Command:
+    """Return the module of a command; modules import what they need only when they run."""
+    module: Command = import_module(f"rulekit.cli.{name}")  # type: ignore[assignment]
+    return module
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\ntry `{self.prog} --help`\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser with every command."""
+    parser = _Parser(
+        prog="rulekit",
+        description="Runs, tests and checks Falco rules over recorded system calls.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"rulekit {__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+    for name in COMMANDS:
+        module = command(name)
+        examples = "\n".join(f"  # {why}\n  {line}" for line, why in module.EXAMPLES)
+        sub = subparsers.add_parser(
+            name,
+            help=module.HELP,
+            description=module.DESCRIPTION,
+            epilog=f"examples:\n{examples}\n",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader has seen enough. Python flushes stdout once more on exit: give it a place.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    except RulekitError as error:
+        say(str(error))
+        return 2
+    except OSError as error:
+        say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return 2
+    except Exception as error:
+        if os.environ.get("RULEKIT_TRACEBACK") == "1":
+            raise
+        what = " ".join(str(error).split())
+        say(f"internal error: {type(error).__name__}: {what} (RULEKIT_TRACEBACK=1 shows where)")
+        return 2

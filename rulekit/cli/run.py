@@ -1,0 +1,178 @@
+"""``rulekit run``: rules over a capture, alerts out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rulekit.alert import priority_number
+from rulekit.cli.arguments import add_format, priority
+from rulekit.cli.console import Progress, count, say, summary
+from rulekit.errors import SinkError, SourceError
+
+if TYPE_CHECKING:
+    from rulekit.alert import Alert
+    from rulekit.engine.pipeline import Engine
+    from rulekit.formats.base import Formatter
+    from rulekit.sinks.file import DescriptorSink
+
+HELP = "run rules over a capture and print alerts"
+DESCRIPTION = """\
+Runs rules over a capture and prints one alert per line. A summary goes to stderr. When the
+capture is damaged or the disk is full, the alerts up to there are kept, and the exit code is 2."""
+EXAMPLES = (
+    (
+        "rulekit run -r rulesets/credential_access/rules.yaml"
+        " -e rulesets/captures/attack-host.scap.gz",
+        "the alerts of one ruleset",
+    ),
+    (
+        "rulekit run -r rulesets/persistence/rules.yaml -e rulesets/captures/attack-host.scap.gz"
+        " --format json --min-priority warning",
+        "as JSON lines, without the less urgent ones",
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    what = parser.add_argument_group("what to run")
+    what.add_argument(
+        "-r",
+        "--rules",
+        metavar="RULES",
+        action="append",
+        required=True,
+        type=Path,
+        help="rules file; more of them are loaded in the order given",
+    )
+    what.add_argument(
+        "-e",
+        "--capture",
+        metavar="CAPTURE",
+        required=True,
+        help="capture to read: .scap, plain or gzip",
+    )
+    what.add_argument(
+        "--all-rules", action="store_true", help="also run rules marked `enabled: false`"
+    )
+    what.add_argument(
+        "--min-priority",
+        metavar="P",
+        type=priority,
+        help="leave out rules less urgent than P (emergency ... debug)",
+    )
+    what.add_argument(
+        "--matching",
+        choices=("all", "first"),
+        default="all",
+        help="report all rules that match an event (default), or the first by definition",
+    )
+    how = parser.add_argument_group("how to print")
+    add_format(how)
+    how.add_argument("-o", "--output", metavar="FILE", help="write alerts to FILE, not to stdout")
+    how.add_argument(
+        "--iso8601", action="store_true", help="print times with date and in UTC, not local"
+    )
+    how.add_argument("-q", "--quiet", action="store_true", help="no summary, no progress bar")
+    how.add_argument(
+        "--fail-on",
+        metavar="P",
+        type=priority,
+        help="exit with 1 when there was an alert of priority P or more urgent",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the alerts of a capture; 2 when the rules or the capture cannot be used."""
+    from rulekit.cli.rules import load_or_explain
+
+    ruleset = load_or_explain(args.rules, all_rules=args.all_rules)
+    if ruleset is None:
+        return 2
+    from rulekit.engine.pipeline import Engine
+
+    engine = Engine(ruleset, matching=args.matching, min_priority=args.min_priority)
+    if not engine.rules:
+        say("no rule is left to run: all are disabled, for another source or below --min-priority")
+    sink = _sink(args.output)
+    bar = Progress(False if args.quiet else None)
+    watch = _Watch(args.fail_on)
+    error = _deliver(engine, args.capture, watch, _formatter(args), sink, bar)
+    if error is not None:
+        say(error)
+    if not args.quiet:
+        print(summary(engine.stats), file=sys.stderr)
+    return 2 if error is not None else int(watch.seen)
+
+
+class _Watch:
+    """Remembers whether an alert was as urgent as ``--fail-on`` says."""
+
+    def __init__(self, limit: str | None) -> None:
+        self._limit = -1 if limit is None else priority_number(limit)
+        self.seen = False
+
+    def look(self, alert: Alert) -> None:
+        if not self.seen:
+            self.seen = priority_number(alert.priority) <= self._limit
+
+
+def _deliver(
+    engine: Engine,
+    capture: str,
+    watch: _Watch,
+    formatter: Formatter,
+    sink: DescriptorSink,
+    bar: Progress,
+) -> str | None:
+    """Send every alert to the sink; return what went wrong, or None.
+
+    What was found before the error is delivered and stays.
+    """
+    alerts = engine.run(capture, progress=bar.update)
+    error: str | None = None
+    try:
+        for alert in alerts:
+            watch.look(alert)
+            bar.clear()
+            sink.write(formatter.format(alert))
+    except SourceError as problem:
+        error = str(problem)
+        if engine.stats.events:
+            error += "; what was found before is kept: the output is partial"
+    except SinkError as problem:
+        error = f"{problem}; the output is partial: it holds {count(sink.lines, 'alert')}"
+    finally:
+        bar.clear()
+        alerts.close()
+    try:
+        sink.close()
+    except SinkError as problem:
+        if error is None:
+            error = f"{problem}; the output is partial: it holds {count(sink.lines, 'alert')}"
+    if error is not None:
+        engine.stats.complete = False
+    return error
+
+
+def _formatter(args: argparse.Namespace) -> Formatter:
+    if args.format == "json":
+        from rulekit.formats.json import JsonFormatter
+
+        return JsonFormatter(iso8601=args.iso8601)
+    from rulekit.formats.text import TextFormatter
+
+    return TextFormatter(iso8601=args.iso8601)
+
+
+def _sink(path: str | None) -> DescriptorSink:
+    if path is None:
+        from rulekit.sinks.stdout import StdoutSink
+
+        return StdoutSink()
+    from rulekit.sinks.file import FileSink
+
+    return FileSink(path)
