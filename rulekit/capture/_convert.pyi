@@ -1,0 +1,3 @@
+Source = tuple[str, int, int, int | None]
+
+def plan_of(type_id: int, n: int) -> str | tuple[str, int, list[Source], int | None]: ...

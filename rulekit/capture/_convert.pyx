@@ -1,0 +1,496 @@
+"""Plans that turn outdated event forms into current ones.
+
+The rules of ``tables/event_converter.json`` are steps, up to a dozen one after the other for one
+event. Which steps apply depends on type and parameter count alone, so each chain is followed once,
+at import, and becomes one plan: for each parameter of the final form, where its bytes come from.
+"""
+
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memset
+
+from rulekit.native._event cimport EF_LARGE_PAYLOAD, N_EVENT_TYPES, event_infos, n_event_types
+
+from rulekit.schema.events import event_table, load_table
+
+cdef enum:
+    N_SETS = 8192            # of remembered enter events; power of two
+    N_WAYS = 4
+    NO_CUT = 0xffffffff
+    TYPE_DROP_E = 148
+    TYPE_DROP_X = 149
+
+cdef enum SourceKind:
+    FROM_OLD = 0             # parameter `index` of the event in the file
+    FROM_ENTER = 1           # parameter `index` of the remembered enter event
+    FROM_STATIC = 2          # the fill bytes
+    FROM_CALLBACK = 3        # JSON text made of an old container event
+
+cdef enum Terminal:
+    END_DELIVER = 0
+    END_DROP = 1
+    END_STORE = 2
+    END_STORE_AND_PASS = 3
+    END_NO_RULE = 4
+    END_TOO_MANY = 5
+
+cdef struct Source:
+    uint8_t kind
+    uint8_t index
+    bint ones                # fill bytes are FF instead of 0
+    uint32_t fill_len        # of FROM_STATIC, and of FROM_ENTER without an enter event
+    uint32_t cut             # widest value of the target type
+
+cdef struct Plan:
+    uint8_t terminal
+    bint uses_enter
+    bint in_order            # no parameter is moved: those before `n_same` stay, the others are new
+    uint16_t enter_type      # what the remembered event must be
+    uint16_t to
+    uint32_t n
+    uint32_t n_same          # leading parameters that stay as they are
+    Source sources[MAX_PARAMS]
+
+# More than enough for the threads of a machine inside a system call; each buffer that outgrows the
+# entry counts towards the limit, beyond which all such buffers are given up together.
+cdef uint64_t MAX_BIG_BYTES = 64 << 20
+
+cdef uint8_t[16] ZEROS
+cdef uint8_t[16] ONES
+memset(ZEROS, 0, 16)
+memset(ONES, 0xff, 16)
+
+cdef uint8_t* _classes = NULL
+cdef uint8_t* _shapes = NULL
+cdef uint16_t* _plan_of = NULL       # index into _plans, parallel to _classes
+cdef Plan* _plans = NULL
+
+
+# --- compilation of the rules, once at import ---------------------------------------------------
+
+_WIDTHS = {
+    "INT8": 1, "INT16": 2, "INT32": 4, "INT64": 8, "UINT8": 1, "UINT16": 2, "UINT32": 4,
+    "UINT64": 8, "ERRNO": 8, "FD": 8, "PID": 8, "SYSCALLID": 2, "SIGTYPE": 1, "RELTIME": 8,
+    "ABSTIME": 8, "PORT": 2, "L4PROTO": 1, "SOCKFAMILY": 1, "BOOL": 4, "IPV4ADDR": 4, "FLAGS8": 1,
+    "FLAGS16": 2, "FLAGS32": 4, "UID": 4, "GID": 4, "DOUBLE": 8, "SIGSET": 4, "IPV6ADDR": 16,
+    "MODE": 4, "ENUMFLAGS8": 1, "ENUMFLAGS16": 2, "ENUMFLAGS32": 4, "FD32": 4, "PID32": 4,
+}  # types that are not here have no fixed width
+_TERMINALS = {
+    "deliver": END_DELIVER, "drop": END_DROP, "store": END_STORE,
+    "store_and_pass": END_STORE_AND_PASS, "no_rule": END_NO_RULE, "too_many": END_TOO_MANY,
+}
+_KINDS = {"old": FROM_OLD, "enter": FROM_ENTER, "static": FROM_STATIC, "callback": FROM_CALLBACK}
+
+
+def _static(str type_name, str what):
+    """Return the fill of a parameter: (length, ones)."""
+    if what == "empty":
+        return 0, False
+    return _WIDTHS.get(type_name, 0), type_name in ("UID", "GID")
+
+
+def _follow(int type_id, int n, list events, dict rules, int max_rounds):
+    """Follow the chain of conversions of one form to its end.
+
+    Returns:
+        (terminal, final type, sources, enter type or None); a source is (kind, index, fill length,
+        fill with ones, cut).
+    """
+    sources = [("old", i, 0, False, None) for i in range(n)]
+    enter_type = None
+    for _ in range(max_rounds):
+        event = events[type_id]
+        flags = event["flags"]
+        is_exit = event["dir"] == "<"
+        if "UNUSED" in flags:
+            return "drop", type_id, sources, enter_type
+        if "CONVERTER_MANAGED" not in flags:
+            dropped = "OLD_VERSION" in flags and not is_exit
+            return "drop" if dropped else "deliver", type_id, sources, enter_type
+        if is_exit:
+            if n > len(event["params"]):
+                return "too_many", type_id, sources, enter_type
+            if n == len(event["params"]) and "OLD_VERSION" not in flags:
+                return "deliver", type_id, sources, enter_type
+        rule = rules.get((type_id, n))
+        if rule is None:
+            return "no_rule", type_id, sources, enter_type
+        action = rule["action"]
+        if action == "pass":
+            return "deliver", type_id, sources, enter_type
+        if action in ("store", "store_and_pass"):
+            return action, type_id, sources, enter_type
+        target = rule["to"] if action == "change_type" else type_id
+        made = [] if action == "change_type" else list(sources)
+        # A rule that used the enter event forgets it: a later round of the chain sees none.
+        enter_gone = enter_type is not None
+        for param in rule["params"]:
+            name = events[target]["params"][len(made)]["type"].removeprefix("PT_")
+            width = _WIDTHS.get(name)
+            origin = param["from"]
+            if origin == "old":
+                kind, index, fill, ones, cut = sources[param["index"]]
+                if width is not None:
+                    fill = min(fill, width)
+                    cut = width if cut is None else min(cut, width)
+                made.append((kind, index, fill, ones, cut))
+            elif origin == "enter" and not enter_gone:
+                enter_type = type_id - 1
+                made.append(("enter", param["index"], *_static(name, param["missing"]), width))
+            elif origin == "callback":
+                made.append(("callback", 0, 0, False, None))
+            else:
+                what = param["missing"] if origin == "enter" else origin
+                made.append(("static", 0, *_static(name, what), None))
+        sources, type_id, n = made, target, len(made)
+    raise ValueError(f"conversion of event type {type_id} does not end")
+
+
+cdef int _fill_plan(Plan* plan, str terminal, int to, list sources, object enter_type) except -1:
+    cdef uint32_t i
+    if len(sources) > MAX_PARAMS:
+        raise ValueError(f"event type {to} has too many parameters")
+    plan.terminal = _TERMINALS[terminal]
+    plan.to = to
+    plan.n = len(sources)
+    plan.uses_enter = enter_type is not None
+    plan.enter_type = 0 if enter_type is None else enter_type
+    for i, (kind, index, fill, ones, cut) in enumerate(sources):
+        plan.sources[i].kind = _KINDS[kind]
+        plan.sources[i].index = index
+        plan.sources[i].fill_len = fill
+        plan.sources[i].ones = ones
+        plan.sources[i].cut = NO_CUT if cut is None else cut
+    while plan.n_same < plan.n and sources[plan.n_same] == ("old", plan.n_same, 0, False, None):
+        plan.n_same += 1
+    plan.in_order = all(s[0] != "old" and s[0] != "callback" for s in sources[plan.n_same:])
+    return 0
+
+
+cdef int _compile() except -1:
+    global _classes, _shapes, _plan_of, _plans, event_classes, type_shapes
+    cdef list events = event_table()["events"]
+    cdef dict table = load_table("event_converter")
+    cdef dict rules = {(r["event"], r["nparams"]): r for r in table["rules"]}
+    cdef list plans = []
+    cdef int t, n, cell, last
+    _classes = <uint8_t*> calloc(N_EVENT_TYPES, CLASS_COLUMNS)
+    _shapes = <uint8_t*> calloc(N_EVENT_TYPES, 1)
+    _plan_of = <uint16_t*> calloc(N_EVENT_TYPES * CLASS_COLUMNS, sizeof(uint16_t))
+    if _classes == NULL or _shapes == NULL or _plan_of == NULL:
+        raise MemoryError
+    for t in range(n_event_types):
+        _shapes[t] = event_infos[t].nparams
+        if event_infos[t].flags & EF_LARGE_PAYLOAD:
+            _shapes[t] |= TYPE_LARGE
+        flags = events[t]["flags"]
+        last = CLASS_COLUMNS - 1
+        # Forms without a rule all share one answer; only managed types differ by count.
+        for n in range(CLASS_COLUMNS if "CONVERTER_MANAGED" in flags else 1):
+            terminal, to, sources, enter_type = _follow(t, n, events, rules, table["max_rounds"])
+            cell = t * CLASS_COLUMNS + n
+            unchanged = to == t and sources == [("old", i, 0, False, None) for i in range(n)]
+            if unchanged and terminal in ("deliver", "drop", "no_rule", "too_many"):
+                _classes[cell] = {"deliver": CLASS_DELIVER, "drop": CLASS_DROP,
+                                  "no_rule": CLASS_NO_RULE, "too_many": CLASS_TOO_MANY}[terminal]
+            else:
+                _classes[cell] = CLASS_PLAN
+                _plan_of[cell] = len(plans)
+                plans.append((terminal, to, sources, enter_type))
+        if "CONVERTER_MANAGED" not in flags:
+            cell = t * CLASS_COLUMNS
+            if t == TYPE_DROP_E or t == TYPE_DROP_X:
+                _classes[cell] = CLASS_LOSS
+            memset(&_classes[cell], _classes[cell], CLASS_COLUMNS)
+    _plans = <Plan*> calloc(len(plans), sizeof(Plan))
+    if _plans == NULL:
+        raise MemoryError
+    for n, (terminal, to, sources, enter_type) in enumerate(plans):
+        _fill_plan(&_plans[n], terminal, to, sources, enter_type)
+    event_classes = _classes
+    type_shapes = _shapes
+    return 0
+
+
+_compile()
+
+
+# --- remembered enter events --------------------------------------------------------------------
+
+cdef Converter* converter_new() noexcept nogil:
+    cdef Converter* c = <Converter*> calloc(1, sizeof(Converter))
+    if c == NULL:
+        return NULL
+    c.tids = <int64_t*> calloc(N_SETS * N_WAYS, sizeof(int64_t))
+    c.enters = <Enter*> calloc(N_SETS * N_WAYS, sizeof(Enter))
+    if c.tids == NULL or c.enters == NULL:
+        converter_free(c)
+        return NULL
+    return c
+
+
+cdef void converter_free(Converter* c) noexcept nogil:
+    cdef uint32_t i
+    if c == NULL:
+        return
+    if c.enters != NULL and c.big_bytes != 0:
+        for i in range(N_SETS * N_WAYS):
+            free(c.enters[i].big)
+    free(c.tids)
+    free(c.enters)
+    free(c.text)
+    free(c)
+
+
+cdef void converter_reset(Converter* c) noexcept nogil:
+    cdef uint32_t i
+    for i in range(N_SETS * N_WAYS):
+        c.enters[i].valid = False
+
+
+cdef inline Enter* _find(Converter* c, int64_t tid) noexcept nogil:
+    """Return the valid enter event of a thread, or NULL."""
+    cdef uint32_t first = (<uint32_t> tid & (N_SETS - 1)) * N_WAYS
+    cdef uint32_t way
+    for way in range(N_WAYS):
+        if c.tids[first + way] == tid and c.enters[first + way].valid:
+            return &c.enters[first + way]
+    return NULL
+
+
+cdef Enter* _slot(Converter* c, int64_t tid) noexcept nogil:
+    """Return the entry to store an enter event of a thread in, evicting the oldest of its set."""
+    cdef uint32_t first = (<uint32_t> tid & (N_SETS - 1)) * N_WAYS
+    cdef uint32_t way
+    cdef uint32_t chosen = first
+    for way in range(first, first + N_WAYS):
+        if c.tids[way] == tid:
+            return &c.enters[way]
+    for way in range(first, first + N_WAYS):
+        if not c.enters[way].valid:
+            chosen = way
+            break
+        if c.enters[way].stamp < c.enters[chosen].stamp:
+            chosen = way
+    if c.enters[chosen].valid:
+        c.n_evicted += 1
+        c.enters[chosen].valid = False
+    c.tids[chosen] = tid
+    return &c.enters[chosen]
+
+
+cdef void _give_up_big(Converter* c) noexcept nogil:
+    cdef uint32_t i
+    for i in range(N_SETS * N_WAYS):
+        if c.enters[i].big != NULL:
+            if c.enters[i].valid and c.enters[i].offsets[c.enters[i].n] > sizeof(c.enters[i].small):
+                c.n_evicted += 1
+                c.enters[i].valid = False
+            free(c.enters[i].big)
+            c.enters[i].big = NULL
+            c.enters[i].big_cap = 0
+    c.big_bytes = 0
+
+
+cdef inline const uint8_t* _bytes_of(const Enter* enter) noexcept nogil:
+    if enter.offsets[enter.n] > sizeof(enter.small):
+        return enter.big
+    return enter.small
+
+
+cdef void _store(Converter* c, const EventView* ev, uint32_t n, bint in_one) noexcept nogil:
+    """Remember an enter event; its bytes are copied, for the window moves on.
+
+    `in_one`: the parameters lie back to back, as they do in the file.
+    """
+    cdef Enter* enter = _slot(c, ev.tid)
+    cdef uint8_t* target = enter.small
+    cdef uint8_t* grown
+    cdef uint32_t total = 0
+    cdef uint32_t i
+    enter.valid = False
+    for i in range(n):
+        enter.offsets[i] = total
+        total += ev.params[i].len
+    enter.offsets[n] = total
+    if total > sizeof(enter.small):
+        if total > enter.big_cap:
+            if c.big_bytes + total > MAX_BIG_BYTES:
+                _give_up_big(c)
+            grown = <uint8_t*> realloc(enter.big, total)
+            if grown == NULL:
+                c.n_evicted += 1
+                return
+            c.big_bytes += total - enter.big_cap
+            enter.big = grown
+            enter.big_cap = total
+        target = enter.big
+    if total:
+        if in_one:
+            memcpy(target, ev.params[0].ptr, total)
+        else:
+            for i in range(n):
+                memcpy(target + enter.offsets[i], ev.params[i].ptr, ev.params[i].len)
+    c.stores += 1
+    enter.stamp = c.stores
+    enter.type = ev.type
+    enter.n = n
+    enter.valid = True
+
+
+# --- conversion of one event --------------------------------------------------------------------
+
+cdef uint64_t _json_text(uint8_t* out, const uint8_t* text, uint32_t length) noexcept nogil:
+    """Write a quoted JSON string of a text cut at its first NUL; at most 6 * length + 2 bytes."""
+    cdef const char* digits = b"0123456789abcdef"
+    cdef uint64_t at = 1
+    cdef uint32_t i
+    cdef uint8_t byte
+    out[0] = c'"'
+    for i in range(length):
+        byte = text[i]
+        if byte == 0:
+            break
+        if byte == c'"' or byte == c'\\':
+            out[at] = c'\\'
+            out[at + 1] = byte
+            at += 2
+        elif byte < 0x20:
+            memcpy(out + at, b"\\u00", 4)
+            out[at + 4] = digits[byte >> 4]
+            out[at + 5] = digits[byte & 15]
+            at += 6
+        else:
+            out[at] = byte
+            at += 1
+    out[at] = c'"'
+    return at + 1
+
+
+cdef uint64_t _json_key(uint8_t* out, const char* text, uint32_t length) noexcept nogil:
+    memcpy(out, text, length)
+    return length
+
+
+cdef void _container_json(Converter* c, const EventView* ev, uint32_t n,
+                          const uint8_t** ptr, uint32_t* length) noexcept nogil:
+    """Make the JSON text of an old container event (id, type, name, image), NUL included."""
+    cdef uint64_t room = 128
+    cdef uint64_t at = 0
+    cdef uint32_t i
+    cdef uint32_t kind = 0
+    cdef uint8_t[10] digits
+    cdef uint8_t* grown
+    ptr[0] = ZEROS
+    length[0] = 0
+    if n < 4:
+        return
+    for i in range(4):
+        room += 6 * <uint64_t> ev.params[i].len
+    if room > c.text_cap:
+        grown = <uint8_t*> realloc(c.text, room)
+        if grown == NULL:
+            return
+        c.text = grown
+        c.text_cap = room
+    memcpy(&kind, ev.params[1].ptr, min(ev.params[1].len, <uint32_t> 4))
+    at += _json_key(c.text + at, b'{"id":', 6)
+    at += _json_text(c.text + at, ev.params[0].ptr, ev.params[0].len)
+    at += _json_key(c.text + at, b',"type":', 8)
+    i = 10
+    while True:
+        i -= 1
+        digits[i] = c'0' + kind % 10
+        kind //= 10
+        if kind == 0:
+            break
+    memcpy(c.text + at, &digits[i], 10 - i)
+    at += 10 - i
+    at += _json_key(c.text + at, b',"name":', 8)
+    at += _json_text(c.text + at, ev.params[2].ptr, ev.params[2].len)
+    at += _json_key(c.text + at, b',"image":', 9)
+    at += _json_text(c.text + at, ev.params[3].ptr, ev.params[3].len)
+    c.text[at] = c'}'
+    c.text[at + 1] = 0
+    ptr[0] = c.text
+    length[0] = <uint32_t> (at + 2)
+
+
+cdef int convert(Converter* c, EventView* ev, uint32_t n) noexcept nogil:
+    cdef uint32_t cell = ev.type * CLASS_COLUMNS + min(n, <uint32_t> CLASS_COLUMNS - 1)
+    cdef const Plan* plan = &_plans[_plan_of[cell]]
+    cdef const Source* source
+    cdef Enter* enter = NULL
+    cdef const uint8_t* enter_bytes = NULL
+    cdef EventView moved
+    cdef const EventView* old = ev
+    cdef uint32_t i, length
+    if plan.terminal == END_STORE and plan.n == plan.n_same:
+        _store(c, ev, plan.n, True)
+        return CONVERT_SKIP
+    if plan.terminal == END_DROP:
+        return CONVERT_SKIP
+    if plan.terminal == END_NO_RULE or plan.terminal == END_TOO_MANY:
+        ev.type = plan.to
+        return CONVERT_NO_RULE if plan.terminal == END_NO_RULE else CONVERT_TOO_MANY
+    if plan.uses_enter:
+        enter = _find(c, ev.tid)
+        if enter != NULL:
+            # Forgotten either way: the exit of a mismatched one was lost.
+            enter.valid = False
+            if enter.type == plan.enter_type:
+                enter_bytes = _bytes_of(enter)
+            else:
+                c.n_mismatched += 1
+                enter = NULL
+    if not plan.in_order:
+        memcpy(moved.params, ev.params, n * sizeof(ev.params[0]))
+        old = &moved
+    for i in range(plan.n_same, plan.n):
+        source = &plan.sources[i]
+        if source.kind == FROM_OLD:
+            ev.params[i].ptr = old.params[source.index].ptr
+            ev.params[i].len = min(old.params[source.index].len, source.cut)
+        elif source.kind == FROM_ENTER and enter != NULL and source.index < enter.n:
+            length = enter.offsets[source.index + 1] - enter.offsets[source.index]
+            ev.params[i].ptr = enter_bytes + enter.offsets[source.index]
+            ev.params[i].len = min(length, source.cut)
+        elif source.kind == FROM_CALLBACK:
+            _container_json(c, old, n, &ev.params[i].ptr, &ev.params[i].len)
+        else:
+            ev.params[i].ptr = &ONES[0] if source.ones else &ZEROS[0]
+            ev.params[i].len = source.fill_len
+    ev.type = plan.to
+    ev.nparams = plan.n
+    ev.info = &event_infos[plan.to]
+    if plan.terminal == END_STORE or plan.terminal == END_STORE_AND_PASS:
+        _store(c, ev, plan.n, plan.n == plan.n_same)
+        if plan.terminal == END_STORE:
+            return CONVERT_SKIP
+    return CONVERT_DELIVER
+
+
+def plan_of(int type_id, int n):
+    """Describe what becomes of a form, for tests and debugging.
+
+    Returns:
+        "deliver", "drop", "no_rule" or "too_many" for forms that need no plan; else (terminal,
+        final type, sources as tuples (kind, index, fill length, cut or None), enter type or None).
+    """
+    if not 0 <= type_id < n_event_types or n < 0:
+        raise ValueError(f"no such event type: {type_id}")
+    cdef int cell = type_id * CLASS_COLUMNS + min(n, CLASS_COLUMNS - 1)
+    cdef int kind = _classes[cell]
+    cdef const Plan* plan
+    cdef uint32_t i
+    if kind != CLASS_PLAN:
+        return {CLASS_DELIVER: "deliver", CLASS_LOSS: "deliver", CLASS_DROP: "drop",
+                CLASS_NO_RULE: "no_rule", CLASS_TOO_MANY: "too_many"}[kind]
+    plan = &_plans[_plan_of[cell]]
+    terminal = {v: k for k, v in _TERMINALS.items()}[plan.terminal]
+    kinds = {v: k for k, v in _KINDS.items()}
+    sources = []
+    for i in range(plan.n):
+        cut = plan.sources[i].cut
+        sources.append((kinds[plan.sources[i].kind], plan.sources[i].index,
+                        plan.sources[i].fill_len, None if cut == NO_CUT else cut))
+    return terminal, plan.to, sources, plan.enter_type if plan.uses_enter else None

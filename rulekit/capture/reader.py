@@ -1,0 +1,249 @@
+"""Streams of bytes under a capture: files, pipes, gzip; plain chunks come out.
+
+A chunk stays valid until the next one is asked for. Memory is constant whatever the capture's size.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import queue
+import sys
+import threading
+import zlib
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from rulekit.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+try:
+    from isal import isal_zlib as _fast_zlib
+except ImportError:  # half as fast, else the same
+    _inflate_lib: Any = zlib
+else:
+    _inflate_lib = _fast_zlib
+
+# A chunk of this size stays in the second-level cache from being read to being decoded.
+CHUNK_BYTES = 256 * 1024
+COMPRESSED_BYTES = 64 * 1024
+CHUNKS_AHEAD = 4
+
+GZIP_MAGIC = b"\x1f\x8b"
+SECTION_MAGIC = b"\x0a\x0d\x0d\x0a"
+
+
+class ChunkStream(Protocol):
+    """What the window asks for bytes."""
+
+    path: str
+    cut: bool
+
+    def next_chunk(self) -> bytes | memoryview | None:
+        """Return the next bytes, never empty ones, or None at the end.
+
+        Raises:
+            SourceError: The stream cannot be read further.
+        """
+
+    def close(self) -> None:
+        """Give up the stream. Idempotent; safe while another thread fills it."""
+
+
+def open_chunks(source: str | os.PathLike[str] | BinaryIO) -> ChunkStream:
+    """Open a plain or gzip capture, told apart by its first bytes.
+
+    Args:
+        source: A path, ``-`` for standard input, or an open binary file, which is left open.
+
+    Raises:
+        SourceError: It cannot be opened or read, or does not begin like a capture.
+    """
+    raw = _Raw(source)
+    try:
+        head = raw.read_head()
+        if head[:2] == GZIP_MAGIC:
+            return _GzipChunks(raw, head)
+        if head and not (SECTION_MAGIC.startswith(head[:4])):
+            raise SourceError("not a capture: neither a section header nor gzip data", raw.path, 0)
+        return _PlainChunks(raw, head)
+    except BaseException:
+        raw.close()
+        raise
+
+
+class _Raw:
+    """Unbuffered bytes of a file, a pipe or a file object."""
+
+    def __init__(self, source: str | os.PathLike[str] | BinaryIO) -> None:
+        self._owned = True
+        self._file: Any
+        if isinstance(source, (str, os.PathLike)):
+            self.path = os.fspath(source)
+            try:
+                if self.path == "-":
+                    self.path = "<stdin>"
+                    self._file = io.FileIO(sys.stdin.fileno(), closefd=False)
+                else:
+                    self._file = io.FileIO(self.path)
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                raise SourceError(f"cannot be opened: {reason}", self.path) from error
+        else:
+            self._owned = False
+            self._file = source
+            self.path = str(getattr(source, "name", "<stream>"))
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the start of `buffer`; 0 means the end."""
+        try:
+            if hasattr(self._file, "readinto"):
+                return self._file.readinto(buffer) or 0
+            data = self._file.read(len(buffer))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise SourceError(f"cannot be read: {reason}", self.path) from error
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read_head(self) -> bytes:
+        """Read the first bytes, four unless the stream is shorter."""
+        head = bytearray(4)
+        n = 0
+        while n < 4:
+            got = self.readinto(memoryview(head)[n:])
+            if not got:
+                break
+            n += got
+        return bytes(head[:n])
+
+    def close(self) -> None:
+        if self._owned:
+            self._file.close()
+
+
+class _PlainChunks:
+    """An uncompressed capture, read into one buffer again and again.
+
+    Not mapped: a mapped file that shrinks while it is read kills the process.
+    """
+
+    cut = False
+
+    def __init__(self, raw: _Raw, head: bytes) -> None:
+        self.path = raw.path
+        self._raw = raw
+        self._head = head
+        self._buffer = memoryview(bytearray(CHUNK_BYTES))
+
+    def next_chunk(self) -> memoryview | None:
+        start = len(self._head)
+        self._buffer[:start] = self._head
+        self._head = b""
+        n = start + self._raw.readinto(self._buffer[start:])
+        return self._buffer[:n] if n else None
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+class _GzipChunks:
+    """A gzip stream of any number of members, inflated ahead by a thread of its own."""
+
+    def __init__(self, raw: _Raw, head: bytes) -> None:
+        self.path = raw.path
+        self.cut = False
+        self._raw = raw
+        self._buffer = memoryview(bytearray(COMPRESSED_BYTES))
+        self._inflated = self._inflate(head)
+        self._queue: queue.Queue[bytes | SourceError | None] | None = None
+        self._closed = threading.Event()
+        self._n_chunks = 0
+
+    def next_chunk(self) -> bytes | None:
+        # Small captures end within the first chunks and are not worth a thread.
+        if self._queue is None:
+            self._n_chunks += 1
+            if self._n_chunks <= 2:
+                return next(self._inflated, None)
+            self._queue = queue.Queue(CHUNKS_AHEAD)
+            threading.Thread(target=self._run, args=(self._queue,), daemon=True).start()
+        chunk = self._queue.get()
+        if isinstance(chunk, bytes):
+            return chunk
+        self._queue.put(chunk)  # the end stays the end
+        if chunk is not None:
+            raise chunk
+        return None
+
+    def close(self) -> None:
+        self._closed.set()
+        if self._queue is None:
+            self._raw.close()
+            return
+        # The thread closes the file; make room so that it notices.
+        try:
+            while True:
+                self._queue.get_nowait()
+        except queue.Empty:
+            pass
+
+    def _run(self, chunks: queue.Queue[bytes | SourceError | None]) -> None:
+        last: SourceError | None = None
+        try:
+            for chunk in self._inflated:
+                if self._closed.is_set():
+                    break
+                chunks.put(chunk)
+        except SourceError as error:
+            last = error
+        except BaseException as error:
+            last = SourceError(f"cannot be read: {error!r}", self.path)
+        finally:
+            self._raw.close()
+        if not self._closed.is_set():
+            chunks.put(last)
+
+    def _read(self) -> bytes:
+        return bytes(self._buffer[: self._raw.readinto(self._buffer)])
+
+    def _inflate(self, data: bytes) -> Iterator[bytes]:
+        offset = 0
+        try:
+            while True:
+                member = _inflate_lib.decompressobj(wbits=31)
+                while not member.eof:
+                    if not data:
+                        data = self._read()
+                    if not data:
+                        # Old recorders were often killed: no end mark is no error by itself.
+                        self.cut = True
+                        rest = member.flush()
+                        if rest:
+                            yield rest
+                        return
+                    chunk = member.decompress(data, CHUNK_BYTES)
+                    data = member.unconsumed_tail
+                    if chunk:
+                        offset += len(chunk)
+                        yield chunk
+                data = self._next_member(member.unused_data, offset)
+                if not data:
+                    return
+        except (zlib.error, _inflate_lib.error) as error:
+            raise SourceError(f"damaged gzip data: {error}", self.path, offset) from error
+
+    def _next_member(self, data: bytes, offset: int) -> bytes:
+        """Return the start of the next member, or nothing; zero bytes between are padding."""
+        while len(data) < 2 or data[0] == 0:
+            data = data.lstrip(b"\0")
+            if len(data) >= 2:
+                break
+            more = self._read()
+            if not more:
+                break
+            data += more
+        if data and not (GZIP_MAGIC.startswith(data[:2])):
+            raise SourceError("bytes that are no gzip data follow the gzip data", self.path, offset)
+        return data
