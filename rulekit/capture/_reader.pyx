@@ -4,13 +4,13 @@ Chunks are used where they lie. Only a block that spans two of them is copied to
 the window then is that one block, and after it the rest of the chunk.
 """
 
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove, memset
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 
 from rulekit.capture._blocks cimport (
-    ERROR_NO_EVENTS, NEXT_END, NEXT_ERROR, NEXT_EVENT, NEXT_NEED_DATA, NEXT_SECTION,
+    NEXT_END, NEXT_ERROR, NEXT_EVENT, NEXT_NEED_DATA,
     decoder_free, decoder_new, decoder_next,
 )
 from rulekit.native._event cimport EventView
