@@ -25,10 +25,13 @@ except ImportError:  # half as fast, else the same
 else:
     _inflate_lib = _fast_zlib
 
-# A chunk of this size stays in the second-level cache from being read to being decoded.
+# A chunk of this size stays in the second-level cache from being read to being decoded; handing one
+# from thread to thread costs as much as decoding many events.
 CHUNK_BYTES = 256 * 1024
+INFLATED_BYTES = 512 * 1024
 COMPRESSED_BYTES = 64 * 1024
 CHUNKS_AHEAD = 4
+CHUNKS_BEFORE_THREAD = 2
 
 GZIP_MAGIC = b"\x1f\x8b"
 SECTION_MAGIC = b"\x0a\x0d\x0d\x0a"
@@ -157,53 +160,54 @@ class _GzipChunks:
         self._raw = raw
         self._buffer = memoryview(bytearray(COMPRESSED_BYTES))
         self._inflated = self._inflate(head)
-        self._queue: queue.Queue[bytes | SourceError | None] | None = None
-        self._closed = threading.Event()
         self._n_chunks = 0
+        self._closed = False
+        # Two unbounded queues in C, one of them with permissions to go on, cost a third of a
+        # bounded one in Python.
+        self._ready: queue.SimpleQueue[bytes | SourceError | None] | None = None
+        self._room: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def next_chunk(self) -> bytes | None:
         # Small captures end within the first chunks and are not worth a thread.
-        if self._queue is None:
+        if self._ready is None:
             self._n_chunks += 1
-            if self._n_chunks <= 2:
+            if self._n_chunks <= CHUNKS_BEFORE_THREAD:
                 return next(self._inflated, None)
-            self._queue = queue.Queue(CHUNKS_AHEAD)
-            threading.Thread(target=self._run, args=(self._queue,), daemon=True).start()
-        chunk = self._queue.get()
+            self._ready = queue.SimpleQueue()
+            for _ in range(CHUNKS_AHEAD):
+                self._room.put(True)
+            threading.Thread(target=self._run, args=(self._ready,), daemon=True).start()
+        chunk = self._ready.get()
         if isinstance(chunk, bytes):
+            self._room.put(True)
             return chunk
-        self._queue.put(chunk)  # the end stays the end
+        self._ready.put(chunk)  # the end stays the end
         if chunk is not None:
             raise chunk
         return None
 
     def close(self) -> None:
-        self._closed.set()
-        if self._queue is None:
+        if self._ready is None:
             self._raw.close()
-            return
-        # The thread closes the file; make room so that it notices.
-        try:
-            while True:
-                self._queue.get_nowait()
-        except queue.Empty:
-            pass
+        elif not self._closed:
+            self._room.put(False)  # the thread closes the file
+        self._closed = True
 
-    def _run(self, chunks: queue.Queue[bytes | SourceError | None]) -> None:
+    def _run(self, ready: queue.SimpleQueue[bytes | SourceError | None]) -> None:
         last: SourceError | None = None
         try:
-            for chunk in self._inflated:
-                if self._closed.is_set():
+            while self._room.get() and not self._closed:
+                chunk = next(self._inflated, None)
+                if chunk is None:
                     break
-                chunks.put(chunk)
+                ready.put(chunk)
         except SourceError as error:
             last = error
         except BaseException as error:
             last = SourceError(f"cannot be read: {error!r}", self.path)
         finally:
             self._raw.close()
-        if not self._closed.is_set():
-            chunks.put(last)
+        ready.put(last)
 
     def _read(self) -> bytes:
         return bytes(self._buffer[: self._raw.readinto(self._buffer)])
@@ -223,7 +227,7 @@ class _GzipChunks:
                         if rest:
                             yield rest
                         return
-                    chunk = member.decompress(data, CHUNK_BYTES)
+                    chunk = member.decompress(data, INFLATED_BYTES)
                     data = member.unconsumed_tail
                     if chunk:
                         offset += len(chunk)
