@@ -1,0 +1,111 @@
+"""What all commands have in common: help, exit codes, no tracebacks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rulekit.cli import main as main_module
+from rulekit.cli.main import COMMANDS, command
+from rulekit.errors import SinkError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_complete(name: str, cli) -> None:
+    module = command(name)
+    assert "\n" not in module.HELP
+    assert len(module.EXAMPLES) >= 2
+    done = cli(name, "--help")
+    assert done.returncode == 0
+    for line, why in module.EXAMPLES:
+        assert f"  # {why}\n  {line}\n" in done.stdout
+
+
+EXAMPLES = [(name, line) for name in COMMANDS for line, _ in command(name).EXAMPLES]
+
+
+@pytest.mark.parametrize(("name", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
+def test_examples_in_the_help_run(name: str, line: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    script = f'rulekit() {{ "{sys.executable}" -m rulekit "$@"; }}\n{line}\n'
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_no_command_is_a_usage_error(cli) -> None:
+    done = cli()
+    assert done.returncode == 2
+    assert "COMMAND" in done.stderr
+
+
+def test_an_unknown_option_is_a_usage_error(cli) -> None:
+    done = cli("fields", "--nosuch")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 2
+    assert "rulekit fields --help" in done.stderr
+
+
+def test_the_version_is_printed(cli) -> None:
+    assert cli("--version").stdout == "rulekit 0.1.0\n"
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    script = f'set -o pipefail; "{sys.executable}" -m rulekit fields | head -1'
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_full_standard_output_is_one_line() -> None:
+    script = f'"{sys.executable}" -m rulekit fields > /dev/full'
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "rulekit: no space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "code"),
+    [
+        (SinkError("disk full"), "disk full", 2),
+        (FileNotFoundError(2, "No such file or directory", "x"), "x: no such file", 2),
+        (RuntimeError("a\nb"), "internal error: RuntimeError: a b", 2),
+        (KeyboardInterrupt(), "interrupted", 130),
+    ],
+)
+def test_every_error_is_one_line(
+    error: BaseException,
+    line: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("RULEKIT_TRACEBACK", raising=False)
+
+    def run(args: object) -> int:
+        raise error
+
+    monkeypatch.setattr(command("fields"), "run", run)
+    assert main_module.main(["fields"]) == code
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"rulekit: {line}")
+    assert printed.count("\n") == 1
+
+
+def test_start_up_loads_neither_engine_nor_grammar() -> None:
+    script = (
+        "import sys; from rulekit.cli.main import build_parser; build_parser();"
+        "print([m for m in ('lark', 'yaml', 'rich', 'rulekit._fastmatch', 'rulekit.rules.parser')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
