@@ -49,3 +49,9 @@ class SourceError(RulekitError):
 
 class SinkError(RulekitError):
     """Alerts that cannot be delivered."""
+
+
+def reason(error: OSError) -> str:
+    """Return why the system refused something, as part of a sentence: ``no such file ...``."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rulekit.alert import PRIORITIES, priority_number
-from rulekit.errors import RulekitError
+from rulekit.errors import RulekitError, reason
 
 
 def priority(text: str) -> str:
@@ -48,7 +48,7 @@ def read_json_lines(path: str) -> Iterator[tuple[int, Any]]:
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
-        raise RulekitError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise RulekitError(f"{path}: {reason(error)}") from None
     for number, line in enumerate(data.split(b"\n"), 1):
         if not line.strip():
             continue

@@ -6,6 +6,7 @@ Exit codes: 0 all well; 1 findings (bad rules, failed case, ``--fail-on``); 2 co
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import NoReturn, Protocol
 
 from rulekit import __version__
 from rulekit.cli.console import say
-from rulekit.errors import RulekitError
+from rulekit.errors import RulekitError, reason
 
 COMMANDS = ("run", "test", "check", "fields", "events")
 
@@ -86,8 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # The reader has seen enough. Python flushes stdout once more on exit: give it a place.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _abandon_stdout()  # the reader has seen enough
         return 0
     except KeyboardInterrupt:
         say("interrupted")
@@ -96,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(str(error))
         return 2
     except OSError as error:
-        say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        say(f"{error.filename}: {reason(error)}" if error.filename else reason(error))
+        _abandon_stdout()
         return 2
     except Exception as error:
         if os.environ.get("RULEKIT_TRACEBACK") == "1":
@@ -104,3 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = " ".join(str(error).split())
         say(f"internal error: {type(error).__name__}: {what} (RULEKIT_TRACEBACK=1 shows where)")
         return 2
+
+
+def _abandon_stdout() -> None:
+    """Give stdout another end: Python flushes it once more on exit, and that must not fail."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

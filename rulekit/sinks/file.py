@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from rulekit.errors import SinkError
+from rulekit.errors import SinkError, reason
 from rulekit.sinks.base import Sink
 
 _BATCH_BYTES = 1 << 16
@@ -65,8 +65,7 @@ class DescriptorSink(Sink):
             whole = bytes(data[:done]).rfind(b"\n") + 1
             self.lines += bytes(data[:whole]).count(b"\n")
             self._take_back(done - whole)
-            reason = error.strerror or str(error)
-            raise SinkError(f"{self._name}: {reason[:1].lower()}{reason[1:]}") from error
+            raise SinkError(f"{self._name}: {reason(error)}") from error
         self.lines += len(batch)
         self._flushed_at_s = time.monotonic()
 
@@ -88,7 +87,7 @@ class DescriptorSink(Sink):
                 try:
                     os.close(self._descriptor)
                 except OSError as error:  # some file systems report a full disk only here
-                    raise SinkError(f"{self._name}: {error.strerror}") from error
+                    raise SinkError(f"{self._name}: {reason(error)}") from error
 
 
 class FileSink(DescriptorSink):
@@ -99,6 +98,5 @@ class FileSink(DescriptorSink):
         try:
             descriptor = os.open(path, flags, 0o666)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise SinkError(f"{path}: {reason[:1].lower()}{reason[1:]}") from error
+            raise SinkError(f"{path}: {reason(error)}") from error
         super().__init__(descriptor, str(path), owned=True)

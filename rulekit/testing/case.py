@@ -27,7 +27,7 @@ from typing import Any, cast
 import yaml
 
 from rulekit.alert import PRIORITIES, Alert, priority_number
-from rulekit.errors import RulekitError
+from rulekit.errors import RulekitError, reason
 
 DEFAULT_NAMES = ("tests.yaml", "tests.yml", "*.tests.yaml", "*_tests.yaml")
 
@@ -120,7 +120,7 @@ def load_cases(path: Path) -> list[Case]:
     try:
         text = path.read_text("utf-8")
     except OSError as error:
-        raise CaseError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise CaseError(f"{path}: {reason(error)}") from None
     except UnicodeDecodeError as error:
         raise CaseError(f"{path}: not UTF-8 at byte {error.start}") from None
     try:

@@ -51,7 +51,7 @@ def test_an_unknown_option_is_a_usage_error(cli) -> None:
     done = cli("fields", "--nosuch")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 2
-    assert "rulekit fields --help" in done.stderr
+    assert "rulekit --help" in done.stderr
 
 
 def test_the_version_is_printed(cli) -> None:
