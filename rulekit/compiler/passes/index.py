@@ -1,0 +1,140 @@
+"""Choose how each comparison is answered: directly, or from bits kept on a process or a string.
+
+Text comparisons of similar fields form a *domain*. What a string makes true in its domain is found
+in one go and kept; a comparison then is one bit. A process is known by its *signature*: for each
+of its text fields the bits of the value, and one bit for each other comparison that depends on the
+process alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from rulekit.compiler.ir import FieldOperand, Graph, Predicate
+from rulekit.compiler.passes.split import PATH, PROCESS, predicate_scope
+from rulekit.rules.bound import TypedValue
+from rulekit.schema.types import Kind
+
+
+class How(IntEnum):
+    """How a comparison is answered while caches are on."""
+
+    DIRECT = 0
+    PROCESS_BIT = 1  # number `bit` of the signature's own bits
+    PROCESS_TEXT = 2  # bit `bit` of part `part` of the signature; EXISTS: the part is there
+    TEXT = 3  # bit `bit` of what is kept on the operand's string
+
+
+class Domain(IntEnum):
+    """Groups of text fields whose values look alike."""
+
+    NAME = 0
+    LINE = 1
+    FILE = 2
+    OTHER = 3
+    PATH = 4
+    REGEX = 5  # regular expressions on fields of the event: too dear to try twice on a string
+
+
+N_DOMAINS = 6
+EXISTS_BIT = 0xFFFFFFFF
+
+_DOMAIN_OF = {
+    "name": Domain.NAME,
+    "pname": Domain.NAME,
+    "aname": Domain.NAME,
+    "cmdline": Domain.LINE,
+    "pcmdline": Domain.LINE,
+    "acmdline": Domain.LINE,
+    "exeline": Domain.LINE,
+    "args": Domain.LINE,
+    "aargs": Domain.LINE,
+    "env": Domain.LINE,
+    "aenv": Domain.LINE,
+    "exe": Domain.FILE,
+    "pexe": Domain.FILE,
+    "aexe": Domain.FILE,
+    "exepath": Domain.FILE,
+    "pexepath": Domain.FILE,
+    "aexepath": Domain.FILE,
+    "cwd": Domain.FILE,
+}
+
+TextTest = tuple[str, "str | None", "tuple[TypedValue, ...]"]
+
+
+@dataclass(slots=True)
+class Answers:
+    """How the comparisons of a program are answered.
+
+    Attributes:
+        how, part, bit: By number of predicate.
+        parts: Operands that make up the signature; shape ``(n_parts,)``.
+        process_bits: Predicates that are bits of the signature.
+        domains: Per domain its text comparisons; the position is the bit.
+        operand_domain: Domain of each operand that has one.
+    """
+
+    how: dict[int, How] = field(default_factory=dict)
+    part: dict[int, int] = field(default_factory=dict)
+    bit: dict[int, int] = field(default_factory=dict)
+    parts: list[int] = field(default_factory=list)
+    process_bits: list[int] = field(default_factory=list)
+    domains: list[dict[TextTest, int]] = field(
+        default_factory=lambda: [{} for _ in range(N_DOMAINS)]
+    )
+    operand_domain: dict[int, Domain] = field(default_factory=dict)
+
+
+def index(graph: Graph, predicates: Iterable[int]) -> Answers:
+    """Return how each of `predicates` is answered."""
+    answers = Answers()
+    part_of: dict[int, int] = {}
+    for number in predicates:
+        predicate = graph.predicates[number]
+        scope = predicate_scope(graph, number)
+        left = graph.operands[predicate.left]
+        text = (
+            predicate.kind is Kind.TEXT
+            and predicate.other is None
+            and predicate.quantifier in ("one", "ancestors")
+            and isinstance(left, FieldOperand)
+        )
+        if scope == PROCESS and text and isinstance(left, FieldOperand):
+            if predicate.left not in part_of:
+                part_of[predicate.left] = len(answers.parts)
+                answers.parts.append(predicate.left)
+                answers.operand_domain[predicate.left] = _domain(left)
+            answers.how[number] = How.PROCESS_TEXT
+            answers.part[number] = part_of[predicate.left]
+            answers.bit[number] = _text_bit(answers, _domain(left), predicate)
+        elif scope == PROCESS:
+            answers.how[number] = How.PROCESS_BIT
+            answers.bit[number] = len(answers.process_bits)
+            answers.process_bits.append(number)
+        elif text and predicate.quantifier == "one" and scope == PATH:
+            answers.how[number] = How.TEXT
+            answers.operand_domain[predicate.left] = Domain.PATH
+            answers.bit[number] = _text_bit(answers, Domain.PATH, predicate)
+        elif text and predicate.quantifier == "one" and predicate.op == "regex":
+            answers.how[number] = How.TEXT
+            answers.operand_domain[predicate.left] = Domain.REGEX
+            answers.bit[number] = _text_bit(answers, Domain.REGEX, predicate)
+        else:
+            answers.how[number] = How.DIRECT
+    return answers
+
+
+def _text_bit(answers: Answers, domain: Domain, predicate: Predicate) -> int:
+    if predicate.op == "exists":
+        return EXISTS_BIT
+    tests = answers.domains[domain]
+    return tests.setdefault((predicate.op, predicate.modifier, predicate.values), len(tests))
+
+
+def _domain(operand: FieldOperand) -> Domain:
+    if operand.name.startswith("proc."):
+        return _DOMAIN_OF.get(operand.name.rpartition(".")[2], Domain.OTHER)
+    return Domain.OTHER

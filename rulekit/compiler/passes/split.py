@@ -1,0 +1,169 @@
+"""Split rules by what their parts depend on: the process, the path, the event.
+
+For each root: what it demands of the process alone, what of the path alone, and the rest. The
+first two are implied by the root, so that an event whose process or path fails them is done with;
+their answers are kept per process and per path, for all rules at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rulekit.compiler.ir import (
+    FALSE,
+    TRUE,
+    CallOperand,
+    FieldOperand,
+    Graph,
+    LiteralOperand,
+    NodeOp,
+)
+from rulekit.schema.types import Kind
+
+# What a value depends on, as bits. Anything not declared here depends on the event.
+CONST = 0
+PROCESS = 1
+PATH = 2
+EVENT = 4
+
+PATH_FIELD = "fd.name"
+
+# These change only with the version of the thread or of an ancestor, or with the tables of
+# accounts and containers. Fields that look further (session leaders), count, or measure time are
+# left out on purpose, and so are those that some event types answer from their parameters.
+PROCESS_FIELDS = frozenset(
+    """
+    proc.name proc.pname proc.aname proc.exe proc.pexe proc.aexe proc.exepath proc.pexepath
+    proc.aexepath proc.cmdline proc.pcmdline proc.acmdline proc.args proc.aargs proc.exeline
+    proc.cmdnargs proc.cmdlenargs proc.env proc.aenv proc.cwd proc.tty proc.pid proc.ppid proc.apid
+    proc.vpid proc.pvpid proc.sid proc.vpgid proc.pgid proc.is_sid_leader proc.is_vpgid_leader
+    proc.is_pgid_leader proc.is_exe_writable proc.is_exe_upper_layer proc.is_exe_lower_layer
+    proc.is_exe_from_memfd proc.exe_ino proc.exe_ino.ctime proc.exe_ino.mtime
+    thread.cap_permitted thread.cap_inheritable thread.cap_effective thread.cgroups thread.cgroup
+    thread.ismain user.uid user.name user.homedir user.shell user.loginuid user.loginname
+    group.gid group.name container.id container.full_id container.name container.image
+    container.image.id container.type container.privileged container.mounts container.mount
+    container.mount.source container.mount.dest container.mount.mode container.mount.rdwr
+    container.mount.propagation container.image.repository container.image.tag
+    container.image.digest container.ip container.host_pid container.host_network
+    container.host_ipc container.label container.labels k8s.pod.name k8s.ns.name k8s.pod.id
+    k8s.pod.uid k8s.pod.sandbox_id k8s.pod.full_sandbox_id k8s.pod.label k8s.pod.labels k8s.pod.ip
+    """.split()  # noqa: SIM905
+)
+
+MAX_SPLIT_DEPTH = 300
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRoot:
+    """One form of a rule: ``root`` = ``process`` and ``path`` and ``rest``."""
+
+    root: int
+    process: int
+    path: int
+    rest: int
+
+
+def operand_scope(graph: Graph, number: int) -> int:
+    """Return what an operand depends on, as a union of scope bits."""
+    operand = graph.operands[number]
+    if isinstance(operand, LiteralOperand):
+        return CONST
+    if isinstance(operand, FieldOperand):
+        if operand.name in PROCESS_FIELDS:
+            return PROCESS
+        if operand.name == PATH_FIELD:
+            return PATH
+        return EVENT
+    scope = CONST
+    for item in operand.args if isinstance(operand, CallOperand) else operand.items:
+        scope |= operand_scope(graph, item)
+    # Only the path itself is kept beside the interned text, not what is made of it.
+    return scope | EVENT if scope & PATH else scope
+
+
+def predicate_scope(graph: Graph, number: int) -> int:
+    """Return what a comparison depends on, as a union of scope bits."""
+    predicate = graph.predicates[number]
+    scope = operand_scope(graph, predicate.left)
+    if predicate.other is not None:
+        scope |= operand_scope(graph, predicate.other)
+        if scope & PATH:
+            scope |= EVENT
+    elif predicate.kind is not Kind.TEXT and scope & PATH:
+        scope |= EVENT
+    return scope or EVENT
+
+
+class Splitter:
+    """Splits roots of one graph; results are remembered, because event types share roots."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._scopes: dict[int, int] = {}
+        self._done: dict[int, SplitRoot] = {}
+        self._projected: dict[tuple[int, int, bool], int] = {}
+
+    def scope(self, node: int) -> int:
+        """Return the union of the scopes of all comparisons below a node."""
+        known = self._scopes
+        if node not in known:
+            graph = self.graph
+            for below in graph.reachable([node]):
+                if below in known:
+                    continue
+                op, args = graph.ops[below], graph.args[below]
+                scope = CONST
+                if op == NodeOp.PREDICATE:
+                    scope = predicate_scope(graph, args[0])
+                else:
+                    for child in args:
+                        scope |= known[child]
+                known[below] = scope
+        return known[node]
+
+    def split(self, root: int) -> SplitRoot:
+        """Return the parts of a root."""
+        found = self._done.get(root)
+        if found is None:
+            found = self._done[root] = self._split(root)
+        return found
+
+    def _split(self, root: int) -> SplitRoot:
+        graph = self.graph
+        # Skipping an evaluation would be seen by conditions with a memory.
+        if graph.ordered[root] or graph.depth[root] > MAX_SPLIT_DEPTH:
+            return SplitRoot(root, TRUE, TRUE, root)
+        parts = graph.args[root] if graph.ops[root] == NodeOp.AND else (root,)
+        rest = [part for part in parts if self.scope(part) not in (PROCESS, PATH)]
+        return SplitRoot(
+            root,
+            self._project(root, PROCESS, True),
+            self._project(root, PATH, True),
+            graph.and_(rest),
+        )
+
+    def _project(self, node: int, scope: int, over: bool) -> int:
+        """Return what a node says about one scope.
+
+        With `over` the result is implied by the node, without it it implies the node; comparisons
+        of another scope read as true, or false.
+        """
+        graph = self.graph
+        if node <= TRUE or self.scope(node) == scope:
+            return node
+        if not self.scope(node) & scope:
+            return TRUE if over else FALSE
+        key = (node, scope, over)
+        found = self._projected.get(key)
+        if found is None:
+            op, args = graph.ops[node], graph.args[node]
+            if op == NodeOp.PREDICATE:
+                found = TRUE if over else FALSE
+            elif op == NodeOp.NOT:
+                found = graph.not_(self._project(args[0], scope, not over))
+            else:
+                children = [self._project(child, scope, over) for child in args]
+                found = graph.and_(children) if op == NodeOp.AND else graph.or_(children)
+            self._projected[key] = found
+        return found
