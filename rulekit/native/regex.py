@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 MAX_PROGRAM_BYTES = 8 << 20  # RE2's own default; larger patterns are refused, not slow
@@ -30,7 +31,7 @@ def compile_regex(pattern: bytes) -> FullMatch:
     """
     # Imported late: no upstream rule uses `regex`, and the import costs 20 ms.
     try:
-        import re2
+        re2: Any = import_module("re2")
     except ImportError as error:
         raise RegexUnavailableError(
             "regular expressions need the package google-re2 (pip install google-re2)"

@@ -115,7 +115,9 @@ cdef struct Thread:
     uint32_t version         # changes whenever a process-scoped field may have changed; never 0 (from State.next_version)
     void* words              # the matcher's rule words for this version, or NULL; owned by the matcher's cache
     uint32_t words_version
-    uint32_t ancestry_version   # State.ancestry_version when words were built
+    uint32_t ancestry_version   # State.ancestry_version when words were last found valid
+    uint32_t words_epoch        # generation of the matcher's cache that `words` belongs to
+    uint64_t words_chain        # hash of the versions of all ancestors when words were built
     Group* group             # NULL: not linked
     FdTable fds              # used unless CL_CLONE_FILES is set
     Str* comm
