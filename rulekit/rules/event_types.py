@@ -1,0 +1,296 @@
+"""Which event types a condition can be true for: the index of rules and a warning use it.
+
+Each leaf on ``evt.type`` or ``syscall.type`` names a set, every other leaf stands for all
+events, `and` intersects, `or` unites, `not` is pushed down to the leaves. Sets are bit masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from rulekit.rules.ast import (
+    AndNode,
+    Argument,
+    ComparisonNode,
+    FieldNode,
+    ListNode,
+    LiteralNode,
+    Node,
+    NotNode,
+    OrNode,
+    TransformNode,
+    TupleNode,
+)
+from rulekit.rules.literals import read_number
+from rulekit.schema.events import EventType, event_types
+from rulekit.schema.values import value_tables
+from rulekit.text.source import Span
+
+# A rule for more events than this has no useful index.
+MANY_EVENTS = 100
+
+_TYPE_FIELDS = frozenset({"evt.type", "syscall.type"})
+_GENERIC = (0, 1)
+
+# System calls that arrive as an event of another name. Besides these, calls named like a
+# call that has an event of its own, followed by 32, arrive as that event.
+_ARRIVES_AS = {
+    "_llseek": "llseek",
+    "fcntl64": "fcntl",
+    "sendfile64": "sendfile",
+    "ugetrlimit": "getrlimit",
+    "sched_process_exit": "procexit",
+    "sched_switch": "switch",
+    "page_fault_user": "page_fault",
+    "page_fault_kernel": "page_fault",
+    "signal_deliver": "signaldeliver",
+}
+
+
+class EventTypeError(ValueError):
+    """``evt.type`` is used where the event types cannot be told; `span` is the comparison."""
+
+    def __init__(self, message: str, span: Span) -> None:
+        super().__init__(message)
+        self.span = span
+
+
+@dataclass(frozen=True, slots=True)
+class EventTypes:
+    """What a condition can be true for.
+
+    Attributes:
+        codes: Ids of the event table.
+        syscalls: System calls and tracepoints; those without an event of their own arrive as
+            the generic event, which is then among `codes`.
+    """
+
+    codes: frozenset[int]
+    syscalls: frozenset[str]
+
+    @property
+    def many(self) -> bool:
+        """True when an index by event type would not help."""
+        return len(self.codes) > MANY_EVENTS
+
+
+def event_types_of(node: Node) -> EventTypes:
+    """Return the event types of a condition; macros left in it count as any event.
+
+    Raises:
+        EventTypeError: ``evt.type`` is transformed or compared with another field.
+    """
+    codes = _evaluate(node, _all_codes(), _codes_of_names)
+    calls = _evaluate(node, _all_calls(), _calls_of_names)
+    return EventTypes(
+        frozenset(i for i in range(codes.bit_length()) if codes >> i & 1),
+        frozenset(_names_of_calls(calls)),
+    )
+
+
+def event_names(types: EventTypes, source: str = "syscall") -> tuple[str, ...]:
+    """Return the names of the events as a description of the rule shows them, sorted."""
+    if source != "syscall":
+        return ("asyncevent", "pluginevent")
+    table = event_types()
+    names = {"asyncevent"}
+    names.update(table[code].name for code in types.codes if code not in _GENERIC)
+    own = _events_of_call()
+    for call in types.syscalls:
+        names.update([table[code].name for code in own[call]] if call in own else [call])
+    return tuple(sorted(names))
+
+
+@cache
+def generic_syscalls() -> frozenset[str]:
+    """Return the system calls that have no event of their own."""
+    return frozenset(_calls()) - _events_of_call().keys()
+
+
+@cache
+def _calls() -> tuple[str, ...]:
+    """Return the names of system calls and tracepoints; placeholders are left out."""
+    names = value_tables()["ppm_sc"].values()
+    return tuple(n for n in names if n != "unknown" and not n.startswith("na_"))
+
+
+@cache
+def _call_bits() -> dict[str, int]:
+    return {name: 1 << i for i, name in enumerate(_calls())}
+
+
+@cache
+def _events_of_call() -> dict[str, tuple[int, ...]]:
+    """Return the event ids of each call that has events of its own."""
+    found: dict[str, list[int]] = {}
+    by_name: dict[str, list[EventType]] = {}
+    for event in event_types():
+        if "UNUSED" not in event.flags and event.id not in _GENERIC:
+            by_name.setdefault(event.name, []).append(event)
+    for call in _calls():
+        short = call[:-2] if call.endswith("32") else call
+        name = _ARRIVES_AS.get(call, call if call in by_name else short)
+        ids = [e.id for e in by_name.get(name, ()) if call not in ("accept", "accept4")]
+        if ids:
+            found[call] = ids
+    for event in event_types():
+        if "UNUSED" in event.flags:
+            continue
+        calls = event.syscalls
+        if event.name.startswith("accept"):
+            calls = ("accept4",) if "ACCEPT4" in event.enum else ("accept",)
+        for call in calls:
+            if event.id not in (ids := found.setdefault(call, [])):
+                ids.append(event.id)
+    return {call: tuple(ids) for call, ids in found.items()}
+
+
+@cache
+def _code_bits() -> dict[str, int]:
+    bits: dict[str, int] = {}
+    for event in event_types()[len(_GENERIC) :]:
+        bits[event.name] = bits.get(event.name, 0) | 1 << event.id
+    return bits
+
+
+@cache
+def _all_codes() -> int:
+    return (1 << len(event_types())) - 1
+
+
+@cache
+def _all_calls() -> int:
+    return (1 << len(_calls())) - 1
+
+
+def _codes_of_names(names: Iterable[str]) -> int:
+    codes = 0
+    bits, calls = _code_bits(), _call_bits()
+    for name in names:
+        if name in bits:
+            codes |= bits[name]
+        elif name in calls:
+            codes |= 1 << _GENERIC[0] | 1 << _GENERIC[1]
+    return codes
+
+
+@cache
+def _calls_of_code() -> dict[int, int]:
+    calls: dict[int, int] = {}
+    for call, ids in _events_of_call().items():
+        for code in ids:
+            calls[code] = calls.get(code, 0) | _call_bits()[call]
+    return calls
+
+
+def _calls_of_names(names: Iterable[str]) -> int:
+    calls = 0
+    bits, generic = _code_bits(), generic_syscalls()
+    for name in names:
+        if name in bits:
+            codes = bits[name]
+            for code, mask in _calls_of_code().items():
+                if codes >> code & 1:
+                    calls |= mask
+        if name in generic:
+            calls |= _call_bits()[name]
+    return calls
+
+
+def _names_of_calls(calls: int) -> list[str]:
+    return [name for name, bit in _call_bits().items() if calls & bit]
+
+
+def _evaluate(node: Node, everything: int, named: Callable[[Iterable[str]], int]) -> int:
+    """Return the set of `node` as a mask; visits shared subtrees once, at any depth."""
+    done: dict[tuple[int, bool], int] = {}
+    stack: list[tuple[Node, bool, bool]] = [(node, False, False)]
+    while stack:
+        part, negated, ready = stack.pop()
+        key = id(part), negated
+        if key in done:
+            continue
+        if isinstance(part, NotNode):
+            if ready:
+                done[key] = done[id(part.child), not negated]
+            else:
+                stack += ((part, negated, True), (part.child, not negated, False))
+        elif isinstance(part, (AndNode, OrNode)):
+            if not ready:
+                stack.append((part, negated, True))
+                stack += [(child, negated, False) for child in part.children]
+                continue
+            meet = isinstance(part, AndNode) != negated
+            together = everything if meet else 0
+            for child in part.children:
+                mask = done[id(child), negated]
+                together = together & mask if meet else together | mask
+            done[key] = together
+        elif isinstance(part, ComparisonNode):
+            done[key] = _leaf(part, negated, everything, named)
+        else:
+            done[key] = everything
+    return done[id(node), False]
+
+
+def _leaf(
+    node: ComparisonNode, negated: bool, everything: int, named: Callable[[Iterable[str]], int]
+) -> int:
+    truth = _constant(node)
+    if truth is not None:
+        return everything if truth != negated else 0
+    if node.right is None:
+        _refuse_transformed(node.left, node.span)
+        return 0 if negated and _is_type(node.left) else everything
+    if node.modifier is None and node.op in ("=", "==", "!=", "in"):
+        _refuse_transformed(node.left, node.span)
+        if _is_type(node.left):
+            if isinstance(node.right, ListNode):
+                mask = named({item.text for item in node.right.items})
+            elif isinstance(node.right, LiteralNode):
+                mask = named({node.right.text})
+            else:
+                raise EventTypeError("the event types of this comparison cannot be told", node.span)
+            return everything & ~mask if negated != (node.op == "!=") else mask
+    return everything
+
+
+def _is_type(operand: Argument) -> bool:
+    return isinstance(operand, FieldNode) and operand.name in _TYPE_FIELDS and operand.arg is None
+
+
+def _refuse_transformed(operand: Argument, span: Span) -> None:
+    """Refuse ``evt.type`` directly inside a transformer, or last in a tuple given to one."""
+    stack: list[Argument] = [operand]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, TransformNode):
+            for arg in part.args:
+                last = arg.items[-1] if isinstance(arg, TupleNode) and arg.items else arg
+                if _is_type(last):
+                    raise EventTypeError("the event types of this comparison cannot be told", span)
+                stack.extend(arg.items if isinstance(arg, TupleNode) else (arg,))
+
+
+def _constant(node: ComparisonNode) -> bool | None:
+    """Return what a comparison of ``evt.num``, which begins at 1, always is; None if it varies."""
+    left = node.left
+    if not isinstance(left, FieldNode) or left.name != "evt.num" or left.arg or node.modifier:
+        return None
+    if node.op == "in":
+        if not isinstance(node.right, ListNode):
+            return None
+        numbers = [read_number(item.text, 64, False) for item in node.right.items]
+        return False if all(n == 0 for n in numbers) else None
+    if not isinstance(node.right, LiteralNode):
+        return None
+    number = read_number(node.right.text, 64, False)
+    if number is None:
+        return None
+    if node.op in ("=", "==", "!=", "<=", ">"):
+        return node.op in ("!=", ">") if number == 0 else None
+    if node.op in ("<", ">="):
+        return node.op == ">=" if number <= 1 else None
+    return None
