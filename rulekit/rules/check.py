@@ -282,7 +282,7 @@ def _undefined_macro(node: MacroNode) -> Diagnostic:
     elif node.name in OPERATORS or node.name in ("and", "or", "not"):
         help = "an operand is missing beside this word"
     return Diagnostic(
-        *("RK208", "error", f"undefined macro `{node.name}`", node.span),
+        *("RK208", "error", f"undefined macro {_shown(node.name)}", node.span),
         label="no macro of this name is defined",
         help=help,
         falco="LOAD_ERR_VALIDATE",

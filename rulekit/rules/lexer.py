@@ -65,6 +65,8 @@ class ConditionText(str):
 
     source: SourceText
     max_depth: int
+    # Level at which reading begins; operands on their own skip some.
+    base: int
 
 
 class LexToken:
@@ -137,7 +139,7 @@ class ConditionLexer(Lexer):
         state_stack = parser_state.state_stack
         # `base` is the level of the innermost condition, `call` that of the innermost
         # transformer (0 outside of one); `saved` holds both for each open parenthesis.
-        base = call = 0
+        base, call = text.base, 0
         saved: list[tuple[int, int]] = []
         right = False
         offset, size = 0, len(text)

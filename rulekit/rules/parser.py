@@ -88,6 +88,7 @@ def _run(text: SourceText, start: str, max_depth: int) -> Any:
     carried = ConditionText(text.text)
     carried.source = text
     carried.max_depth = max_depth
+    carried.base = 0 if start == "condition" else -3
     try:
         return _lark().parse(carried, start)
     except TooDeep as e:
