@@ -129,6 +129,7 @@ cdef Fd* add_fd(State* state, FdTable* table, int64_t num) noexcept nogil:
     fd.num = num
     fd.name = state.strings.empty
     fd.name_raw = state.strings.empty
+    fd.old_name = state.strings.empty
     fd.version = new_version(state)
     return fd
 

@@ -267,12 +267,14 @@ cdef struct State:
     int64_t pending_fds_first
     int64_t pending_fds_last     # inclusive; first > last: none
     # recent exits ring: (caller, child) pairs, see clone in state-engine.md section 4
-    int64_t exit_tid[64]         # the caller: parent of the thread that exited
+    int64_t exit_tid[64]         # the caller: parent of a process, process of a thread
     int64_t exit_child[64]
     uint64_t exit_ts[64]
     uint32_t exit_pos
     Limits limits
     Counters counters
+    Str* pending_container       # id of a container that is forgotten with the next event, or NULL
+    uint64_t* switch_ts          # owned: time of the last context switch by CPU; NULL: none seen
     bint leading                 # only container, user, group and async events were seen so far
     uint64_t enter_bytes_held    # by the enter_bytes of all threads
     EventView enter_view         # what Context.enter points to

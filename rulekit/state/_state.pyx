@@ -65,7 +65,10 @@ cdef void _defaults(State* state) noexcept nogil:
     memset(state.exit_child, 0, sizeof(state.exit_child))
     memset(state.exit_ts, 0, sizeof(state.exit_ts))
     state.exit_pos = 0
+    state.pending_container = NULL
     state.leading = True
+    free(state.switch_ts)
+    state.switch_ts = NULL
 
 
 cdef void state_free(State* state) noexcept nogil:
@@ -76,6 +79,7 @@ cdef void state_free(State* state) noexcept nogil:
     free_accounts(state)
     free_containers(state)
     free(state.interfaces)
+    free(state.switch_ts)
     scratch_free(&state.scratch)
     strtab_free(state.strings)
     free(state)
@@ -179,6 +183,7 @@ cdef void state_collect(State* state) noexcept nogil:
         while container != NULL:
             _mark_container(strings, container)
             container = container.hash_next
+    mark(strings, state.pending_container)
     for i in range(state.n_interfaces):
         mark(strings, state.interfaces[i].name)
     strtab_end(strings)

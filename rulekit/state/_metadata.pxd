@@ -1,0 +1,9 @@
+# Events that carry facts about containers, users and groups.
+
+from rulekit.native._event cimport EventView
+from rulekit.state._state cimport Context, State
+
+cdef void on_container(State* state, const EventView* ev, Context* c) noexcept nogil
+cdef void on_async(State* state, const EventView* ev, Context* c) noexcept nogil
+cdef void on_user(State* state, const EventView* ev, Context* c) noexcept nogil
+cdef void on_group(State* state, const EventView* ev, Context* c) noexcept nogil
