@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +30,24 @@ class SourceText:
         """Return line and column, both counted from 1, of a character offset of this text."""
         if not self._lines:
             self._lines.append(0)
-            self._lines.extend(i + 1 for i, char in enumerate(self.text) if char == "\n")
+            self._lines.extend(accumulate(len(line) + 1 for line in self.text.split("\n")))
         line = bisect_right(self._lines, offset)
         return line, offset - self._lines[line - 1] + 1
+
+    def place(self, start: int, end: int) -> Span | None:
+        """Return where ``[start, end)`` stands in the text around this one, or None.
+
+        Subclasses know more than one `offsets` tuple can say: a scalar that works its map out
+        when asked, a text that was put together from several places.
+        """
+        if self.outer is None or not self.offsets:
+            return None
+        last = len(self.offsets) - 1
+        first = self.offsets[min(start, last)]
+        # The end is where the last covered character ends, not where the next one begins:
+        # a folded line break between the two belongs to neither.
+        final = self.offsets[min(end - 1, last)] + 1 if end > start else first
+        return Span(self.outer, first, final)
 
     def span(self, start: int, end: int) -> Span:
         """Return the half-open range ``[start, end)`` of this text."""
@@ -54,11 +70,6 @@ class Span:
     def outermost(self) -> Span:
         """Return the same place in the file that the text came from."""
         span = self
-        while span.source.outer is not None and span.source.offsets:
-            offsets, last = span.source.offsets, len(span.source.offsets) - 1
-            start = offsets[min(span.start, last)]
-            # The end is where the last covered character ends, not where the next one begins:
-            # a folded line break between the two belongs to neither.
-            end = offsets[min(span.end - 1, last)] + 1 if span.end > span.start else start
-            span = Span(span.source.outer, start, end)
+        while (around := span.source.place(span.start, span.end)) is not None:
+            span = around
         return span
