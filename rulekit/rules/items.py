@@ -1,0 +1,407 @@
+"""The elements of a rule file: engine and plugin requirements, lists, macros, rules.
+
+The first of the keys ``required_engine_version required_plugin_versions list macro rule`` decides
+the kind, whatever else an element holds.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+from rulekit.rules.decode import Decoder
+from rulekit.rules.definitions import ListDef, MacroDef, PluginNeed, Priority, RuleDef, RuleUpdate
+from rulekit.rules.findings import Context, Findings, LoadStop
+from rulekit.rules.merge import Collector
+from rulekit.rules.overrides import read_overrides, read_update
+from rulekit.rules.requirements import parse_engine_version
+from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode
+from rulekit.text.source import SourceText, Span
+
+_MACRO_NAME = re.compile(r"[a-zA-Z]+[a-zA-Z0-9_]*")
+_LIST_NAME = re.compile("[^()\"' \t\n\v\f\r=,]+")
+_TRIMMED = " \t\n\v\f\r"
+
+_LIST_KEYS = frozenset({"list", "items", "append", "override"})
+_MACRO_KEYS = frozenset({"macro", "condition", "append", "override"})
+_RULE_KEYS = frozenset(
+    """rule condition output desc priority source enabled capture capture_duration warn_evttypes
+    skip-if-unknown-filter tags exceptions override append""".split()
+)
+_KINDS = ("required_engine_version", "required_plugin_versions", "list", "macro", "rule")
+_NEW_RULE_KEYS = ("condition", "output", "desc", "priority")
+
+
+def read_documents(
+    file: SourceText, roots: list[YamlNode], collector: Collector, out: Findings
+) -> None:
+    """Read every element of a file into `collector`.
+
+    Raises:
+        LoadStop: At the first error, when `out` is strict.
+    """
+    outside = Context(file, None, "rules content")
+    decoder = Decoder(file, out)
+    for root in roots:
+        if isinstance(root, Scalar) and root.null:
+            continue
+        if not isinstance(root, Sequence):
+            decoder.fail(
+                "RK010",
+                "a rule file must be a sequence of elements",
+                root,
+                outside,
+                "begin each element with `- `",
+            )
+            continue
+        for element in root.items:
+            if isinstance(element, Scalar) and element.null:
+                continue
+            read_element(element, outside, decoder, collector)
+
+
+def read_element(
+    element: YamlNode, outside: Context, decoder: Decoder, collector: Collector
+) -> None:
+    """Read one element; after an error in lenient mode its name counts as broken."""
+    if not isinstance(element, Mapping):
+        context = outside.child("rules content item", element)
+        decoder.fail(
+            "RK011",
+            "an element of a rule file must be a map",
+            element,
+            context,
+            "a rule begins with `- rule: NAME`",
+        )
+        return
+    kind = next((k for k in _KINDS if element.get(k) is not None), None)
+    errors = len(decoder.out.errors)
+    if kind is None:
+        _unknown_item(element, outside, decoder)
+    elif kind == "required_engine_version":
+        _engine(element, outside, decoder, collector)
+    elif kind == "required_plugin_versions":
+        _plugins(element, outside, decoder, collector)
+    else:
+        try:
+            read = {"list": _list, "macro": _macro, "rule": _rule}[kind]
+            read(element, outside, decoder, collector)
+        finally:
+            if len(decoder.out.errors) > errors:
+                _mark_broken(kind, element, collector)
+
+
+def _mark_broken(kind: str, element: Mapping, collector: Collector) -> None:
+    """Remember that what is known of a name is wrong, so that nothing is said that follows."""
+    name = element.get(kind)
+    if not isinstance(name, Scalar):
+        return
+    collector.broken.add((kind, name.value))
+    table: dict[str, ListDef] | dict[str, MacroDef] | dict[str, RuleDef]
+    table = {"list": collector.lists, "macro": collector.macros, "rule": collector.rules}[kind]
+    if (known := table.get(name.value)) is not None:
+        known.broken = True
+
+
+def _unknown_item(element: Mapping, outside: Context, decoder: Decoder) -> None:
+    first = element.pairs[0][0] if element.pairs else element
+    close: list[str] = []
+    if isinstance(first, Scalar):
+        close = get_close_matches(first.value, _KINDS, n=1)
+    decoder.out.caution(
+        "RK012",
+        "LOAD_UNKNOWN_ITEM",
+        "an element that is neither rule, macro, list nor requirement",
+        decoder.span(first),
+        outside.child("rules content item", element),
+        label="ignored",
+        help=f"did you mean `{close[0]}`?" if close else None,
+    )
+
+
+def _engine(element: Mapping, outside: Context, decoder: Decoder, collector: Collector) -> None:
+    key = "required_engine_version"
+    context = outside.child(key, element)
+    span = decoder.text(element, key, context)
+    if span is not None:
+        version = parse_engine_version(span.text)
+        if version is None:
+            decoder.fail(
+                "RK020",
+                f"`{span.text}` is not an engine version",
+                span,
+                context,
+                help="write a number N for 0.N.0, or `x.y.z`",
+            )
+        else:
+            collector.need_engine(version, span, context, decoder.out)
+    decoder.check_keys(element, frozenset({key}), context)
+
+
+def _plugins(element: Mapping, outside: Context, decoder: Decoder, collector: Collector) -> None:
+    key = "required_plugin_versions"
+    node = element.get(key)
+    assert node is not None
+    context = outside.child("required plugin versions", node)
+    if not isinstance(node, Sequence):
+        decoder.fail(
+            "RK017", f"`{key}` must be a sequence of maps with `name` and `version`", node, context
+        )
+        return
+    for entry in node.items:
+        unnamed = context.child("required plugin versions entry", entry)
+        if not isinstance(entry, Mapping):
+            decoder.fail("RK017", "a required plugin must be a map", entry, unnamed)
+            continue
+        if (name := decoder.text(entry, "name", unnamed)) is None:
+            continue
+        named = context.child("required plugin versions entry", entry, name.text)
+        if (version := decoder.text(entry, "version", named)) is None:
+            continue
+        found = [(name.text, version.text)]
+        if _alternatives(entry, named, decoder, found):
+            need = PluginNeed(tuple(found), name, named)
+            collector.need_plugin(need, decoder.out)
+    whole = outside.child("required plugin versions", element)
+    decoder.check_keys(element, frozenset({key}), whole)
+
+
+def _alternatives(
+    entry: Mapping, context: Context, decoder: Decoder, found: list[tuple[str, str]]
+) -> bool:
+    """Add the alternatives of a required plugin to `found`; return False after an error."""
+    node = entry.get("alternatives")
+    if node is None:
+        return True
+    if not isinstance(node, Sequence):
+        decoder.fail("RK017", "`alternatives` must be a sequence of maps", node, context)
+        return False
+    kind = "required plugin versions alternative"
+    for other in node.items:
+        unnamed = context.child(kind, other)
+        if not isinstance(other, Mapping):
+            decoder.fail("RK017", "an alternative plugin must be a map", other, unnamed)
+            return False
+        name = decoder.text(other, "name", unnamed)
+        if name is None:
+            return False
+        version = decoder.text(other, "version", context.child(kind, other, name.text))
+        if version is None:
+            return False
+        found.append((name.text, version.text))
+    return True
+
+
+def _append_flag(element: Mapping, context: Context, decoder: Decoder) -> bool:
+    append = decoder.boolean(element, "append", context)
+    if append:
+        decoder.out.caution(
+            "RK313",
+            "LOAD_DEPRECATED_ITEM",
+            "`append` is deprecated",
+            decoder.key_span(element, "append"),
+            context,
+            help="write `override:` with `KEY: append` for each key that is given",
+        )
+    return bool(append)
+
+
+def _not_both(append: bool, replaced: bool, element: Mapping, ctx: Context, dec: Decoder) -> bool:
+    """Report ``append: true`` beside ``override``; return whether there was none."""
+    if not (append and replaced):
+        return True
+    dec.fail(
+        "RK306",
+        "`append` and `override` cannot stand in one element",
+        dec.key_span(element, "append"),
+        ctx,
+        help="drop `append`",
+    )
+    return False
+
+
+def _list(element: Mapping, outside: Context, decoder: Decoder, collector: Collector) -> None:
+    name = decoder.text(element, "list", outside.child("list", element))
+    if name is None:
+        return
+    context = outside.child("list", element, name.text)
+    if not _LIST_NAME.fullmatch(name.text):
+        decoder.out.caution(
+            "RK316",
+            "LOAD_INVALID_LIST_NAME",
+            f"`{name.text}` is not a good list name",
+            name,
+            context,
+            help="use no blanks, quotes, parentheses, commas or `=`",
+        )
+    errors = len(decoder.out.errors)
+    items = decoder.texts(element, "items", context, optional=False)
+    append = _append_flag(element, context, decoder)
+    keys = frozenset({"items"})
+    appended, replaced = read_overrides(element, keys, keys, context, decoder)
+    _not_both(append, bool(appended or replaced), element, context, decoder)
+    if items is not None and len(decoder.out.errors) == errors:
+        new = ListDef(name.text, name, context, items)
+        if append or "items" in appended:
+            collector.append_list(new, decoder.out)
+        else:
+            collector.define_list(new)
+    decoder.check_keys(element, _LIST_KEYS, context)
+
+
+def _macro(element: Mapping, outside: Context, decoder: Decoder, collector: Collector) -> None:
+    name = decoder.text(element, "macro", outside.child("macro", element))
+    if name is None:
+        return
+    context = outside.child("macro", element, name.text)
+    if not _MACRO_NAME.fullmatch(name.text):
+        decoder.out.caution(
+            "RK315",
+            "LOAD_INVALID_MACRO_NAME",
+            f"`{name.text}` is not a name that a condition can use",
+            name,
+            context,
+            help="use letters, then letters, digits and `_`",
+        )
+    errors = len(decoder.out.errors)
+    condition = decoder.text(element, "condition", context)
+    append = _append_flag(element, context, decoder)
+    keys = frozenset({"condition"})
+    appended, replaced = read_overrides(element, keys, keys, context, decoder)
+    _not_both(append, bool(appended or replaced), element, context, decoder)
+    if condition is not None and len(decoder.out.errors) == errors:
+        inner = context.child("macro condition", element.get("condition"))
+        new = MacroDef(name.text, name, context, [condition], inner)
+        if append or "condition" in appended:
+            collector.append_macro(new, decoder.out)
+        else:
+            collector.define_macro(new)
+    decoder.check_keys(element, _MACRO_KEYS, context)
+
+
+def _rule(element: Mapping, outside: Context, decoder: Decoder, collector: Collector) -> None:
+    name = decoder.text(element, "rule", outside.child("rule", element))
+    if name is None:
+        return
+    context = outside.child("rule", element, name.text)
+    source = decoder.text(element, "source", context, optional=True, may_be_empty=True)
+    source_text = source.text if source is not None else ""
+    append = _append_flag(element, context, decoder)
+    update = RuleUpdate(name.text, name, context)
+    if read_update(element, update, source_text, append, decoder, collector):
+        pass
+    elif append:
+        update.source = source_text
+        update.condition = decoder.text(element, "condition", context, optional=True)
+        if element.get("exceptions") is not None:
+            update.exceptions = decoder.exceptions(element, context, append=True)
+        collector.append_rule(update, decoder.out)
+    elif all(element.get(key) is None for key in _NEW_RULE_KEYS):
+        _enable(element, name, context, decoder, collector)
+    else:
+        _new_rule(element, name, context, decoder, collector)
+    decoder.check_keys(element, _RULE_KEYS, context)
+
+
+def _enable(
+    element: Mapping, name: Span, context: Context, decoder: Decoder, collector: Collector
+) -> None:
+    """Read the old form that flips the flag of an earlier rule."""
+    if element.get("enabled") is None:
+        decoder.fail(
+            "RK015",
+            f"rule `{name.text}` has no `condition`, `output`, `desc` and `priority`",
+            name,
+            context,
+            "give all four, or `enabled` to change an earlier rule",
+        )
+        return
+    enabled = decoder.boolean(element, "enabled", context, optional=False)
+    if enabled is None:
+        return
+    decoder.out.caution(
+        "RK314",
+        "LOAD_DEPRECATED_ITEM",
+        "`enabled` on its own is deprecated",
+        decoder.key_span(element, "enabled"),
+        context,
+        help="add `override:` with `enabled: replace`",
+    )
+    collector.enable_rule(name.text, enabled, name, context, decoder.out)
+
+
+def read_priority(element: Mapping, context: Context, decoder: Decoder) -> Priority | None:
+    """Return the priority of an element, after `text` found the key."""
+    span = decoder.text(element, "priority", context)
+    if span is None:
+        return None
+    priority = Priority.parse(span.text)
+    if priority is None:
+        _bad_priority(span, context.child("rule priority", element.get("priority")), decoder)
+    return priority
+
+
+def _bad_priority(span: Span, context: Context, decoder: Decoder) -> None:
+    names = [p.name for p in Priority]
+    known = {"WARN": "WARNING", "ERR": "ERROR", "CRIT": "CRITICAL", "HIGH": "ERROR"}
+    close = get_close_matches(span.text.upper(), names, n=1)
+    if span.text.upper() in known:
+        close = [known[span.text.upper()]]
+    decoder.fail(
+        "RK023",
+        f"`{span.text}` is not a priority",
+        span,
+        context,
+        f"one of {', '.join(names)}",
+        f"did you mean `{close[0]}`?" if close else None,
+    )
+
+
+def _new_rule(
+    element: Mapping, name: Span, context: Context, decoder: Decoder, collector: Collector
+) -> None:
+    errors = len(decoder.out.errors)
+    condition = decoder.text(element, "condition", context)
+    output = decoder.text(element, "output", context)
+    desc = decoder.text(element, "desc", context)
+    priority = read_priority(element, context, decoder)
+    source = decoder.text(element, "source", context, optional=True)
+    enabled = decoder.boolean(element, "enabled", context)
+    capture = decoder.boolean(element, "capture", context)
+    duration = decoder.unsigned(element, "capture_duration", context)
+    warn = decoder.boolean(element, "warn_evttypes", context)
+    skip = decoder.boolean(element, "skip-if-unknown-filter", context)
+    tags = decoder.texts(element, "tags", context, optional=True)
+    exceptions = decoder.exceptions(element, context, append=False)
+    if len(decoder.out.errors) > errors or condition is None or output is None or desc is None:
+        return
+    rule = RuleDef(
+        name.text,
+        name,
+        context,
+        [condition],
+        [_trimmed(output)],
+        [desc],
+        priority if priority is not None else Priority.DEBUG,
+        source.text if source is not None else "syscall",
+        context.child("rule condition", element.get("condition")),
+        context.child("rule output", element.get("output")),
+        {tag.text for tag in tags or ()},
+        exceptions,
+        enabled is not False,
+        bool(capture),
+        duration or 0,
+        warn is not False,
+        bool(skip),
+    )
+    collector.define_rule(rule, decoder.out)
+
+
+def _trimmed(span: Span) -> Span:
+    text = span.text
+    start = len(text) - len(text.lstrip(_TRIMMED))
+    end = len(text.rstrip(_TRIMMED))
+    return Span(span.source, span.start + start, span.start + max(start, end))
+
+
+__all__ = ["LoadStop", "read_documents", "read_element", "read_priority"]
