@@ -11,9 +11,9 @@ from difflib import get_close_matches
 
 from rulekit.rules.decode import Decoder
 from rulekit.rules.definitions import ListDef, MacroDef, PluginNeed, Priority, RuleDef, RuleUpdate
-from rulekit.rules.findings import Context, Findings, LoadStop
+from rulekit.rules.findings import Context, Findings
 from rulekit.rules.merge import Collector
-from rulekit.rules.overrides import read_overrides, read_update
+from rulekit.rules.overrides import read_overrides, read_priority, read_update
 from rulekit.rules.requirements import parse_engine_version
 from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode
 from rulekit.text.source import SourceText, Span
@@ -330,33 +330,6 @@ def _enable(
     collector.enable_rule(name.text, enabled, name, context, decoder.out)
 
 
-def read_priority(element: Mapping, context: Context, decoder: Decoder) -> Priority | None:
-    """Return the priority of an element, after `text` found the key."""
-    span = decoder.text(element, "priority", context)
-    if span is None:
-        return None
-    priority = Priority.parse(span.text)
-    if priority is None:
-        _bad_priority(span, context.child("rule priority", element.get("priority")), decoder)
-    return priority
-
-
-def _bad_priority(span: Span, context: Context, decoder: Decoder) -> None:
-    names = [p.name for p in Priority]
-    known = {"WARN": "WARNING", "ERR": "ERROR", "CRIT": "CRITICAL", "HIGH": "ERROR"}
-    close = get_close_matches(span.text.upper(), names, n=1)
-    if span.text.upper() in known:
-        close = [known[span.text.upper()]]
-    decoder.fail(
-        "RK023",
-        f"`{span.text}` is not a priority",
-        span,
-        context,
-        f"one of {', '.join(names)}",
-        f"did you mean `{close[0]}`?" if close else None,
-    )
-
-
 def _new_rule(
     element: Mapping, name: Span, context: Context, decoder: Decoder, collector: Collector
 ) -> None:
@@ -403,5 +376,3 @@ def _trimmed(span: Span) -> Span:
     end = len(text.rstrip(_TRIMMED))
     return Span(span.source, span.start + start, span.start + max(start, end))
 
-
-__all__ = ["LoadStop", "read_documents", "read_element", "read_priority"]

@@ -11,6 +11,8 @@ from rulekit.rules.definitions import Priority, RuleUpdate
 from rulekit.rules.findings import Context
 from rulekit.rules.merge import Collector
 from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode
+from rulekit.text.diagnostic import Diagnostic
+from rulekit.text.source import Span
 
 # In the order in which their values are read.
 _APPENDABLE = ("condition", "exceptions", "output", "desc", "tags")
@@ -88,9 +90,7 @@ def _plain(node: YamlNode) -> str | None:
     return "null" if node.null else node.value
 
 
-def _not_a_map(node: Scalar, decoder: Decoder):  # type: ignore[no-untyped-def]
-    from rulekit.text.diagnostic import Diagnostic
-
+def _not_a_map(node: Scalar, decoder: Decoder) -> Diagnostic:
     return Diagnostic(
         "RK307",
         "warning",
@@ -175,6 +175,33 @@ def read_update(
     return True
 
 
+def read_priority(element: Mapping, context: Context, decoder: Decoder) -> Priority | None:
+    """Return the priority of an element, after `text` found the key."""
+    span = decoder.text(element, "priority", context)
+    if span is None:
+        return None
+    priority = Priority.parse(span.text)
+    if priority is None:
+        _bad_priority(span, context.child("rule priority", element.get("priority")), decoder)
+    return priority
+
+
+def _bad_priority(span: Span, context: Context, decoder: Decoder) -> None:
+    names = [p.name for p in Priority]
+    known = {"WARN": "WARNING", "ERR": "ERROR", "CRIT": "CRITICAL", "HIGH": "ERROR"}
+    close = get_close_matches(span.text.upper(), names, n=1)
+    if span.text.upper() in known:
+        close = [known[span.text.upper()]]
+    decoder.fail(
+        "RK023",
+        f"`{span.text}` is not a priority",
+        span,
+        context,
+        f"one of {', '.join(names)}",
+        f"did you mean `{close[0]}`?" if close else None,
+    )
+
+
 def _condition(u: RuleUpdate, item: Mapping, ctx: Context, dec: Decoder, append: bool) -> None:
     u.condition = dec.text(item, "condition", ctx)
 
@@ -196,8 +223,6 @@ def _tags(u: RuleUpdate, item: Mapping, ctx: Context, dec: Decoder, append: bool
 
 
 def _priority(u: RuleUpdate, item: Mapping, ctx: Context, dec: Decoder, append: bool) -> None:
-    from rulekit.rules.items import read_priority
-
     u.priority = read_priority(item, ctx, dec)
 
 
@@ -234,5 +259,3 @@ _READ: dict[str, Callable[[RuleUpdate, Mapping, Context, Decoder, bool], None]] 
     "warn_evttypes": _warn,
     "skip-if-unknown-filter": _skip,
 }
-
-__all__ = ["Priority", "read_overrides", "read_update"]

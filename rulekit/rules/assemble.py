@@ -1,0 +1,404 @@
+"""Collected definitions → rules: lists, macros and exceptions put together, then checked.
+
+Runs after every file over everything read so far, in Falco's order: lists, macro conditions,
+references of macros, then rule by rule: exceptions, output, condition, references, fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+
+from rulekit.errors import RuleError
+from rulekit.rules.ast import Node
+from rulekit.rules.check import CheckResult, check_condition
+from rulekit.rules.definitions import Entry, ExceptionDef, MacroDef, RuleDef
+from rulekit.rules.event_types import condition_events
+from rulekit.rules.exceptions import exception_parts
+from rulekit.rules.expand import (
+    MAX_COMPARISONS,
+    MAX_DEPTH,
+    Condition,
+    MacroError,
+    measure,
+    resolve,
+)
+from rulekit.rules.findings import Context, Findings
+from rulekit.rules.lists import ExpandedList, ExpansionTooLarge, ListTable, expand_lists
+from rulekit.rules.merge import Collector
+from rulekit.rules.parser import ConditionSyntaxError, parse_condition
+from rulekit.rules.outputs import check_output
+from rulekit.rules.ruleset import ExceptionBlock, Rule
+from rulekit.text.diagnostic import Diagnostic, Label
+from rulekit.text.pieced import Part, joined, pieced, with_trail
+from rulekit.text.source import SourceText, Span
+
+MAX_EVENT_TYPES = 100
+_SKIPPABLE = frozenset({"unknown-field", "event-type"})
+
+
+@dataclass(slots=True)
+class Assembled:
+    """What one run over the definitions gives."""
+
+    lists: dict[str, ExpandedList] = field(default_factory=dict)
+    written: dict[str, Condition] = field(default_factory=dict)
+    macros: dict[str, Condition] = field(default_factory=dict)
+    used_macros: set[str] = field(default_factory=set)
+    rules: list[Rule] = field(default_factory=list)
+
+
+class Assembler:
+    """Puts definitions together; keeps what does not change from one file to the next.
+
+    Args:
+        append_output: Called with a rule; returns text to append to its output.
+    """
+
+    def __init__(self) -> None:
+        self._parsed: dict[tuple[object, ...], Condition] = {}
+        self._resolved: dict[tuple[object, ...], Condition] = {}
+        self._checked: dict[tuple[object, str], CheckResult] = {}
+
+    def assemble(self, collector: Collector, out: Findings) -> Assembled:
+        """Return everything that could be put together.
+
+        Raises:
+            LoadStop: At the first error, when `out` is strict.
+        """
+        return _Run(self, collector, out).run()
+
+    def parse(self, name: str, parts: list[Part]) -> Condition:
+        """Parse a condition, or take it from an earlier run."""
+        key = (*(part.text if part.origin is None else part.origin for part in parts),)
+        found = self._parsed.get(key)
+        if found is None:
+            text = pieced(name, parts)
+            found = self._parsed[key] = measure(text, parse_condition(text))
+        return found
+
+    def check(self, condition: Condition, source: str) -> CheckResult:
+        """Check a resolved condition, or take the result from an earlier run."""
+        key = (condition, source)
+        if key not in self._checked:
+            self._checked[key] = check_condition(condition.node, source)
+        return self._checked[key]
+
+
+class _Run:
+    def __init__(self, owner: Assembler, collector: Collector, out: Findings) -> None:
+        self.owner = owner
+        self.collector = collector
+        self.out = out
+        self.made = Assembled()
+        self.table = ListTable({})
+
+    def run(self) -> Assembled:
+        try:
+            self.made.lists = expand_lists(self.collector.lists.values())
+        except ExpansionTooLarge as error:
+            self._too_large(error, self.collector.lists[error.name].context)
+            return self.made
+        self.table = ListTable(self.made.lists)
+        self._macros()
+        for rule in self.collector.rules.values():
+            if not rule.unknown_source and not rule.broken:
+                self._rule(rule)
+        self._unused()
+        return self.made
+
+    def _too_large(self, error: ExpansionTooLarge, context: Context) -> None:
+        self.out.fail(
+            "RK334",
+            "LOAD_ERR_VALIDATE",
+            f"putting in list `{error.name}` makes too much text",
+            error.span or self.collector.lists[error.name].name_span,
+            context,
+            label="this list, or lists named in it, stands for too many items",
+        )
+
+    # --- macros
+
+    def _macros(self) -> None:
+        for macro in self.collector.macros.values():
+            if macro.broken:
+                continue
+            found = self._parse(joined(macro.condition), macro, macro.condition_context)
+            if found is not None:
+                self.made.written[macro.name] = self.made.macros[macro.name] = found[0]
+        for macro in self.collector.macros.values():
+            if macro.name not in self.made.macros:
+                continue
+            condition = self._resolve(
+                self.made.macros[macro.name], macro, macro.visibility, macro.context
+            )
+            if condition is None:
+                del self.made.macros[macro.name]
+            else:
+                self.made.macros[macro.name] = condition
+
+    def _parse(
+        self, parts: list[Part], owner: MacroDef | RuleDef, context: Context
+    ) -> tuple[Condition, frozenset[str]] | None:
+        """Parse a condition; returns it with the names of the lists that were put in."""
+        used_before = {name for name, entry in self.made.lists.items() if entry.used}
+        del used_before
+        try:
+            expanded = self.table.substitute(parts)
+        except ExpansionTooLarge as error:
+            self._too_large(error, context)
+            return None
+        file = owner.name_span.source.name
+        try:
+            return self.owner.parse(file, expanded), self.table.last_used
+        except ConditionSyntaxError as error:
+            for found in error.diagnostics:
+                text = found.span.source.text
+                self.out.error(with_trail(found), context.expression(text, found.span.start))
+            return None
+
+    def _resolve(
+        self, condition: Condition, owner: MacroDef | RuleDef, before: int | None, context: Context
+    ) -> Condition | None:
+        """Put macros in; `before` limits them to those defined earlier."""
+        defined = self.collector.macros
+
+        def visible(name: str) -> bool:
+            return before is None or defined[name].index < before
+
+        try:
+            return resolve(
+                condition, self.made.macros, visible, self.owner._resolved, self.made.used_macros
+            )
+        except MacroError as error:
+            self._bad_macro(error, condition, owner, before, context)
+            return None
+
+    def _bad_macro(
+        self,
+        error: MacroError,
+        condition: Condition,
+        owner: MacroDef | RuleDef,
+        before: int | None,
+        context: Context,
+    ) -> None:
+        name, node = error.node.name, error.node
+        known = self.collector.macros.get(name)
+        if ("macro", name) in self.collector.broken or (
+            known is not None and name not in self.made.macros
+        ):
+            # What is wrong with that macro was said before.
+            return
+        labels: list[Label] = []
+        help_ = None
+        if error.kind == "undefined":
+            code, message, label = "RK301", f"undefined macro `{name}`", "no macro of this name"
+            if known is not None:
+                label = "defined only after this macro"
+                labels.append(Label(known.name_span, "defined here"))
+                help_ = "a macro sees only macros that are defined before it"
+            elif name in self.collector.rules:
+                help_ = f"`{name}` is a rule; a condition can only name macros"
+            elif name in self.made.lists:
+                help_ = f"`{name}` is a list; compare a field with it: `FIELD in ({name})`"
+            else:
+                close = get_close_matches(name, list(self.collector.macros), n=1)
+                help_ = f"did you mean `{close[0]}`?" if close else None
+        elif error.kind == "loop":
+            code, message, label = "RK302", f"macro `{name}` contains itself", "here it comes back"
+        elif error.kind == "depth":
+            code, label = "RK335", "macros within macros are nested too deeply here"
+            message = f"condition is more than {MAX_DEPTH} levels deep"
+        else:
+            code, label = "RK335", "the limit is passed with this macro"
+            message = f"condition grows to more than {MAX_COMPARISONS} comparisons"
+        found = Diagnostic(
+            code, "error", message, node.span, label, help_, "LOAD_ERR_VALIDATE", tuple(labels)
+        )
+        place = context.expression(condition.text.text, node.span.start)
+        self.out.error(self._with_trail(found, condition), place)
+
+    # --- rules
+
+    def _rule(self, rule: RuleDef) -> None:
+        parts = self._condition_parts(rule)
+        if parts is None:
+            return
+        output = check_output(rule, self.out)
+        if output is None and self.out.strict:
+            return
+        parsed = self._parse(parts, rule, rule.condition_context)
+        if parsed is None:
+            return
+        written, lists = parsed
+        condition = self._resolve(written, rule, None, rule.context)
+        if condition is None:
+            return
+        result = self._check(rule, written, condition)
+        if result is None or result.bound is None or output is None:
+            return
+        events = condition_events(condition.node)
+        if rule.source == "syscall" and rule.warn_evttypes and len(events.ids) > MAX_EVENT_TYPES:
+            self._too_many_events(rule, len(events.ids))
+        self.made.rules.append(
+            Rule(
+                rule.name,
+                " ".join(span.text for span in rule.condition),
+                rule.source,
+                output.text,
+                output.template,
+                " ".join(span.text for span in rule.desc),
+                rule.priority,
+                tuple(sorted(rule.tags)),
+                rule.enabled,
+                tuple(_block(exception) for exception in rule.exceptions),
+                written.text,
+                written.node,
+                condition.node,
+                result.bound,
+                events.names,
+                events.ids,
+                tuple(written.macros),
+                tuple(sorted(lists)),
+                rule.name_span,
+                tuple(rule.condition),
+                tuple(rule.output),
+                rule.capture,
+                rule.capture_duration_ms,
+                rule.warn_evttypes,
+                rule.skip_if_unknown_filter,
+            )
+        )
+
+    def _condition_parts(self, rule: RuleDef) -> list[Part] | None:
+        parts = joined(rule.condition)
+        if not rule.exceptions:
+            return parts
+        parts = [Part("("), *parts, Part(")")]
+        for exception in rule.exceptions:
+            text = exception_parts(exception, self.out)
+            if text is None:
+                return None
+            if text:
+                parts += [Part(" and not "), *text]
+        return parts
+
+    def _check(self, rule: RuleDef, written: Condition, condition: Condition) -> CheckResult | None:
+        result = self.owner.check(condition, rule.source)
+        failed = result.bound is None
+        skipped = failed and rule.skip_if_unknown_filter and result.error_class in _SKIPPABLE
+        for found in _in_falco_order(result.diagnostics):
+            if failed and found.falco == "LOAD_COMPILE_CONDITION":
+                continue
+            shown = self._with_trail(found, written)
+            place = rule.condition_context.expression(written.text.text, found.span.start)
+            if found.severity != "error":
+                if found.falco is None:
+                    self.out.note(shown)
+                else:
+                    self.out.warn(shown, place)
+            elif skipped:
+                self.out.warn(
+                    replace(
+                        shown,
+                        severity="warning",
+                        falco="LOAD_UNKNOWN_FILTER",
+                        message=f"{found.message}: rule `{rule.name}` is skipped",
+                    ),
+                    place,
+                )
+                break
+            else:
+                self.out.error(replace(shown, falco="LOAD_ERR_COMPILE_CONDITION"), place)
+        return None if failed else result
+
+    def _too_many_events(self, rule: RuleDef, count: int) -> None:
+        span = rule.condition[0]
+        self.out.caution(
+            "RK332",
+            "LOAD_NO_EVTTYPE",
+            f"rule `{rule.name}` looks at {count} event types",
+            rule.name_span,
+            rule.context,
+            label="the condition does not narrow down `evt.type`",
+            help="add `evt.type in (...)`, or `warn_evttypes: false` when it is meant",
+            labels=(Label(Span(span.source, span.start, span.start + 1), "the condition"),),
+        )
+
+    def _with_trail(self, found: Diagnostic, condition: Condition) -> Diagnostic:
+        """Say through which macros a diagnostic belongs to `condition`."""
+        found = with_trail(found)
+        source = found.span.source
+        if source is condition.text:
+            return found
+        labels: list[Label] = []
+        for name, node in _path(condition, source, self.made.written):
+            labels.append(Label(node, f"macro `{name}` is used here"))
+        return replace(found, labels=(*found.labels, *labels[::-1][:5]))
+
+    # --- what nothing refers to
+
+    def _unused(self) -> None:
+        for macro in self.collector.macros.values():
+            if macro.name not in self.made.used_macros and not macro.broken:
+                self.out.caution(
+                    "RK330",
+                    "LOAD_UNUSED_MACRO",
+                    f"macro `{macro.name}` is never used",
+                    macro.name_span,
+                    macro.context,
+                )
+        for entry in self.made.lists.values():
+            definition = entry.definition
+            if not entry.used and not definition.broken:
+                self.out.caution(
+                    "RK331",
+                    "LOAD_UNUSED_LIST",
+                    f"list `{definition.name}` is never used",
+                    definition.name_span,
+                    definition.context,
+                )
+
+
+def _path(
+    condition: Condition, source: SourceText, macros: dict[str, Condition]
+) -> list[tuple[str, Span]]:
+    """Return the uses of macros that lead from a condition to the macro written in `source`."""
+    stack: list[tuple[Condition, list[tuple[str, Span]]]] = [(condition, [])]
+    seen: set[int] = set()
+    while stack:
+        current, path = stack.pop()
+        if current.text is source:
+            return path
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        for name, node in current.macros.items():
+            if name in macros:
+                stack.append((macros[name], [*path, (name, node.span)]))
+    return []
+
+
+def _in_falco_order(found: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
+    """Yield remarks that precede compiling, then errors, then remarks of compiling."""
+    early = ("LOAD_UNSAFE_NA_CHECK", "LOAD_DEPRECATED_ITEM")
+    for code in early:
+        yield from (d for d in found if d.falco == code)
+    yield from (d for d in found if d.severity == "error")
+    yield from (d for d in found if d.severity != "error" and d.falco not in early)
+
+
+def _block(exception: ExceptionDef) -> ExceptionBlock:
+    fields, comps = exception.fields, exception.comps
+    assert fields is not None
+    assert comps is not None
+    values = tuple(_plain(value) for value in exception.values)
+    return ExceptionBlock(exception.name, _plain(fields), _plain(comps), values, exception.span)
+
+
+def _plain(entry: Entry):  # type: ignore[no-untyped-def]
+    return tuple(_plain(item) for item in entry.items) if entry.is_list else entry.text
+
+
+_ = Node

@@ -1,0 +1,182 @@
+"""Macros put into conditions as trees.
+
+A macro's tree takes the place of its name and is shared between all uses. The order matters as in
+Falco: a macro sees the macros whose first definition comes before its own last change, and the
+macros are resolved one after the other in the order of their first definitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rulekit.rules.ast import AndNode, ComparisonNode, MacroNode, Node, NotNode, OrNode
+from rulekit.text.source import SourceText
+
+# Comparisons of one condition, shared ones counted as often as they are used: every later stage
+# walks the tree as if it were not shared.
+MAX_COMPARISONS = 100_000
+# Levels of a condition after macros were put in.
+MAX_DEPTH = 250
+
+
+@dataclass(slots=True, eq=False)
+class Condition:
+    """A parsed condition and what is left to do with it.
+
+    Attributes:
+        macros: Names not yet resolved, each with its first node, in the order of reading.
+        counts: How often each of these names occurs.
+        levels: How deep below the root each of these names occurs at most.
+        size: Comparisons, without what unresolved names stand for.
+        depth: Levels of the tree.
+    """
+
+    text: SourceText
+    node: Node
+    macros: dict[str, MacroNode]
+    counts: dict[str, int]
+    levels: dict[str, int]
+    size: int
+    depth: int
+
+
+class MacroError(Exception):
+    """A reference that cannot be resolved; `node` is where it stands."""
+
+    def __init__(self, node: MacroNode, kind: str) -> None:
+        super().__init__(node.name)
+        self.node = node
+        # One of: undefined, loop, size, depth.
+        self.kind = kind
+
+
+def measure(text: SourceText, node: Node) -> Condition:
+    """Count what a parsed condition holds."""
+    found = Condition(text, node, {}, {}, {}, 0, 0)
+    stack: list[tuple[Node, int]] = [(node, 1)]
+    while stack:
+        inner, level = stack.pop()
+        found.depth = max(found.depth, level)
+        if isinstance(inner, ComparisonNode):
+            found.size += 1
+        elif isinstance(inner, MacroNode):
+            found.macros.setdefault(inner.name, inner)
+            found.counts[inner.name] = found.counts.get(inner.name, 0) + 1
+            found.levels[inner.name] = max(found.levels.get(inner.name, 0), level)
+        elif isinstance(inner, NotNode):
+            stack.append((inner.child, level + 1))
+        else:
+            stack.extend((child, level + 1) for child in reversed(inner.children))
+    return found
+
+
+def resolve(
+    condition: Condition,
+    macros: Mapping[str, Condition],
+    visible: Callable[[str], bool],
+    cache: dict[tuple[object, ...], Condition],
+    used: set[str],
+) -> Condition:
+    """Return the condition with every macro put in.
+
+    Args:
+        macros: Current conditions of macros, resolved or not.
+        visible: Whether a name may be used from here.
+        cache: Kept between calls: equal inputs give the same object.
+        used: Receives the name of every macro that was put in.
+
+    Raises:
+        MacroError: A name that is unknown or loops, or a result that is too large. A loop is
+            reported before unknown names, as Falco does.
+    """
+    walk = _Resolver(macros, visible, cache, used)
+    result = walk.resolve(condition, ())
+    if walk.loop is not None:
+        raise walk.loop
+    if walk.unknown is not None:
+        raise walk.unknown
+    assert result is not None
+    return result
+
+
+class _Resolver:
+    def __init__(
+        self,
+        macros: Mapping[str, Condition],
+        visible: Callable[[str], bool],
+        cache: dict[tuple[object, ...], Condition],
+        used: set[str],
+    ) -> None:
+        self.macros = macros
+        self.visible = visible
+        self.cache = cache
+        self.used = used
+        self.done: dict[str, Condition | None] = {}
+        self.loop: MacroError | None = None
+        self.unknown: MacroError | None = None
+
+    def resolve(self, condition: Condition, path: tuple[str, ...]) -> Condition | None:
+        if not condition.macros:
+            return condition
+        inner: dict[str, Condition] = {}
+        failed = False
+        for name, node in condition.macros.items():
+            found = self._reference(name, node, path)
+            if found is None:
+                failed = True
+            else:
+                inner[name] = found
+        if failed:
+            return None
+        key = (condition, *(inner[name] for name in condition.macros))
+        if key not in self.cache:
+            self.cache[key] = self._put_in(condition, inner)
+        return self.cache[key]
+
+    def _reference(self, name: str, node: MacroNode, path: tuple[str, ...]) -> Condition | None:
+        if name not in self.macros or not self.visible(name):
+            self.unknown = self.unknown or MacroError(node, "undefined")
+            return None
+        if name in path:
+            self.loop = self.loop or MacroError(node, "loop")
+            return None
+        if len(path) >= MAX_DEPTH:
+            self.loop = self.loop or MacroError(node, "depth")
+            return None
+        if name not in self.done:
+            self.done[name] = self.resolve(self.macros[name], (*path, name))
+        self.used.add(name)
+        return self.done[name]
+
+    def _put_in(self, condition: Condition, inner: dict[str, Condition]) -> Condition:
+        size, depth = condition.size, condition.depth
+        for name, node in condition.macros.items():
+            size += condition.counts[name] * inner[name].size
+            depth = max(depth, condition.levels[name] - 1 + inner[name].depth)
+            if size > MAX_COMPARISONS:
+                raise MacroError(node, "size")
+            if depth > MAX_DEPTH:
+                raise MacroError(node, "depth")
+        trees = {name: found.node for name, found in inner.items()}
+        node = _replace(condition.node, trees)
+        return Condition(condition.text, node, {}, {}, {}, size, depth)
+
+
+def _replace(node: Node, trees: dict[str, Node]) -> Node:
+    """Return the tree with names replaced; parts without names stay the same objects.
+
+    Recursion is no deeper than the parser allows a written condition to nest.
+    """
+    if isinstance(node, MacroNode):
+        return trees[node.name]
+    if isinstance(node, ComparisonNode):
+        return node
+    if isinstance(node, NotNode):
+        child = _replace(node.child, trees)
+        return node if child is node.child else NotNode(child, node.span)
+    children = tuple([_replace(child, trees) for child in node.children])
+    if all(new is old for new, old in zip(children, node.children, strict=True)):
+        return node
+    kind = AndNode if isinstance(node, AndNode) else OrNode
+    return kind(children, node.span)
