@@ -6,12 +6,10 @@ references of macros, then rule by rule: exceptions, output, condition, referenc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
-from rulekit.errors import RuleError
-from rulekit.rules.ast import Node
 from rulekit.rules.check import CheckResult, check_condition
 from rulekit.rules.definitions import Entry, ExceptionDef, MacroDef, RuleDef
 from rulekit.rules.event_types import condition_events
@@ -24,6 +22,7 @@ from rulekit.rules.expand import (
     measure,
     resolve,
 )
+from rulekit.rules.falco_config import AppendOutput
 from rulekit.rules.findings import Context, Findings
 from rulekit.rules.lists import ExpandedList, ExpansionTooLarge, ListTable, expand_lists
 from rulekit.rules.merge import Collector
@@ -53,10 +52,11 @@ class Assembler:
     """Puts definitions together; keeps what does not change from one file to the next.
 
     Args:
-        append_output: Called with a rule; returns text to append to its output.
+        extras: Texts to append to the outputs of rules.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, extras: Sequence[AppendOutput] = ()) -> None:
+        self.extras = extras
         self._parsed: dict[tuple[object, ...], Condition] = {}
         self._resolved: dict[tuple[object, ...], Condition] = {}
         self._checked: dict[tuple[object, str], CheckResult] = {}
@@ -142,16 +142,14 @@ class _Run:
         self, parts: list[Part], owner: MacroDef | RuleDef, context: Context
     ) -> tuple[Condition, frozenset[str]] | None:
         """Parse a condition; returns it with the names of the lists that were put in."""
-        used_before = {name for name, entry in self.made.lists.items() if entry.used}
-        del used_before
         try:
-            expanded = self.table.substitute(parts)
+            expanded, lists = self.table.substitute(parts)
         except ExpansionTooLarge as error:
             self._too_large(error, context)
             return None
         file = owner.name_span.source.name
         try:
-            return self.owner.parse(file, expanded), self.table.last_used
+            return self.owner.parse(file, expanded), lists
         except ConditionSyntaxError as error:
             for found in error.diagnostics:
                 text = found.span.source.text
@@ -185,6 +183,8 @@ class _Run:
     ) -> None:
         name, node = error.node.name, error.node
         known = self.collector.macros.get(name)
+        if self.collector.incomplete and error.kind == "undefined":
+            return
         if ("macro", name) in self.collector.broken or (
             known is not None and name not in self.made.macros
         ):
@@ -225,8 +225,10 @@ class _Run:
         parts = self._condition_parts(rule)
         if parts is None:
             return
-        output = check_output(rule, self.out)
-        if output is None and self.out.strict:
+        errors = len(self.out.errors)
+        output = check_output(rule, self.owner.extras, self.out)
+        if output is None and len(self.out.errors) == errors:
+            # Skipped on purpose: the condition is not even read.
             return
         parsed = self._parse(parts, rule, rule.condition_context)
         if parsed is None:
@@ -340,6 +342,9 @@ class _Run:
     # --- what nothing refers to
 
     def _unused(self) -> None:
+        if not self.out.strict and self.out.errors:
+            # A rule that failed may be what uses them.
+            return
         for macro in self.collector.macros.values():
             if macro.name not in self.made.used_macros and not macro.broken:
                 self.out.caution(
@@ -400,5 +405,3 @@ def _block(exception: ExceptionDef) -> ExceptionBlock:
 def _plain(entry: Entry):  # type: ignore[no-untyped-def]
     return tuple(_plain(item) for item in entry.items) if entry.is_list else entry.text
 
-
-_ = Node

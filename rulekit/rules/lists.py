@@ -96,8 +96,8 @@ class ListTable:
         # Names that hold a delimiter match across words; they get a warning, and are rare.
         self._odd = [entry for entry in self._by_order if _has_delimiter(entry.definition.name)]
 
-    def substitute(self, parts: list[Part]) -> list[Part]:
-        """Return the parts of a condition with every list name replaced.
+    def substitute(self, parts: list[Part]) -> tuple[list[Part], frozenset[str]]:
+        """Return the parts of a condition with every list name replaced, and these names.
 
         Raises:
             ExpansionTooLarge: When the text passes `MAX_EXPANDED_CHARS` or takes too many steps.
@@ -105,7 +105,8 @@ class ListTable:
         text = "".join([part.text for part in parts])
         pending = self._candidates(text, -1)
         if not pending:
-            return parts
+            return parts, frozenset()
+        used: set[str] = set()
         heapq.heapify(pending)
         done, steps = -1, 0
         while pending:
@@ -119,6 +120,7 @@ class ListTable:
                 continue
             parts = replaced
             entry.used = True
+            used.add(entry.definition.name)
             size = sum([len(part.text) for part in parts])
             steps += len(parts) + size // 1000
             if size > MAX_EXPANDED_CHARS or steps > MAX_STEPS:
@@ -132,7 +134,7 @@ class ListTable:
                 for odd in self._odd:
                     if odd.order > order and odd.definition.name in grown:
                         heapq.heappush(pending, odd.order)
-        return parts
+        return parts, frozenset(used)
 
     def _candidates(self, text: str, after: int) -> list[int]:
         found = [self.lists[name].order for name in self._names & set(_word_split(text))]

@@ -44,6 +44,8 @@ class Collector:
     engine_version: Version = (0, 0, 0)
     # Names of elements that had errors: references to them are not worth a second error.
     broken: set[tuple[str, str]] = field(default_factory=set)
+    # A file is missing altogether: nobody knows what it defines.
+    incomplete: bool = False
     counter: int = 0
 
     def _count(self) -> int:
@@ -133,7 +135,7 @@ class Collector:
         known: Iterable[str],
         out: Findings,
     ) -> None:
-        if (kind, name) in self.broken:
+        if self.incomplete or (kind, name) in self.broken:
             return
         close = get_close_matches(name, list(known), n=1)
         out.fail(
@@ -302,7 +304,7 @@ class Collector:
         """Set the flag of an earlier rule (the old form without ``override``)."""
         if (old := self.rules.get(name)) is not None:
             old.enabled = enabled
-        elif ("rule", name) not in self.broken:
+        elif not self.incomplete and ("rule", name) not in self.broken:
             close = get_close_matches(name, list(self.rules), n=1)
             out.fail(
                 "RK305",

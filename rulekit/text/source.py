@@ -28,11 +28,20 @@ class SourceText:
 
     def locate(self, offset: int) -> tuple[int, int]:
         """Return line and column, both counted from 1, of a character offset of this text."""
+        starts = self._line_starts()
+        line = bisect_right(starts, offset)
+        return line, offset - starts[line - 1] + 1
+
+    def line_start(self, line: int) -> int:
+        """Return the offset of the first character of a line, counted from 1."""
+        return self._line_starts()[line - 1]
+
+    def _line_starts(self) -> list[int]:
         if not self._lines:
-            self._lines.append(0)
-            self._lines.extend(accumulate(len(line) + 1 for line in self.text.split("\n")))
-        line = bisect_right(self._lines, offset)
-        return line, offset - self._lines[line - 1] + 1
+            lengths = (len(line) + 1 for line in self.text.split("\n"))
+            self._lines.extend(accumulate(lengths, initial=0))
+            self._lines.pop()
+        return self._lines
 
     def place(self, start: int, end: int) -> Span | None:
         """Return where ``[start, end)`` stands in the text around this one, or None.
