@@ -6,13 +6,13 @@ references of macros, then rule by rule: exceptions, output, condition, referenc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from rulekit.rules.check import CheckResult, check_condition
 from rulekit.rules.definitions import Entry, ExceptionDef, MacroDef, RuleDef
-from rulekit.rules.event_types import condition_events
+from rulekit.rules.event_types import event_names
 from rulekit.rules.exceptions import exception_parts
 from rulekit.rules.expand import (
     MAX_COMPARISONS,
@@ -33,7 +33,6 @@ from rulekit.text.diagnostic import Diagnostic, Label
 from rulekit.text.pieced import Part, joined, pieced, with_trail
 from rulekit.text.source import SourceText, Span
 
-MAX_EVENT_TYPES = 100
 _SKIPPABLE = frozenset({"unknown-field", "event-type"})
 
 
@@ -207,6 +206,8 @@ class _Run:
                 help_ = f"did you mean `{close[0]}`?" if close else None
         elif error.kind == "loop":
             code, message, label = "RK302", f"macro `{name}` contains itself", "here it comes back"
+            if known is not None:
+                labels.append(Label(known.name_span, f"`{name}` is defined here"))
         elif error.kind == "depth":
             code, label = "RK335", "macros within macros are nested too deeply here"
             message = f"condition is more than {MAX_DEPTH} levels deep"
@@ -238,11 +239,11 @@ class _Run:
         if condition is None:
             return
         result = self._check(rule, written, condition)
-        if result is None or result.bound is None or output is None:
+        if result is None or output is None:
             return
-        events = condition_events(condition.node)
-        if rule.source == "syscall" and rule.warn_evttypes and len(events.ids) > MAX_EVENT_TYPES:
-            self._too_many_events(rule, len(events.ids))
+        bound, events = result.bound, result.events
+        assert bound is not None
+        assert events is not None
         self.made.rules.append(
             Rule(
                 rule.name,
@@ -258,9 +259,9 @@ class _Run:
                 written.text,
                 written.node,
                 condition.node,
-                result.bound,
-                events.names,
-                events.ids,
+                bound,
+                event_names(events, rule.source),
+                events,
                 tuple(written.macros),
                 tuple(sorted(lists)),
                 rule.name_span,
@@ -290,8 +291,12 @@ class _Run:
         result = self.owner.check(condition, rule.source)
         failed = result.bound is None
         skipped = failed and rule.skip_if_unknown_filter and result.error_class in _SKIPPABLE
-        for found in _in_falco_order(result.diagnostics):
+        for found in result.diagnostics:
             if failed and found.falco == "LOAD_COMPILE_CONDITION":
+                continue
+            if found.falco == "LOAD_NO_EVTTYPE":
+                if rule.warn_evttypes:
+                    self._many_events(rule, found)
                 continue
             shown = self._with_trail(found, written)
             place = rule.condition_context.expression(written.text.text, found.span.start)
@@ -315,18 +320,11 @@ class _Run:
                 self.out.error(replace(shown, falco="LOAD_ERR_COMPILE_CONDITION"), place)
         return None if failed else result
 
-    def _too_many_events(self, rule: RuleDef, count: int) -> None:
-        span = rule.condition[0]
-        self.out.caution(
-            "RK332",
-            "LOAD_NO_EVTTYPE",
-            f"rule `{rule.name}` looks at {count} event types",
-            rule.name_span,
-            rule.context,
-            label="the condition does not narrow down `evt.type`",
-            help="add `evt.type in (...)`, or `warn_evttypes: false` when it is meant",
-            labels=(Label(Span(span.source, span.start, span.start + 1), "the condition"),),
-        )
+    def _many_events(self, rule: RuleDef, found: Diagnostic) -> None:
+        help_ = f"{found.help}; or `warn_evttypes: false` when it is meant" if found.help else None
+        label = Label(rule.name_span, f"rule `{rule.name}`")
+        shown = replace(with_trail(found), help=help_, labels=(label,))
+        self.out.warn(shown, rule.context)
 
     def _with_trail(self, found: Diagnostic, condition: Condition) -> Diagnostic:
         """Say through which macros a diagnostic belongs to `condition`."""
@@ -383,15 +381,6 @@ def _path(
             if name in macros:
                 stack.append((macros[name], [*path, (name, node.span)]))
     return []
-
-
-def _in_falco_order(found: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
-    """Yield remarks that precede compiling, then errors, then remarks of compiling."""
-    early = ("LOAD_UNSAFE_NA_CHECK", "LOAD_DEPRECATED_ITEM")
-    for code in early:
-        yield from (d for d in found if d.falco == code)
-    yield from (d for d in found if d.severity == "error")
-    yield from (d for d in found if d.severity != "error" and d.falco not in early)
 
 
 def _block(exception: ExceptionDef) -> ExceptionBlock:

@@ -16,7 +16,7 @@ from rulekit.rules.yaml import (
     node_span,
     scalar_text,
 )
-from rulekit.text.diagnostic import Fix, Label
+from rulekit.text.diagnostic import Diagnostic, Fix, Label
 from rulekit.text.source import SourceText, Span
 
 _TRUE = frozenset({"y", "yes", "true", "on"})
@@ -77,7 +77,7 @@ class Decoder:
                 self.fail(
                     "RK015",
                     f"`{key}` is missing",
-                    _first_line(self.file, item),
+                    first_line(self.file, item),
                     context,
                     f"this element needs `{key}`",
                     _similar_key(item, key),
@@ -197,6 +197,7 @@ class Decoder:
     def check_keys(self, item: Mapping, known: frozenset[str], context: Context) -> None:
         """Warn about keys that mean nothing, and about keys given twice."""
         seen: dict[str, YamlNode] = {}
+        present = {key.value for key, _ in item.pairs if isinstance(key, Scalar)}
         for key, _ in item.pairs:
             if not isinstance(key, Scalar):
                 # Falco gives up on the file here, without saying where.
@@ -211,7 +212,7 @@ class Decoder:
                 continue
             name = "null" if key.null else key.value
             if name not in known:
-                self._unknown_key(key, name, known, context)
+                self._unknown_key(key, name, known, present, context)
             if name in seen:
                 self.out.note(
                     self.duplicate(name, key, seen[name]),
@@ -219,9 +220,14 @@ class Decoder:
             seen.setdefault(name, key)
 
     def _unknown_key(
-        self, key: Scalar, name: str, known: frozenset[str], context: Context
+        self,
+        key: Scalar,
+        name: str,
+        known: frozenset[str],
+        present: set[str],
+        context: Context,
     ) -> None:
-        close = get_close_matches(name, sorted(known), n=1)
+        close = get_close_matches(name, sorted(known - present), n=1, cutoff=0.75)
         span = self.span(key)
         help_ = f"did you mean `{close[0]}`?" if close else None
         if name == "<<":
@@ -237,10 +243,8 @@ class Decoder:
             fix=Fix(span, close[0], "correct the name") if close else None,
         )
 
-    def duplicate(self, name: str, key: YamlNode, first: YamlNode) -> Any:
+    def duplicate(self, name: str, key: YamlNode, first: YamlNode) -> Diagnostic:
         """Return the diagnostic for a key given twice."""
-        from rulekit.text.diagnostic import Diagnostic
-
         return Diagnostic(
             "RK014",
             "warning",
@@ -336,7 +340,7 @@ class Decoder:
         return entry
 
 
-def _first_line(file: SourceText, item: Mapping) -> Span:
+def first_line(file: SourceText, item: Mapping) -> Span:
     """Return the place of the first pair of a map, where its kind and name stand."""
     span = node_span(file, item)
     if item.pairs:

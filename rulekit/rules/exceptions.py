@@ -49,7 +49,13 @@ def validate_exception(exception: ExceptionDef, source: str | None, out: Finding
         exception.comps = comps
     check = _Checker(exception, out)
     if fields.is_list:
-        # A lone text as `comps` counts as an empty sequence of operators.
+        if not comps.is_list:
+            return check.fail(
+                "RK321",
+                "`comps` is a single text but `fields` is a sequence",
+                comps.span,
+                "both must have the same shape",
+            )
         if len(comps.items) != len(fields.items):
             return check.fail(
                 "RK321",

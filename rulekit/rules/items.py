@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
-from rulekit.rules.decode import Decoder
+from rulekit.rules.decode import Decoder, first_line
 from rulekit.rules.definitions import ListDef, MacroDef, PluginNeed, Priority, RuleDef, RuleUpdate
 from rulekit.rules.findings import Context, Findings
 from rulekit.rules.merge import Collector
 from rulekit.rules.overrides import read_overrides, read_priority, read_update
 from rulekit.rules.requirements import parse_engine_version
 from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode
+from rulekit.text.diagnostic import Label
 from rulekit.text.source import SourceText, Span
 
 _MACRO_NAME = re.compile(r"[a-zA-Z]+[a-zA-Z0-9_]*")
@@ -334,10 +335,14 @@ def _new_rule(
     element: Mapping, name: Span, context: Context, decoder: Decoder, collector: Collector
 ) -> None:
     errors = len(decoder.out.errors)
-    condition = decoder.text(element, "condition", context)
-    output = decoder.text(element, "output", context)
-    desc = decoder.text(element, "desc", context)
-    priority = read_priority(element, context, decoder)
+    missing = [key for key in _NEW_RULE_KEYS if element.get(key) is None]
+    known = collector.rules.get(name.text)
+    condition = _required(element, "condition", missing, known, context, decoder)
+    output = _required(element, "output", missing, known, context, decoder)
+    desc = _required(element, "desc", missing, known, context, decoder)
+    priority = None
+    if _required(element, "priority", missing, known, context, decoder) is not None:
+        priority = read_priority(element, context, decoder)
     source = decoder.text(element, "source", context, optional=True)
     enabled = decoder.boolean(element, "enabled", context)
     capture = decoder.boolean(element, "capture", context)
@@ -368,6 +373,35 @@ def _new_rule(
         bool(skip),
     )
     collector.define_rule(rule, decoder.out)
+
+
+def _required(
+    element: Mapping,
+    key: str,
+    missing: list[str],
+    known: RuleDef | None,
+    context: Context,
+    decoder: Decoder,
+) -> Span | None:
+    """Return the text of a key that a new rule needs; report all missing ones at the first."""
+    if key not in missing:
+        return decoder.text(element, key, context)
+    if key == missing[0]:
+        names = [f"`{name}`" for name in missing]
+        listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        help_ = None
+        if known is not None:
+            help_ = f"to change rule `{known.name}`, add `override:` with each key that is given"
+        decoder.fail(
+            "RK015",
+            f"{listed} {'is' if len(names) == 1 else 'are'} missing",
+            first_line(decoder.file, element),
+            context,
+            f"a rule needs {'it' if len(names) == 1 else 'them'}",
+            help_,
+            labels=(Label(known.name_span, "already defined here"),) if known else (),
+        )
+    return None
 
 
 def _trimmed(span: Span) -> Span:

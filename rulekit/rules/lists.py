@@ -11,7 +11,7 @@ import heapq
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from rulekit.rules.definitions import ListDef
@@ -190,7 +190,7 @@ class ListTable:
                 started = made.length > 0
                 if started:
                     made.add([Part(" ")])
-                made.add(_used_at(inner, name, source.origin(at, end)))
+                made.add(_used_at(inner, entry, source.origin(at, end)))
                 made.add([Part(" ")])
                 # At the very start of a condition Falco resumes one character late.
                 at = text.find(name, copied if started else copied + 1)
@@ -202,11 +202,18 @@ class ListTable:
         return made.parts
 
 
-def _used_at(parts: tuple[Part, ...], name: str, use: Span | None) -> list[Part]:
+def _used_at(parts: tuple[Part, ...], entry: ExpandedList, use: Span | None) -> list[Part]:
+    """Say of an item where its list is used, of what stands between items which list it is."""
     if use is None:
         return list(parts)
-    trail = (Label(use, f"list `{name}` is used here"),)
-    return [Part(p.text, p.origin, trail) if p.origin is not None else p for p in parts]
+    name, count = entry.definition.name, len(entry.items)
+    item = (Label(use, f"list `{name}` is used here"),)
+    items = f"{count} item{'' if count == 1 else 's'}"
+    between = (Label(entry.definition.name_span, f"list `{name}` puts {items} there"),)
+    return [
+        Part(part.text, use, between) if part.origin is None else replace(part, trail=item)
+        for part in parts
+    ]
 
 
 class _Cutter:

@@ -11,7 +11,7 @@ from rulekit.rules.definitions import Priority, RuleUpdate
 from rulekit.rules.findings import Context
 from rulekit.rules.merge import Collector
 from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode
-from rulekit.text.diagnostic import Diagnostic
+from rulekit.text.diagnostic import Diagnostic, Fix
 from rulekit.text.source import Span
 
 # In the order in which their values are read.
@@ -188,8 +188,9 @@ def read_priority(element: Mapping, context: Context, decoder: Decoder) -> Prior
 
 def _bad_priority(span: Span, context: Context, decoder: Decoder) -> None:
     names = [p.name for p in Priority]
-    known = {"WARN": "WARNING", "ERR": "ERROR", "CRIT": "CRITICAL", "HIGH": "ERROR"}
-    close = get_close_matches(span.text.upper(), names, n=1)
+    known = {"WARN": "WARNING", "ERR": "ERROR", "CRIT": "CRITICAL", "EMERG": "EMERGENCY"}
+    known |= {str(p.value): p.name for p in Priority}
+    close = get_close_matches(span.text.upper(), names, n=1, cutoff=0.7)
     if span.text.upper() in known:
         close = [known[span.text.upper()]]
     decoder.fail(
@@ -199,6 +200,7 @@ def _bad_priority(span: Span, context: Context, decoder: Decoder) -> None:
         context,
         f"one of {', '.join(names)}",
         f"did you mean `{close[0]}`?" if close else None,
+        fix=Fix(span, close[0], "name the priority") if close else None,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from rulekit.rules.ast import Node
 from rulekit.rules.bound import Bound
 from rulekit.rules.definitions import Priority
+from rulekit.rules.event_types import EventTypes
 from rulekit.rules.output import OutputTemplate
 from rulekit.text.source import SourceText, Span
 
@@ -78,11 +79,11 @@ class Rule:
         written: Tree with the names of macros still in it.
         node: Tree with macros put in.
         bound: The same, every name and literal resolved.
-        events: Names of event types that can match, sorted; for source ``syscall`` only.
-        event_ids: Ids of these event types.
+        events: Names of the event types that can match, sorted.
+        event_types: The same by id, with the system calls; meant for source ``syscall``.
         macros, lists: Names that the condition uses directly.
         span: Where its name is first defined.
-        sources_of_text: Spans of everything that `condition` and `output` were joined from.
+        condition_spans, output_spans: What `condition` and `output` were joined from.
     """
 
     name: str
@@ -100,7 +101,7 @@ class Rule:
     node: Node
     bound: Bound
     events: tuple[str, ...]
-    event_ids: frozenset[int]
+    event_types: EventTypes
     macros: tuple[str, ...]
     lists: tuple[str, ...]
     span: Span

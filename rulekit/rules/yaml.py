@@ -312,8 +312,8 @@ _PROBLEMS = (
     (
         "mapping values are not allowed",
         "RK004",
-        "`:` makes a map where none can be",
-        "indent keys of one item alike; quote a text that holds `: `",
+        "a `key: value` pair cannot stand here",
+        "indent the keys of one element alike; quote a text that holds `: `",
     ),
     (
         "did not find expected key",
@@ -358,7 +358,10 @@ def _explain(file: SourceText, error: yaml.MarkedYAMLError) -> RuleError:
         return _open_quote(file, opened, "error")
     if char == "a tab" and "cannot start" in problem:
         code, message, help_ = "RK005", "a tab cannot be used to indent", "use blanks"
-    labels = ()
+    labels: tuple[Label, ...] = ()
+    if problem.startswith("did not find expected ','") and opened is not None:
+        label = Label(file.span(at, at + 1), "this cannot stand inside")
+        return _failure(code, message, file.span(opened, opened + 1), "opened here", help_, label)
     if opened is not None and opened != at and opened < len(file.text):
         labels = (Label(file.span(opened, opened + 1), _CONTEXTS.get(error.context or "", "")),)
     return _failure(code, message, file.span(at, at + 1), "", help_, *labels)

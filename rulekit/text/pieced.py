@@ -20,7 +20,8 @@ class Part:
     """A piece of text.
 
     Attributes:
-        origin: The same characters where they were written, or None when nobody wrote them.
+        origin: The same characters where they were written; a place of another length that
+            stands for the whole; or None when nobody wrote them.
         trail: What to show beside a problem in this piece: where a list was named.
     """
 
@@ -31,7 +32,7 @@ class Part:
     def cut(self, start: int, end: int) -> Part:
         """Return the characters ``[start, end)`` of the piece."""
         origin = self.origin
-        if origin is not None:
+        if origin is not None and origin.end - origin.start == len(self.text):
             origin = Span(origin.source, origin.start + start, origin.start + end)
         return Part(self.text[start:end], origin, self.trail)
 
@@ -50,8 +51,8 @@ class PiecedText(SourceText):
     def _origin(self, start: int, end: int) -> Span | None:
         index = self.part_at(start)
         part, base = self.parts[index], self.starts[index]
-        if part.origin is None:
-            return None
+        if part.origin is None or part.origin.end - part.origin.start != len(part.text):
+            return part.origin
         first = min(start - base, len(part.text))
         last = max(first, min(end - base, len(part.text)))
         return Span(part.origin.source, part.origin.start + first, part.origin.start + last)
@@ -71,10 +72,9 @@ class PiecedText(SourceText):
         if end <= at + 1 or end <= start:
             return first
         last = self._origin(end - 1, end)
-        if last is not None:
-            final = last.outermost()
-            if final.source is first.source and final.end >= first.end:
-                return Span(first.source, first.start, final.end)
+        # A range over several scalars would take in keys and indentation between them.
+        if last is not None and last.source is origin.source and last.end > origin.end:
+            return Span(first.source, first.start, max(first.end, last.outermost().end))
         return first
 
     def _neighbour(self, start: int) -> tuple[Span, int] | None:
