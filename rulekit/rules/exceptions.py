@@ -11,6 +11,8 @@ from difflib import get_close_matches
 
 from rulekit.rules.definitions import Entry, ExceptionDef
 from rulekit.rules.findings import Findings
+from rulekit.rules.operands import CheckError, bind_operand
+from rulekit.rules.parser import ConditionSyntaxError, parse_operand
 from rulekit.schema.fields import current_fields
 from rulekit.text.pieced import Part
 from rulekit.text.source import SourceText, Span
@@ -137,18 +139,12 @@ class _Checker:
 
 def is_left_side(text: str, source: str) -> bool:
     """Whether `text` is a field or transformer call that events of `source` have."""
-    from rulekit.errors import RuleError
-    from rulekit.rules.ast import ComparisonNode
-    from rulekit.rules.check import check_condition
-    from rulekit.rules.parser import parse_condition
-
+    whole = SourceText("", text)
     try:
-        node = parse_condition(SourceText("", f"{text} exists"))
-    except RuleError:
+        bind_operand(parse_operand(whole), source)
+    except (CheckError, ConditionSyntaxError):
         return False
-    if not isinstance(node, ComparisonNode) or node.op != "exists":
-        return False
-    return check_condition(node, source).error_class not in ("unknown-field", "field-argument")
+    return True
 
 
 def exception_parts(exception: ExceptionDef, out: Findings) -> list[Part] | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rulekit.errors import RuleError
 from rulekit.rules.definitions import RuleDef
 from rulekit.rules.falco_config import AppendOutput
 from rulekit.rules.findings import Findings
@@ -15,18 +13,9 @@ from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.pieced import Part, joined, pieced, with_trail
 from rulekit.text.source import SourceText
 
-# Falco looks for these as plain text, so `%evt.latency.ns` names two of them.
-_DEPRECATED = (
-    "evt.dir",
-    "evt.latency",
-    "evt.latency.s",
-    "evt.latency.ns",
-    "evt.latency.human",
-    "evt.wait_latency",
-)
 _CONTAINER_INFO = "%container.info"
-# What keeps a text from being an output although every field in it may be known.
-_broken_end = re.compile(r"%[0-9]*\Z").search
+# What Falco calls an unknown filter: whatever it cannot read after a `%`.
+_UNKNOWN = "RK501"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +41,19 @@ def check_output(
     text = pieced(rule.name_span.source.name, parts)
     if _CONTAINER_INFO in text.text:
         text = _without_container_info(rule, text, out)
-    try:
-        template = parse_output(text, rule.source)
-    except RuleError as error:
-        _report(rule, text, error, out)
+    template = parse_output(text, rule.source)
+    if isinstance(template, Diagnostic):
+        _report(rule, text, template, out)
         return None
-    for name in _DEPRECATED:
-        at = text.text.find(name)
-        if at >= 0:
-            out.caution(
-                "RK510",
-                "LOAD_DEPRECATED_ITEM",
-                f"field `{name}` in the output is deprecated",
-                text.span(at, at + len(name)),
-                rule.output_context,
-                label="always the same since enter events are no longer delivered",
-            )
+    for warning in template.warnings:
+        out.warn(with_trail(warning), rule.output_context)
     return Output(text.text, template)
 
 
 def _without_container_info(rule: RuleDef, text: SourceText, out: Findings) -> SourceText:
     at = text.text.find(_CONTAINER_INFO)
     out.caution(
-        "RK511",
+        "RK502",
         "LOAD_DEPRECATED_ITEM",
         "`%container.info` is deprecated and stands for nothing",
         text.span(at, at + len(_CONTAINER_INFO)),
@@ -91,19 +70,11 @@ def _without_container_info(rule: RuleDef, text: SourceText, out: Findings) -> S
     return pieced(text.name, parts)
 
 
-def _report(rule: RuleDef, text: SourceText, error: RuleError, out: Findings) -> None:
-    # Falco calls whatever it cannot read after a `%` an unknown filter.
-    skipped = rule.skip_if_unknown_filter and text.text and not _broken_end(text.text)
-    for found in error.diagnostics:
-        shown = with_trail(found)
-        if not shown.span.source.text:
-            shown = replace(shown, span=rule.output[0])
-        if skipped:
-            out.warn(_as_skipped(shown, rule.name), rule.output_context)
-            return
-        out.error(replace(shown, falco="LOAD_ERR_COMPILE_OUTPUT"), rule.output_context)
-
-
-def _as_skipped(found: Diagnostic, name: str) -> Diagnostic:
-    message = f"{found.message}: rule `{name}` is skipped"
-    return replace(found, severity="warning", falco="LOAD_UNKNOWN_FILTER", message=message)
+def _report(rule: RuleDef, text: SourceText, found: Diagnostic, out: Findings) -> None:
+    shown = with_trail(found) if text.text else replace(found, span=rule.output[0])
+    if rule.skip_if_unknown_filter and found.code == _UNKNOWN:
+        message = f"{found.message}: rule `{rule.name}` is skipped"
+        skipped = replace(shown, severity="warning", falco="LOAD_UNKNOWN_FILTER", message=message)
+        out.warn(skipped, rule.output_context)
+    else:
+        out.error(shown, rule.output_context)

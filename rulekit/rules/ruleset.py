@@ -10,10 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rulekit.rules.ast import Node
-from rulekit.rules.bound import Bound
+from rulekit.rules.bound import (
+    Bound,
+    BoundField,
+    BoundLiteral,
+    BoundTransform,
+    BoundTuple,
+    Operand,
+)
 from rulekit.rules.definitions import Priority
 from rulekit.rules.event_types import EventTypes
-from rulekit.rules.output import OutputTemplate
+from rulekit.rules.output import OutputTemplate, OutputToken
 from rulekit.text.source import SourceText, Span
 
 
@@ -113,6 +120,17 @@ class Rule:
     skip_if_unknown_filter: bool = False
 
     @property
+    def output_fields(self) -> tuple[str, ...]:
+        """Fields and calls of the output, sorted, as Falco's description of a rule lists them."""
+        names: list[str] = []
+        for part in self.template.parts:
+            if isinstance(part, OutputToken):
+                names += (key for key, _ in part.fields)
+                if isinstance(part.operand, BoundTransform):
+                    names.append(_described(part.operand, iter(part.fields)))
+        return tuple(sorted(names))
+
+    @property
     def exception_fields(self) -> tuple[str, ...]:
         """Fields of exceptions that have values, sorted."""
         names: set[str] = set()
@@ -158,3 +176,16 @@ class Ruleset:
         if not self._by_name:
             self._by_name.update((rule.name, rule) for rule in self.rules)
         return self._by_name[name]
+
+
+def _described(operand: Operand, fields: Iterator[tuple[str, BoundField]]) -> str:
+    """Return a call as text, literals without quotes; `fields` gives the fields in order."""
+    if isinstance(operand, BoundField):
+        return next(fields)[0]
+    if isinstance(operand, BoundLiteral):
+        return operand.value.decode("utf-8", "replace")
+    if isinstance(operand, BoundTuple):
+        return f"({','.join(_described(item, fields) for item in operand.items)})"
+    inner = ",".join(_described(arg, fields) for arg in operand.args)
+    bracket = "" if operand.key is None else f"[{operand.key}]"
+    return f"{operand.name}({inner}){bracket}"

@@ -58,7 +58,7 @@ def _rules(result: LoadResult) -> list[dict[str, Any]]:
             "enabled": rule.enabled,
             "source": rule.source,
             "desc": rule.desc,
-            "output_fields": sorted(rule.template.names),
+            "output_fields": list(rule.output_fields),
             "events": list(rule.events) if len(rule.events) <= _MANY else len(rule.events),
         }
         if rule.exception_fields:
