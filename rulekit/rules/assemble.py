@@ -26,8 +26,8 @@ from rulekit.rules.falco_config import AppendOutput
 from rulekit.rules.findings import Context, Findings
 from rulekit.rules.lists import ExpandedList, ExpansionTooLarge, ListTable, expand_lists
 from rulekit.rules.merge import Collector
-from rulekit.rules.parser import ConditionSyntaxError, parse_condition
 from rulekit.rules.outputs import check_output
+from rulekit.rules.parser import ConditionSyntaxError, parse_condition
 from rulekit.rules.ruleset import ExceptionBlock, Rule
 from rulekit.text.diagnostic import Diagnostic, Label
 from rulekit.text.pieced import Part, joined, pieced, with_trail
@@ -393,4 +393,3 @@ def _block(exception: ExceptionDef) -> ExceptionBlock:
 
 def _plain(entry: Entry):  # type: ignore[no-untyped-def]
     return tuple(_plain(item) for item in entry.items) if entry.is_list else entry.text
-

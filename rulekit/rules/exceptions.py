@@ -19,7 +19,10 @@ from rulekit.text.source import SourceText, Span
 
 LIST_OPERATORS = frozenset({"in", "intersects", "pmatch"})
 MODIFIABLE_OPERATORS = frozenset(
-    "= == != contains icontains bcontains startswith bstartswith endswith glob iglob regex".split()
+    (
+        *("=", "==", "!=", "contains", "icontains", "bcontains", "startswith", "bstartswith"),
+        *("endswith", "glob", "iglob", "regex"),
+    )
 )
 OPERATORS = LIST_OPERATORS | MODIFIABLE_OPERATORS | {"exists", "<", "<=", ">", ">="}
 MODIFIERS = frozenset({"oneof", "anyof", "allof"})

@@ -18,6 +18,8 @@ from rulekit.text.source import SourceText
 MAX_COMPARISONS = 100_000
 # Levels of a condition after macros were put in.
 MAX_DEPTH = 250
+# Macros within macros that are resolved in one go; in the usual order there is only one.
+MAX_CHAIN = 100
 
 
 @dataclass(slots=True, eq=False)
@@ -141,7 +143,7 @@ class _Resolver:
         if name in path:
             self.loop = self.loop or MacroError(node, "loop")
             return None
-        if len(path) >= MAX_DEPTH:
+        if len(path) >= MAX_CHAIN:
             self.loop = self.loop or MacroError(node, "depth")
             return None
         if name not in self.done:
@@ -151,13 +153,13 @@ class _Resolver:
 
     def _put_in(self, condition: Condition, inner: dict[str, Condition]) -> Condition:
         size, depth = condition.size, condition.depth
-        for name, node in condition.macros.items():
+        for name, reference in condition.macros.items():
             size += condition.counts[name] * inner[name].size
             depth = max(depth, condition.levels[name] - 1 + inner[name].depth)
             if size > MAX_COMPARISONS:
-                raise MacroError(node, "size")
+                raise MacroError(reference, "size")
             if depth > MAX_DEPTH:
-                raise MacroError(node, "depth")
+                raise MacroError(reference, "depth")
         trees = {name: found.node for name, found in inner.items()}
         node = _replace(condition.node, trees)
         return Condition(condition.text, node, {}, {}, {}, size, depth)

@@ -10,11 +10,11 @@ import re
 from difflib import get_close_matches
 
 from rulekit.rules.decode import Decoder, first_line
-from rulekit.rules.definitions import ListDef, MacroDef, PluginNeed, Priority, RuleDef, RuleUpdate
+from rulekit.rules.definitions import ListDef, MacroDef, Priority, RuleDef, RuleUpdate
 from rulekit.rules.findings import Context, Findings
 from rulekit.rules.merge import Collector
 from rulekit.rules.overrides import read_overrides, read_priority, read_update
-from rulekit.rules.requirements import parse_engine_version
+from rulekit.rules.required import read_engine, read_plugins
 from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode
 from rulekit.text.diagnostic import Label
 from rulekit.text.source import SourceText, Span
@@ -26,8 +26,11 @@ _TRIMMED = " \t\n\v\f\r"
 _LIST_KEYS = frozenset({"list", "items", "append", "override"})
 _MACRO_KEYS = frozenset({"macro", "condition", "append", "override"})
 _RULE_KEYS = frozenset(
-    """rule condition output desc priority source enabled capture capture_duration warn_evttypes
-    skip-if-unknown-filter tags exceptions override append""".split()
+    (
+        *("rule", "condition", "output", "desc", "priority", "source", "enabled", "capture"),
+        *("capture_duration", "warn_evttypes", "skip-if-unknown-filter", "tags", "exceptions"),
+        *("override", "append"),
+    )
 )
 _KINDS = ("required_engine_version", "required_plugin_versions", "list", "macro", "rule")
 _NEW_RULE_KEYS = ("condition", "output", "desc", "priority")
@@ -80,9 +83,9 @@ def read_element(
     if kind is None:
         _unknown_item(element, outside, decoder)
     elif kind == "required_engine_version":
-        _engine(element, outside, decoder, collector)
+        read_engine(element, outside, decoder, collector)
     elif kind == "required_plugin_versions":
-        _plugins(element, outside, decoder, collector)
+        read_plugins(element, outside, decoder, collector)
     else:
         try:
             read = {"list": _list, "macro": _macro, "rule": _rule}[kind]
@@ -98,9 +101,14 @@ def _mark_broken(kind: str, element: Mapping, collector: Collector) -> None:
     if not isinstance(name, Scalar):
         return
     collector.broken.add((kind, name.value))
-    table: dict[str, ListDef] | dict[str, MacroDef] | dict[str, RuleDef]
-    table = {"list": collector.lists, "macro": collector.macros, "rule": collector.rules}[kind]
-    if (known := table.get(name.value)) is not None:
+    known: ListDef | MacroDef | RuleDef | None
+    if kind == "list":
+        known = collector.lists.get(name.value)
+    elif kind == "macro":
+        known = collector.macros.get(name.value)
+    else:
+        known = collector.rules.get(name.value)
+    if known is not None:
         known.broken = True
 
 
@@ -118,79 +126,6 @@ def _unknown_item(element: Mapping, outside: Context, decoder: Decoder) -> None:
         label="ignored",
         help=f"did you mean `{close[0]}`?" if close else None,
     )
-
-
-def _engine(element: Mapping, outside: Context, decoder: Decoder, collector: Collector) -> None:
-    key = "required_engine_version"
-    context = outside.child(key, element)
-    span = decoder.text(element, key, context)
-    if span is not None:
-        version = parse_engine_version(span.text)
-        if version is None:
-            decoder.fail(
-                "RK020",
-                f"`{span.text}` is not an engine version",
-                span,
-                context,
-                help="write a number N for 0.N.0, or `x.y.z`",
-            )
-        else:
-            collector.need_engine(version, span, context, decoder.out)
-    decoder.check_keys(element, frozenset({key}), context)
-
-
-def _plugins(element: Mapping, outside: Context, decoder: Decoder, collector: Collector) -> None:
-    key = "required_plugin_versions"
-    node = element.get(key)
-    assert node is not None
-    context = outside.child("required plugin versions", node)
-    if not isinstance(node, Sequence):
-        decoder.fail(
-            "RK017", f"`{key}` must be a sequence of maps with `name` and `version`", node, context
-        )
-        return
-    for entry in node.items:
-        unnamed = context.child("required plugin versions entry", entry)
-        if not isinstance(entry, Mapping):
-            decoder.fail("RK017", "a required plugin must be a map", entry, unnamed)
-            continue
-        if (name := decoder.text(entry, "name", unnamed)) is None:
-            continue
-        named = context.child("required plugin versions entry", entry, name.text)
-        if (version := decoder.text(entry, "version", named)) is None:
-            continue
-        found = [(name.text, version.text)]
-        if _alternatives(entry, named, decoder, found):
-            need = PluginNeed(tuple(found), name, named)
-            collector.need_plugin(need, decoder.out)
-    whole = outside.child("required plugin versions", element)
-    decoder.check_keys(element, frozenset({key}), whole)
-
-
-def _alternatives(
-    entry: Mapping, context: Context, decoder: Decoder, found: list[tuple[str, str]]
-) -> bool:
-    """Add the alternatives of a required plugin to `found`; return False after an error."""
-    node = entry.get("alternatives")
-    if node is None:
-        return True
-    if not isinstance(node, Sequence):
-        decoder.fail("RK017", "`alternatives` must be a sequence of maps", node, context)
-        return False
-    kind = "required plugin versions alternative"
-    for other in node.items:
-        unnamed = context.child(kind, other)
-        if not isinstance(other, Mapping):
-            decoder.fail("RK017", "an alternative plugin must be a map", other, unnamed)
-            return False
-        name = decoder.text(other, "name", unnamed)
-        if name is None:
-            return False
-        version = decoder.text(other, "version", context.child(kind, other, name.text))
-        if version is None:
-            return False
-        found.append((name.text, version.text))
-    return True
 
 
 def _append_flag(element: Mapping, context: Context, decoder: Decoder) -> bool:
@@ -409,4 +344,3 @@ def _trimmed(span: Span) -> Span:
     start = len(text) - len(text.lstrip(_TRIMMED))
     end = len(text.rstrip(_TRIMMED))
     return Span(span.source, span.start + start, span.start + max(start, end))
-

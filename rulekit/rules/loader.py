@@ -249,23 +249,19 @@ def _unmet_plugins(collector: Collector) -> list[Diagnostic]:
     return found
 
 
-def _ruleset(
-    collector: Collector, assembled: Assembled, files: tuple[SourceText, ...]
-) -> Ruleset:
+def _ruleset(collector: Collector, assembled: Assembled, files: tuple[SourceText, ...]) -> Ruleset:
     macros = {}
     for name, condition in assembled.macros.items():
-        definition = collector.macros[name]
-        written = assembled.written[name]
-        text = " ".join(span.text for span in definition.condition)
+        macro, written = collector.macros[name], assembled.written[name]
+        text = " ".join(span.text for span in macro.condition)
         macros[name] = Macro(
-            name, text, written.text, written.node, condition.node, definition.name_span
+            name, text, written.text, written.node, condition.node, macro.name_span
         )
     lists = {}
     for name, entry in assembled.lists.items():
-        definition = entry.definition
         items = tuple(span.text for span in entry.items)
-        written_items = tuple(span.text for span in definition.items)
-        lists[name] = NamedList(name, items, written_items, definition.name_span)
+        as_written = tuple(span.text for span in entry.definition.items)
+        lists[name] = NamedList(name, items, as_written, entry.definition.name_span)
     return Ruleset(
         tuple(assembled.rules),
         macros,
@@ -276,4 +272,3 @@ def _ruleset(
         tuple(name for name, entry in assembled.lists.items() if not entry.used),
         files,
     )
-

@@ -119,9 +119,7 @@ class Collector:
         """Add text to a macro's condition."""
         old = self.macros.get(new.name)
         if old is None:
-            self._nothing_to_append(
-                "macro", new.name, new.name_span, new.context, self.macros, out
-            )
+            self._nothing_to_append("macro", new.name, new.name_span, new.context, self.macros, out)
             return
         old.condition.extend(new.condition)
         old.visibility = self._count()

@@ -26,9 +26,7 @@ class Output:
     template: OutputTemplate
 
 
-def check_output(
-    rule: RuleDef, extras: Sequence[AppendOutput], out: Findings
-) -> Output | None:
+def check_output(rule: RuleDef, extras: Sequence[AppendOutput], out: Findings) -> Output | None:
     """Return the output of a rule, or None after reporting why there is none.
 
     Args:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
-import re
 
 from rulekit.rules.definitions import Priority
 from rulekit.rules.falco_config import Selector
@@ -59,5 +59,3 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 def by_substring(text: str, *, enable: bool) -> Selector:
     """Return the selector of Falco's old ``-D TEXT``: every rule whose name contains it."""
     return Selector(enable, rule=f"*{text}*")
-
-

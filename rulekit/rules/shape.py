@@ -11,20 +11,23 @@ import re
 from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode
 
 _PRIORITIES = frozenset(
-    "EMERGENCY ALERT CRITICAL ERROR WARNING NOTICE INFO INFORMATIONAL DEBUG".split()
+    (
+        *("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO"),
+        *("INFORMATIONAL", "DEBUG"),
+    )
 )
 _INTEGER = re.compile(r"[ \t\n\v\f\r]*[+-]?\d+")
 _OPERATIONS = frozenset({"append", "replace"})
 _OVERRIDABLE = frozenset(
-    """items desc condition output priority enabled exceptions capture capture_duration tags
-    warn_evttypes skip-if-unknown-filter""".split()
+    (
+        *("items", "desc", "condition", "output", "priority", "enabled", "exceptions", "capture"),
+        *("capture_duration", "tags", "warn_evttypes", "skip-if-unknown-filter"),
+    )
 )
 _TEXTS = frozenset(
-    "required_engine_version macro condition list rule desc output source".split()
+    ["required_engine_version", "macro", "condition", "list", "rule", "desc", "output", "source"]
 )
-_BOOLEANS = frozenset(
-    "enabled append capture warn_evttypes skip-if-unknown-filter".split()
-)
+_BOOLEANS = frozenset(["enabled", "append", "capture", "warn_evttypes", "skip-if-unknown-filter"])
 _KEYS = (
     _TEXTS
     | _BOOLEANS

@@ -24,9 +24,7 @@ def _cases(folder: Path) -> dict[str, Any]:
 
 def _at(finding: Finding) -> list[str]:
     links = [link for link in finding.context.chain() if link.item_type not in _OUTER]
-    return [
-        link.item_type + (f":{link.item_name}" if link.item_name else "") for link in links
-    ]
+    return [link.item_type + (f":{link.item_name}" if link.item_name else "") for link in links]
 
 
 def _item(finding: Finding) -> str | None:
