@@ -254,6 +254,7 @@ cdef struct State:
     uint32_t n_interfaces
     void* container_memo         # owned: container id by cgroups text (see _containers.pyx)
     uint64_t boot_ns             # machine info
+    uint64_t first_event_ts_ns   # of the first event that is no container, user or group record; 0: none yet
     uint32_t n_cpus
     char hostname[129]
     uint32_t next_version        # source of Thread.version and Fd.version
