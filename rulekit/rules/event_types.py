@@ -177,25 +177,22 @@ def _codes_of_names(names: Iterable[str]) -> int:
 
 
 @cache
-def _calls_of_code() -> dict[int, int]:
-    calls: dict[int, int] = {}
+def _call_sets() -> dict[str, int]:
+    """Return the calls behind each name: those of its events, or the generic call itself."""
+    codes = _code_bits()
+    masks = {call: _call_bits()[call] for call in generic_syscalls()}
     for call, ids in _events_of_call().items():
-        for code in ids:
-            calls[code] = calls.get(code, 0) | _call_bits()[call]
-    return calls
+        for name in {event_types()[code].name for code in ids}:
+            if name in codes:
+                masks[name] = masks.get(name, 0) | _call_bits()[call]
+    return masks
 
 
 def _calls_of_names(names: Iterable[str]) -> int:
     calls = 0
-    bits, generic = _code_bits(), generic_syscalls()
+    masks = _call_sets()
     for name in names:
-        if name in bits:
-            codes = bits[name]
-            for code, mask in _calls_of_code().items():
-                if codes >> code & 1:
-                    calls |= mask
-        if name in generic:
-            calls |= _call_bits()[name]
+        calls |= masks.get(name, 0)
     return calls
 
 

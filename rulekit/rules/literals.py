@@ -151,13 +151,15 @@ def read_literal(type: str, op: str, text: str, *, rawarg: bool = False) -> Type
     Raises:
         LiteralError: The text does not fit.
     """
+    if rawarg and type == "PT_BYTEBUF":
+        raise LiteralError("`evt.rawarg` takes no literals for byte buffers")
     if op in ("bcontains", "bstartswith"):
         if not text.isascii() or _hex(text) is None:
             raise LiteralError("an even number of hexadecimal digits is needed, without `0x`")
         if len(text) > 2 * LONGEST_TEXT:
             raise LiteralError(f"longer than {LONGEST_TEXT} bytes")
         return bytes.fromhex(text)
-    if type == "PT_BYTEBUF" and not rawarg:
+    if type == "PT_BYTEBUF":
         return _short(to_bytes(text))
     if "\0" in text:
         raise LiteralError("only byte buffers can be compared with a NUL byte")

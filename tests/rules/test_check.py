@@ -88,6 +88,7 @@ def test_arguments_are_understood(text: str, index: int | None, key: str | None)
         ("evt.rawarg.addr > 0", "operator", "RK204"),
         ("evt.rawarg.sig = 9", "value", "RK205"),
         ("evt.rawarg.data = x", "value", "RK205"),
+        ("evt.rawarg.data bcontains 61", "value", "RK205"),
         ("fd.num = 1.5", "value", "RK205"),
         ("fd.sip = ::ffff:1.2.3.4", "value", "RK205"),
         ('proc.name = "a\\x00b"', "value", "RK205"),
