@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import yaml
 
 from rulekit.errors import RuleError
+from rulekit.rules.yaml import parse_documents
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText
 from rulekit.tools.fmt_condition import same_condition
@@ -57,7 +58,7 @@ def format_text(text: str, name: str = "<text>") -> Formatted:
     except Unsupported as e:
         return Formatted(text, str(e))
     except (yaml.YAMLError, RecursionError) as e:
-        raise RuleError(f"{name}: not YAML", (_not_yaml(source, e),)) from None
+        raise _not_yaml(source, e) from None
     problem = _difference(before, formatted)
     if problem is not None:
         at, message = problem
@@ -83,11 +84,17 @@ def diff(before: str, after: str, name: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def _not_yaml(source: SourceText, error: Exception) -> Diagnostic:
-    mark = getattr(error, "problem_mark", None)
-    at = min(mark.index if mark is not None else 0, len(source.text))
+def _not_yaml(source: SourceText, error: Exception) -> RuleError:
+    """Say it as the loader does; it knows better words and places than the YAML parser."""
+    try:
+        parse_documents(source, [])
+    except RuleError as refused:
+        return RuleError(f"{source.name}: {refused}", refused.diagnostics)
+    # The loader tolerates what Falco does: a quote that is open at the end of the file.
     why = getattr(error, "problem", None) or str(error)
-    return Diagnostic("RK002", "error", f"not YAML: {why}", source.span(at, min(at + 1, at)))
+    at = max(0, len(source.text) - 1)
+    found = Diagnostic("RK004", "error", f"not YAML: {why}", source.span(at, at + 1))
+    return RuleError(f"{source.name}: {found.message}", (found,))
 
 
 def _difference(before: Stream, formatted: str) -> tuple[int, str] | None:
