@@ -11,6 +11,7 @@ from hypothesis import settings
 # A busy machine is no reason to fail: no limit of time per example.
 settings.register_profile("default", deadline=None)
 settings.register_profile("short", deadline=None, max_examples=20)
+settings.register_profile("long", deadline=None, max_examples=1000)
 settings.load_profile("default")
 
 ROOT = Path(__file__).resolve().parent.parent
