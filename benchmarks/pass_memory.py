@@ -23,9 +23,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.machine import record  # noqa: E402
-from rulekit.engine.pipeline import Engine  # noqa: E402
-from rulekit.rules.loader import load_files  # noqa: E402
+from rulekit.engine.pipeline import Engine
+from rulekit.rules.loader import load_files
+
+from benchmarks.machine import record
 
 # Never true, and looks at every event.
 RULE = """\

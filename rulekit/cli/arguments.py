@@ -32,7 +32,7 @@ def add_capture(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_format(parser: argparse.ArgumentParser) -> None:
+def add_format(parser: argparse._ActionsContainer) -> None:
     """Add ``--format``."""
     parser.add_argument(
         "--format", choices=("text", "json"), default="text", help="text (default) or json"

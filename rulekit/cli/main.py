@@ -43,7 +43,7 @@ class Command(Protocol):
 
 def command(name: str) -> Command:
     """Return the module of a command; modules import what they need only when they run."""
-    module: Command = import_module(f"rulekit.cli.{name}")  # type: ignore[assignment]
+    module: Command = import_module(f"rulekit.cli.{name}")
     return module
 
 

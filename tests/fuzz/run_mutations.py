@@ -17,13 +17,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from mutate import block_starts, mutate, plain  # noqa: E402
+from mutate import block_starts, mutate, plain
+from rulekit.engine.pipeline import Engine
+from rulekit.rules.loader import load_files
 
-from rulekit.engine.pipeline import Engine  # noqa: E402
-from rulekit.errors import SourceError  # noqa: E402
-from rulekit.formats.json import JsonFormatter  # noqa: E402
-from rulekit.rules.loader import load_files  # noqa: E402
-from rulekit.schema.fields import current_fields  # noqa: E402
+from rulekit.errors import SourceError
+from rulekit.formats.json import JsonFormatter
+from rulekit.schema.fields import current_fields
 
 LIMIT_S = 20.0
 LIMIT_MB = 1500

@@ -1,0 +1,53 @@
+"""The names that users may import, and no others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rulekit
+
+ROOT = Path(__file__).resolve().parent.parent
+
+NAMES = [
+    "Alert",
+    "Diagnostic",
+    "Engine",
+    "Event",
+    "Rule",
+    "RuleError",
+    "RulekitError",
+    "Ruleset",
+    "SinkError",
+    "SourceError",
+    "__version__",
+    "check",
+    "compile",
+    "load",
+    "open_source",
+]
+
+
+def test_public_names_are_these() -> None:
+    assert sorted(rulekit.__all__) == NAMES
+    assert len(NAMES) <= 20
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_public_name_can_be_had(name: str) -> None:
+    assert getattr(rulekit, name) is not None
+    assert name in dir(rulekit)
+
+
+def test_another_name_cannot() -> None:
+    with pytest.raises(AttributeError, match="module 'rulekit' has no attribute 'nosuch'"):
+        rulekit.nosuch  # noqa: B018
+
+
+def test_importing_rulekit_loads_almost_nothing() -> None:
+    script = "import sys, rulekit; print([m for m in sys.modules if m.startswith('rulekit.')])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
