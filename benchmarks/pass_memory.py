@@ -23,10 +23,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.machine import record
 from rulekit.engine.pipeline import Engine
 from rulekit.rules.loader import load_files
-
-from benchmarks.machine import record
 
 # Never true, and looks at every event.
 RULE = """\

@@ -19,6 +19,8 @@ EXAMPLES = (
     ("rulekit check --format json rulesets/persistence/rules.yaml", "for programs"),
 )
 
+UNREADABLE = "LOAD_ERR_FILE_READ"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -40,7 +42,24 @@ def run(args: argparse.Namespace) -> int:
         raise RulekitError("say which RULES to check, or --conditions FILE")
     if args.conditions is not None:
         return _check_conditions(args)
-    raise NotImplementedError
+    from rulekit.cli.rules import counts, explain
+    from rulekit.rules.loader import load_files
+    from rulekit.rules.report import load_json
+
+    result = load_files(args.rules)
+    found = result.diagnostics
+    if args.format == "json":
+        print(json.dumps(load_json(result), indent=2))
+    else:
+        explain(found, sys.stdout)
+        for file in result.files:
+            state = "bad" if file.errors else "good, with warnings" if file.warnings else "good"
+            print(f"{file.name}: {state}")
+        rules = f"{len(result.ruleset)} rules, " if result.ruleset is not None else ""
+        print(f"{rules}{counts(found)}")
+    if any(finding.diagnostic.falco == UNREADABLE for f in result.files for finding in f.errors):
+        return 2
+    return int(not result.ok or (args.strict and bool(found)))
 
 
 def _check_conditions(args: argparse.Namespace) -> int:

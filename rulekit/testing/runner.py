@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rulekit.alert import Alert
+from rulekit.errors import SourceError
 from rulekit.testing.case import Case, Expectation
+from rulekit.text.render import render
 
 _SHOWN = 3
 
@@ -116,4 +118,22 @@ def _examples(alerts: Sequence[Alert], fields: Sequence[str] = ()) -> str:
 
 def run_engine(case: Case) -> Pass:
     """Load the rules of a case and run them over its capture."""
-    raise NotImplementedError
+    from rulekit.engine.pipeline import Engine
+    from rulekit.rules.loader import load_files
+
+    result = load_files(case.rules)
+    if result.ruleset is None or not result.ok:
+        errors = [found for found in result.diagnostics if found.severity == "error"]
+        return Pass(frozenset(), (), error=f"the rules cannot be used:\n{render(errors)}")
+    ruleset = result.ruleset
+    if case.all_rules:
+        rules = tuple(replace(rule, enabled=True) for rule in ruleset.rules)
+        ruleset = replace(ruleset, rules=rules, _by_name={})
+    engine = Engine(ruleset, matching=case.matching)
+    alerts: list[Alert] = []
+    error = None
+    try:
+        alerts.extend(engine.run(str(case.capture)))
+    except SourceError as problem:
+        error = str(problem)
+    return Pass(frozenset(rule.name for rule in ruleset.rules), tuple(alerts), error)

@@ -18,11 +18,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from mutate import block_starts, mutate, plain
-from rulekit.engine.pipeline import Engine
-from rulekit.rules.loader import load_files
 
+from rulekit.engine.pipeline import Engine
 from rulekit.errors import SourceError
 from rulekit.formats.json import JsonFormatter
+from rulekit.rules.loader import load_files
 from rulekit.schema.fields import current_fields
 
 LIMIT_S = 20.0

@@ -32,9 +32,8 @@ def test_a_capture_that_breaks_off_yields_what_was_before(tmp_path: Path) -> Non
     path = tmp_path / "cut.scap"
     path.write_bytes(data[: block_starts(data)[-20] + 13])
     seen = []
-    with open_source(path) as source, pytest.raises(SourceError, match=r"cut\.scap: byte \d+: "):
-        for event in source:
-            seen.append(event)
+    with pytest.raises(SourceError, match=r"cut\.scap: byte \d+: "):
+        seen.extend(open_source(path))
     assert len(seen) > 100
 
 

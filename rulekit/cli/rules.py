@@ -1,0 +1,52 @@
+"""Loads rules for commands that need them; what is wrong is explained on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from rulekit.cli.console import say
+
+if TYPE_CHECKING:
+    from rulekit.rules.ruleset import Ruleset
+    from rulekit.text.diagnostic import Diagnostic
+
+
+def load_or_explain(paths: Sequence[Path], *, all_rules: bool = False) -> Ruleset | None:
+    """Return the rules of some files, or None after saying why there are none.
+
+    Warnings are counted on stderr, not shown: `rulekit check` shows them.
+
+    Args:
+        all_rules: Return rules that are marked ``enabled: false`` as enabled.
+    """
+    from rulekit.rules.loader import load_files
+
+    result = load_files(paths)
+    errors = [found for found in result.diagnostics if found.severity == "error"]
+    if not result.ok or result.ruleset is None:
+        explain(errors or result.fatal, sys.stderr)
+        say(f"the rules cannot be used: {counts(errors or result.fatal)}; nothing was run")
+        return None
+    if all_rules:
+        rules = tuple(replace(rule, enabled=True) for rule in result.ruleset.rules)
+        return replace(result.ruleset, rules=rules, _by_name={})
+    return result.ruleset
+
+
+def explain(diagnostics: Sequence[Diagnostic], stream: TextIO) -> None:
+    """Write diagnostics with the lines they are about."""
+    from rulekit.text.render import render
+
+    if diagnostics:
+        stream.write(render(diagnostics, colour=stream.isatty()) + "\n\n")
+
+
+def counts(diagnostics: Sequence[Diagnostic]) -> str:
+    """Return how many errors and warnings there are."""
+    from rulekit.text.render import render_counts
+
+    return render_counts(diagnostics)

@@ -1,0 +1,64 @@
+"""Rules from Python in two calls: `load`, then `Ruleset.run`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+from rulekit.alert import Alert
+from rulekit.engine.pipeline import Engine
+from rulekit.rules import ruleset as rules
+from rulekit.rules.loader import load_files
+from rulekit.text.diagnostic import Diagnostic
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ruleset(rules.Ruleset):
+    """Loaded rules that can be run; immutable, safe to share between threads."""
+
+    def run(
+        self,
+        capture: str | os.PathLike[str],
+        *,
+        matching: str = "all",
+        min_priority: str | None = None,
+    ) -> Iterator[Alert]:
+        """Yield the alerts of a capture, in the order of its events.
+
+        Each call compiles the rules; for many captures make an `Engine` and keep it.
+
+        Args:
+            capture: A ``.scap`` file, plain or gzip.
+            matching: ``all`` reports every rule that matches an event, ``first`` the first one in
+                the order of definition.
+            min_priority: Leaves out rules that are less urgent (``warning``).
+
+        Raises:
+            SourceError: The capture cannot be read, or breaks off; the alerts of everything before
+                the damage were yielded.
+        """
+        return Engine(self, matching=matching, min_priority=min_priority).run(capture)
+
+
+def load(*files: str | os.PathLike[str], all_rules: bool = False) -> Ruleset:
+    """Load rules files, in the order given, as one ruleset.
+
+    Args:
+        files: Paths; a folder stands for the ``.yaml`` and ``.yml`` files in it, sorted by name.
+        all_rules: Take rules as enabled that their file disables.
+
+    Raises:
+        RuleError: The rules cannot be run; its `diagnostics` say why and where.
+    """
+    loaded = load_files(files).require()
+    ruleset = Ruleset(**{f.name: getattr(loaded, f.name) for f in fields(loaded)})
+    if all_rules:
+        enabled = tuple(replace(rule, enabled=True) for rule in ruleset.rules)
+        ruleset = replace(ruleset, rules=enabled, _by_name={})
+    return ruleset
+
+
+def check(*files: str | os.PathLike[str]) -> tuple[Diagnostic, ...]:
+    """Return everything that is to be said about rules files, errors and warnings, by place."""
+    return load_files(files).diagnostics
