@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rulekit.engine.pipeline import Engine
     from rulekit.errors import RuleError, RulekitError, SinkError, SourceError
     from rulekit.rules.ruleset import Rule
-    from rulekit.sources.base import Event
-    from rulekit.sources.scap import open_source
+    from rulekit.sources.base import open_source
+    from rulekit.sources.event import Event
     from rulekit.text.diagnostic import Diagnostic
 
 __all__ = [
@@ -46,7 +46,7 @@ _HOME = {
     "Alert": "rulekit.alert",
     "Diagnostic": "rulekit.text.diagnostic",
     "Engine": "rulekit.engine.pipeline",
-    "Event": "rulekit.sources.base",
+    "Event": "rulekit.sources.event",
     "Rule": "rulekit.rules.ruleset",
     "RuleError": "rulekit.errors",
     "RulekitError": "rulekit.errors",
@@ -56,7 +56,7 @@ _HOME = {
     "check": "rulekit.engine.library",
     "compile": "rulekit.compiler",
     "load": "rulekit.engine.library",
-    "open_source": "rulekit.sources.scap",
+    "open_source": "rulekit.sources.base",
 }
 
 

@@ -1,13 +1,14 @@
-"""What all sources share: the events they deliver."""
+"""Events as Python objects, for looking into a source."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
+from typing import BinaryIO
 
-from rulekit.schema.events import EventType
+from rulekit.capture._reader import iter_events
+from rulekit.schema.events import EventType, event_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +37,22 @@ class Event:
     params: Mapping[str, bytes]
 
 
-class Source(ABC):
-    """Where events come from; iterable once, from the first event to the last."""
+def read_events(capture: str | os.PathLike[str] | BinaryIO) -> Iterator[Event]:
+    """Yield the events of a capture, plain or gzip, in its order.
 
-    @abstractmethod
-    def __iter__(self) -> Iterator[Event]:
-        """Yield events.
-
-        Raises:
-            SourceError: The source is damaged here; everything before it was yielded.
-        """
-
-    @property
-    @abstractmethod
-    def counters(self) -> Mapping[str, int]:
-        """What was read, skipped and lost so far, by name."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Release the source; closing twice does nothing."""
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    Raises:
+        SourceError: The capture cannot be read, or is damaged here; everything before the damage
+            was yielded.
+    """
+    types = event_types()
+    names = [tuple(param.name for param in kind.params) for kind in types]
+    for position, number, time_ns, tid, kind, params in iter_events(capture):
+        yield Event(
+            position=position,
+            number=number,
+            time_ns=time_ns,
+            tid=tid,
+            type=types[kind],
+            # An older recorder may have written fewer params than the type has today.
+            params=dict(zip(names[kind], params, strict=False)),
+        )
