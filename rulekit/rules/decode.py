@@ -113,6 +113,12 @@ class Decoder:
                 return self.span(name)
         return self.span(item)
 
+    def pair_span(self, item: Mapping, key: str) -> Span:
+        """Return where a key and its scalar value stand."""
+        start, value = self.key_span(item, key), item.get(key)
+        end = start.end if value is None else self.span(value).end
+        return Span(self.file, start.start, max(start.end, end))
+
     def boolean(
         self, item: Mapping, key: str, context: Context, *, optional: bool = True
     ) -> bool | None:

@@ -121,6 +121,7 @@ class RuleDef:
     warn_evttypes: bool = True
     skip_if_unknown_filter: bool = False
     unknown_source: bool = False
+    source_span: Span | None = None
     index: int = 0
     visibility: int = 0
     broken: bool = False

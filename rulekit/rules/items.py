@@ -16,7 +16,7 @@ from rulekit.rules.merge import Collector
 from rulekit.rules.overrides import read_overrides, read_priority, read_update
 from rulekit.rules.required import read_engine, read_plugins
 from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode
-from rulekit.text.diagnostic import Label
+from rulekit.text.diagnostic import Fix, Label
 from rulekit.text.source import SourceText, Span
 
 _MACRO_NAME = re.compile(r"[a-zA-Z]+[a-zA-Z0-9_]*")
@@ -138,8 +138,32 @@ def _append_flag(element: Mapping, context: Context, decoder: Decoder) -> bool:
             decoder.key_span(element, "append"),
             context,
             help="write `override:` with `KEY: append` for each key that is given",
+            fix=_append_fix(element, decoder),
         )
     return bool(append)
+
+
+def _append_fix(element: Mapping, decoder: Decoder) -> Fix | None:
+    """Return the ``override`` that means the same as ``append``, when nothing is ignored."""
+    keys = [key.value for key, _ in element.pairs if isinstance(key, Scalar)]
+    appended = [key for key in ("condition", "exceptions", "items") if key in keys]
+    others = set(keys) - {*appended, "rule", "macro", "list", "source", "append"}
+    if not appended or others or len(set(keys)) < len(keys):
+        return None
+    whole = decoder.pair_span(element, "append")
+    listed = ", ".join(f"{key}: append" for key in appended)
+    return Fix(whole, f"override: {{{listed}}}", "use `override`")
+
+
+def _enabled_fix(element: Mapping, decoder: Decoder) -> Fix:
+    """Return the ``override`` that goes with ``enabled``."""
+    whole = decoder.pair_span(element, "enabled")
+    text = decoder.file.text
+    glue = ", "
+    if text[element.start] != "{":
+        glue = "\n" + " " * (whole.start - text.rfind("\n", 0, whole.start) - 1)
+    end = decoder.file.span(whole.end, whole.end)
+    return Fix(end, f"{glue}override: {{enabled: replace}}", "use `override`")
 
 
 def _not_both(append: bool, replaced: bool, element: Mapping, ctx: Context, dec: Decoder) -> bool:
@@ -262,6 +286,7 @@ def _enable(
         decoder.key_span(element, "enabled"),
         context,
         help="add `override:` with `enabled: replace`",
+        fix=_enabled_fix(element, decoder),
     )
     collector.enable_rule(name.text, enabled, name, context, decoder.out)
 
@@ -306,6 +331,7 @@ def _new_rule(
         duration or 0,
         warn is not False,
         bool(skip),
+        source_span=source,
     )
     collector.define_rule(rule, decoder.out)
 

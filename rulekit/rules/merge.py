@@ -176,9 +176,9 @@ class Collector:
                 "RK312",
                 "LOAD_UNKNOWN_SOURCE",
                 f"no events of source `{new.source}`: rule `{new.name}` is skipped",
-                new.name_span,
+                new.source_span or new.name_span,
                 new.context,
-                label=f"the rule is for source `{new.source}`",
+                label=f"the rule is for source `{new.source}`" if new.source_span is None else "",
                 help=f"known sources: {', '.join(sorted(self.sources))}; plugins listed under "
                 "`required_plugin_versions` add theirs",
             )

@@ -327,6 +327,12 @@ _PROBLEMS = (
         "this line fits neither the sequence above nor its end",
         "begin each item with `- ` in the same column",
     ),
+    (
+        "expected alphabetic or numeric character",
+        "RK004",
+        "`*` begins an alias and `&` an anchor, but no name follows",
+        "quote the text",
+    ),
     ("could not find expected ':'", "RK004", "a key without `:`", None),
     ("did not find expected ',' or ']'", "RK004", "`[` is never closed", None),
     ("did not find expected ',' or '}'", "RK004", "`{{` is never closed", None),

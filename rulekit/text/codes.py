@@ -1,26 +1,16 @@
-"""Every code of a diagnostic: what it means, with a rule that has the problem and one without."""
+"""Every code of a diagnostic: what it means, with a rule that has the problem and one without.
+
+Codes are grouped by the stage that finds them: RK0 file, RK1 syntax of conditions, RK2 names and
+types, RK3 ruleset, RK4 remarks and lint, RK5 output. They are never renumbered.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from rulekit.text.code import Code
+from rulekit.text.codes_condition import CONDITION_CODES
+from rulekit.text.codes_file import FILE_CODES
+from rulekit.text.codes_ruleset import RULESET_CODES
 
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """One kind of problem.
-
-    Attributes:
-        slug: A readable name, as stable as the code.
-        summary: One sentence.
-        bad: A rule file that has the problem, or None when no text of one can show it.
-        good: The same file mended.
-    """
-
-    code: str
-    slug: str
-    summary: str
-    bad: str | None = None
-    good: str | None = None
-
-
-CODES: dict[str, Code] = {}
+CODES: dict[str, Code] = {
+    code.code: code for code in (*FILE_CODES, *CONDITION_CODES, *RULESET_CODES)
+}

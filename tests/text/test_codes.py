@@ -1,0 +1,99 @@
+"""Every code: documented, reachable, shown in a golden file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rulekit.errors import RuleError
+from rulekit.rules.check import check_condition
+from rulekit.rules.loader import load_files
+from rulekit.rules.parser import parse_condition
+from rulekit.rules.yaml import decode_text
+from rulekit.text.codes import CODES
+from rulekit.text.diagnostic import Diagnostic
+from rulekit.text.render import render
+from rulekit.text.source import SourceText
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests/golden/diagnostics"
+WITH_FILE = [code for code in CODES.values() if code.bad is not None]
+# Shown by a condition on its own, by bytes, or by a file that is not there.
+_SPECIAL: dict[str, bytes | None] = {
+    "RK001": None,
+    "RK002": b"- list: shells\n  items: [sh, caf\xe9]\n",
+    "RK100": b"",
+    "RK208": b"evt.type = open and spawned",
+}
+_ALONE = {"RK100", "RK208"}
+
+
+def _found(text: SourceText) -> list[Diagnostic]:
+    return list(load_files([text]).diagnostics)
+
+
+def _alone(text: SourceText) -> list[Diagnostic]:
+    try:
+        return list(check_condition(parse_condition(text), "syscall", stand_alone=True).diagnostics)
+    except RuleError as error:
+        return list(error.diagnostics)
+
+
+def test_the_table_holds_exactly_the_codes_that_are_used() -> None:
+    used: set[str] = set()
+    for path in (ROOT / "rulekit").rglob("*.py"):
+        if path.parent.name != "text" or not path.name.startswith("codes"):
+            used.update(re.findall(r'"(RK\d\d\d)"', path.read_text("utf-8")))
+    assert used == set(CODES)
+
+
+def test_slugs_are_unique_and_summaries_are_sentences() -> None:
+    assert len({code.slug for code in CODES.values()}) == len(CODES)
+    for code in CODES.values():
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", code.slug)
+        assert code.summary.endswith(".")
+        assert len(code.summary) <= 120
+
+
+@pytest.mark.parametrize("code", WITH_FILE, ids=lambda code: code.code)
+def test_the_bad_example_has_the_problem_and_the_good_one_has_none(code) -> None:  # type: ignore[no-untyped-def]
+    assert code.code in [d.code for d in _found(SourceText("bad.yaml", code.bad))]
+    assert code.good is not None
+    found = _found(SourceText("good.yaml", code.good))
+    assert code.code not in [d.code for d in found]
+    assert [d.message for d in found if d.severity == "error"] == []
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_is_shown_in_a_golden_file(
+    code: str, golden: Callable[[Path, str], None], request: pytest.FixtureRequest
+) -> None:
+    name = f"{code}.in.txt" if code in _ALONE else f"{code}.in.yaml"
+    path = GOLDEN / name
+    bad = CODES[code].bad
+    content = _SPECIAL[code] if bad is None else bad.encode("utf-8")
+    if request.config.getoption("--update-golden") and content is not None:
+        path.write_bytes(content)
+    if content is None:
+        assert not path.exists()
+        found = [d for d in load_files([path]).diagnostics]
+        text = render(found).replace(str(path), name)
+    else:
+        assert path.read_bytes() == content
+        try:
+            source = decode_text(name, content)
+            found = _alone(source) if code in _ALONE else _found(source)
+        except RuleError as error:
+            found = list(error.diagnostics)
+        text = render(found)
+    assert code in [d.code for d in found]
+    golden(GOLDEN / f"{code}.out", text + "\n")
+
+
+def test_no_golden_file_is_left_over() -> None:
+    known = {f"{code}.out" for code in CODES} | {f"{code}.in.yaml" for code in CODES}
+    known |= {f"{code}.in.txt" for code in _ALONE}
+    assert {path.name for path in GOLDEN.iterdir()} <= known
