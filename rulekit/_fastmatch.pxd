@@ -1,0 +1,167 @@
+# Program × state → matches. The loop calls match_event once per event, without the GIL.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from rulekit.native._strings cimport Str
+from rulekit.native._textindex cimport TextFn, TextIndex
+from rulekit.state._compare cimport Comparison, Literals
+from rulekit.state._fields cimport FieldRef, Value
+from rulekit.state._state cimport Context, State
+
+cdef enum:
+    N_SLOTS = 1536           # as compiler/passes/fold.py: event type, or GENERIC_BASE + ppm_sc
+    GENERIC_BASE = 512
+    N_DOMAINS = 6            # as compiler/passes/index.py
+    NONE = 0xFFFFFFFF
+
+cdef enum NodeOp:
+    N_FALSE = 0
+    N_TRUE = 1
+    N_PREDICATE = 2
+    N_NOT = 3
+    N_AND = 4
+    N_OR = 5
+
+cdef enum OperandForm:
+    O_FIELD = 0
+    O_CALL = 1
+    O_LITERAL = 2
+    O_TUPLE = 3
+
+cdef enum How:
+    H_DIRECT = 0
+    H_PROCESS_BIT = 1
+    H_PROCESS_TEXT = 2
+    H_TEXT = 3
+
+# The comparisons of one domain that hold for a text; equal sets exist once. Owner: the matcher.
+cdef struct FactSet:
+    FactSet* next            # chain of the hash bucket
+    uint64_t hash
+    uint64_t** words         # rule words per class, built when first needed; NULL: none yet
+    uint32_t n_words         # of the bits that follow this struct
+
+# What a program can know of a process. Equal ones exist once. Owner: the matcher.
+cdef struct Signature:
+    Signature* next
+    uint64_t hash
+    uint64_t** words         # rule words per class
+    # FactSet* parts[n_parts] and uint64_t bits[n_bit_words] follow
+
+cdef struct Table:           # hash table of FactSets or Signatures
+    void** buckets
+    uint32_t mask
+    uint32_t n
+
+cdef struct Operand:
+    uint8_t form             # OperandForm
+    uint8_t kind             # ComparedKind
+    uint8_t quantifier
+    uint8_t domain           # or 255
+    uint32_t first           # arguments: positions in MatcherC.arguments
+    uint32_t n
+    int call                 # Transformer
+    const char* key          # bracket argument of a call, or NULL
+    uint32_t key_len
+    FieldRef ref             # of a field
+    uint32_t epoch           # event that `value` belongs to
+    uint32_t facts_epoch
+    bint present
+    Value value
+    FactSet* facts           # of `value`; NULL: not to be had
+
+cdef struct Predicate:
+    Comparison comparison
+    uint8_t how
+    uint32_t left
+    uint32_t other           # or NONE
+    uint32_t part
+    uint32_t bit
+
+cdef struct Node:
+    uint8_t op
+    uint32_t first           # predicate, or first child
+    uint32_t n
+
+cdef struct RuleClass:       # rules of a group of event types
+    uint32_t n
+    uint32_t n_words
+    bint has_process         # some rule demands something of the process
+    bint has_path
+    const uint32_t* rules
+    const uint32_t* roots
+    const uint32_t* process
+    const uint32_t* path
+    const uint32_t* rest
+
+cdef struct MatcherStats:
+    uint64_t events          # shown to the matcher
+    uint64_t gated           # of a type that some rule names
+    uint64_t survivors       # rules evaluated after the words
+    uint64_t matches
+    uint64_t signatures_built, signatures_shared, chains_checked
+    uint64_t facts_built, facts_shared
+    uint64_t flushes         # caches dropped because they were full
+    uint64_t failures        # evaluations that could not be done (no memory, regex failed): read as false
+
+cdef struct MatcherC:
+    # the program
+    uint16_t* slots          # owned; class + 1 by slot
+    RuleClass* classes       # owned
+    uint32_t n_classes
+    uint32_t n_rules
+    Node* nodes              # owned
+    uint32_t n_nodes
+    const uint32_t* children
+    Predicate* predicates    # owned
+    uint32_t n_predicates
+    Operand* operands        # owned
+    uint32_t n_operands
+    const uint32_t* arguments
+    TextFn* tests            # owned
+    uint32_t n_tests
+    Literals literals        # networks are owned
+    uint32_t path_operand    # or NONE
+    const uint32_t* parts
+    uint32_t n_parts
+    const uint32_t* process_bits
+    uint32_t n_process_bits
+    uint32_t n_bit_words
+    bint caches
+    bint first_match
+    # what is known
+    TextIndex* indexes[N_DOMAINS]      # owned
+    Table facts[N_DOMAINS]             # owned
+    FactSet* no_value[N_DOMAINS]       # owned; of a null value
+    Table signatures                   # owned
+    uint64_t* key                      # owned scratch: one signature
+    uint64_t* bits                     # owned scratch: one fact set
+    uint64_t* ones                     # owned; all rules
+    uint64_t cache_bytes
+    uint64_t max_cache_bytes
+    uint32_t generation                # of threads' words; unique in the process
+    uint32_t facts_version             # of Str.facts; unique in the process
+    uint32_t account_version
+    uint32_t container_version
+    # the event
+    Context* context
+    uint32_t epoch
+    uint32_t* memo           # owned; per node epoch << 1 | answer
+    Signature* signature     # of the event's thread, or NULL
+    MatcherStats stats
+
+
+cdef class Matcher:
+    cdef MatcherC* c
+    cdef readonly object program
+    cdef object _buffers     # arrays that the C structs point into
+    cdef dict _regexes       # number of a text → full match
+    cdef readonly object error   # first exception of a regular expression, or None
+
+# Writes the numbers of the rules that match, in definition order, and returns how many match, which
+# may be more than `cap`. Borrow the MatcherC from Matcher.c while the Matcher lives.
+cdef int match_event(MatcherC* m, Context* ctx, uint32_t* out, int cap) noexcept nogil
+
+# The two halves of match_event, for callers that know the class of the event's type.
+cdef void begin_event(MatcherC* m, Context* ctx) noexcept nogil
+cdef int match_class(MatcherC* m, uint32_t number, uint32_t* out, int cap) noexcept nogil

@@ -1,0 +1,125 @@
+# The matcher over values given by hand.
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from rulekit._fastmatch cimport NONE, Matcher, MatcherC, O_FIELD, Operand, begin_event, match_class
+from rulekit.native._event cimport EventView
+from rulekit.native._scratch cimport scratch_reset
+from rulekit.native._strings cimport intern
+from rulekit.state._compare cimport K_ADDRESS, K_BOOL, K_BYTES, K_NETWORK
+from rulekit.state._fields cimport (
+    V_ADDRESS, V_BOOL, V_BYTES, V_DOUBLE, V_INT, Value, put_list, put_text
+)
+from rulekit.state._state cimport Context, State, Thread, state_free, state_new
+from rulekit.state._threads cimport add_thread, find_thread
+
+
+cdef class Probe:
+    """Runs a program over values given by hand, for tests: no capture, no extractors.
+
+    Everything after the extraction is what runs in the engine.
+    """
+
+    cdef Matcher matcher
+    cdef State* state
+    cdef EventView event
+    cdef Context context
+    cdef list held
+
+    def __cinit__(self, program, *, bint caches=True, uint64_t max_cache_bytes=64 << 20):
+        self.matcher = Matcher(program, caches=caches, max_cache_bytes=max_cache_bytes)
+        self.state = state_new(NULL)
+        if self.state == NULL:
+            raise MemoryError
+        memset(&self.event, 0, sizeof(EventView))
+        memset(&self.context, 0, sizeof(Context))
+        self.context.state = self.state
+        self.context.ev = &self.event
+        self.held = []
+
+    def __dealloc__(self):
+        if self.state != NULL:
+            state_free(self.state)
+
+    def stats(self):
+        """Return the counters of the matcher."""
+        return self.matcher.stats()
+
+    def match(self, uint32_t slot, dict values, *, tid=None, version=None, bint interned=True):
+        """Return the numbers of the rules that match.
+
+        `values` is by ``(field, index, key)``; what is missing is null. With `tid` the event has a
+        thread, and what it showed under the same `version` may be taken for known.
+        """
+        cdef MatcherC* m = self.matcher.c
+        cdef uint32_t out[4096]
+        cdef uint32_t number, i
+        cdef Operand* operand
+        cdef Thread* thread
+        cdef int n
+        scratch_reset(&self.state.scratch)
+        self.held.clear()
+        self.context.thread = NULL
+        if tid is not None:
+            thread = find_thread(self.state, tid)
+            if thread == NULL:
+                thread = add_thread(self.state, tid)
+                if thread == NULL:
+                    raise MemoryError
+            if version is not None:
+                thread.version = version
+            self.context.thread = thread
+        number = m.slots[slot]
+        if number == 0:
+            return []
+        begin_event(m, &self.context)
+        tables = self.matcher.program.tables
+        for i in range(m.n_operands):
+            operand = &m.operands[i]
+            if operand.form != O_FIELD:
+                continue
+            index = tables["operand_index"][i]
+            key = tables["operand_key"][i]
+            value = values.get((
+                self.matcher.program.text(tables["operand_name"][i]).decode(),
+                None if index < 0 else index,
+                None if key == <uint32_t> NONE else self.matcher.program.text(key).decode(),
+            ))
+            operand.epoch = m.epoch
+            operand.present = value is not None
+            if value is not None:
+                self.put(&operand.value, operand.kind, value, interned)
+        with nogil:
+            n = match_class(m, number - 1, out, 4096)
+        if self.matcher.error is not None:
+            raise self.matcher.error
+        return [out[i] for i in range(min(n, 4096))]
+
+    cdef int put(self, Value* out, int kind, value, bint interned) except -1:
+        cdef uint32_t i
+        memset(out, 0, sizeof(Value))
+        if isinstance(value, list):
+            if not put_list(&self.context, out, len(value)):
+                raise MemoryError
+            for i in range(len(value)):
+                self.put(&out.items[i], kind, value[i], interned)
+            out.n_items = len(value)
+        elif isinstance(value, bytes):
+            self.held.append(value)
+            put_text(out, <const char*> (<bytes> value), len(value))
+            if kind == K_BYTES:
+                out.kind = V_BYTES
+            elif kind == K_ADDRESS or kind == K_NETWORK:
+                out.kind = V_ADDRESS
+            elif interned:
+                out.str = intern(self.state.strings, out.ptr, out.len)
+                out.ptr = out.str.ptr
+        elif isinstance(value, float):
+            out.kind = V_DOUBLE
+            out.f64 = value
+        else:
+            out.kind = V_BOOL if kind == K_BOOL else V_INT
+            out.u64 = value & 0xFFFFFFFFFFFFFFFF
+            out.i64 = <int64_t> out.u64
+        return 0
