@@ -14,10 +14,6 @@ from rulekit.capture._blocks cimport (
     decoder_free, decoder_new, decoder_next,
 )
 from rulekit.native._event cimport EventView
-from rulekit.state._state cimport (
-    Account, Fd, FdTable, Interface, State, Thread, state_free, state_new,
-)
-from rulekit.native._strings cimport Str
 
 from rulekit.capture.reader import open_chunks
 from rulekit.errors import SourceError
@@ -78,6 +74,7 @@ cdef class CaptureReader:
             "drop_records": d.n_drops,
             "enters_evicted": d.converter.n_evicted,
             "enters_mismatched": d.converter.n_mismatched,
+            "compressed_data_cut": int(self._chunks.cut),
         }
 
     def close(self):
