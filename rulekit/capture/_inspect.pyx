@@ -21,7 +21,8 @@ cdef str _text(const Str* text):
 
 cdef list _list(const Str* text):
     parts = _text(text).split("\0")
-    return parts[:-1]
+    parts.pop()              # what follows the last element's own NUL
+    return parts
 
 
 cdef dict _fd(const Fd* fd):

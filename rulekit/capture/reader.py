@@ -81,6 +81,7 @@ class _Raw:
 
     def __init__(self, source: str | os.PathLike[str] | BinaryIO) -> None:
         self._owned = True
+        self.position = 0  # bytes read, from where the source was handed over
         self._file: Any
         if isinstance(source, (str, os.PathLike)):
             self.path = os.fspath(source)
@@ -102,13 +103,25 @@ class _Raw:
         """Fill the start of `buffer`; 0 means the end."""
         try:
             if hasattr(self._file, "readinto"):
-                return self._file.readinto(buffer) or 0
-            data = self._file.read(len(buffer))
+                n: int = self._file.readinto(buffer) or 0
+            else:
+                data = self._file.read(len(buffer))
+                n = len(data)
+                buffer[:n] = data
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise SourceError(f"cannot be read: {reason}", self.path) from error
-        buffer[: len(data)] = data
-        return len(data)
+        self.position += n
+        return n
+
+    def rewind(self, position: int) -> bool:
+        """Go back to a former `position`; False where that is not possible."""
+        try:
+            self._file.seek(position - self.position, os.SEEK_CUR)
+        except (OSError, ValueError, AttributeError):
+            return False
+        self.position = position
+        return True
 
     def read_head(self) -> bytes:
         """Read the first bytes, four unless the stream is shorter."""
@@ -214,29 +227,65 @@ class _GzipChunks:
 
     def _inflate(self, data: bytes) -> Iterator[bytes]:
         offset = 0
-        try:
-            while True:
-                member = _inflate_lib.decompressobj(wbits=31)
-                while not member.eof:
-                    if not data:
-                        data = self._read()
-                    if not data:
+        while True:
+            member = _inflate_lib.decompressobj(wbits=31)
+            member_at, member_offset = self._raw.position - len(data), offset
+            while not member.eof:
+                if not data:
+                    data = self._read()
+                try:
+                    if data:
+                        chunk = member.decompress(data, INFLATED_BYTES)
+                    else:
                         # Old recorders were often killed: no end mark is no error by itself.
                         self.cut = True
-                        rest = member.flush()
-                        if rest:
-                            yield rest
-                        return
-                    chunk = member.decompress(data, INFLATED_BYTES)
-                    data = member.unconsumed_tail
-                    if chunk:
-                        offset += len(chunk)
-                        yield chunk
-                data = self._next_member(member.unused_data, offset)
-                if not data:
+                        chunk = member.flush()
+                except (zlib.error, _inflate_lib.error) as error:
+                    rest = self._salvage(member_at, offset - member_offset)
+                    if rest:
+                        yield rest
+                    offset += len(rest)
+                    reason = f"damaged gzip data: {error}"
+                    raise SourceError(reason, self.path, offset) from error
+                data = member.unconsumed_tail
+                if chunk:
+                    offset += len(chunk)
+                    yield chunk
+                if self.cut:
                     return
-        except (zlib.error, _inflate_lib.error) as error:
-            raise SourceError(f"damaged gzip data: {error}", self.path, offset) from error
+            data = self._next_member(member.unused_data, offset)
+            if not data:
+                return
+
+    def _salvage(self, member_at: int, skip: int) -> bytes:
+        """Return what lies between the last good chunk and the damage behind it.
+
+        A call that fails keeps to itself what it inflated before. Where the source can be read
+        again the member is inflated once more, byte by byte at the end. At most INFLATED_BYTES.
+        """
+        if not self._raw.rewind(member_at):
+            return b""
+        piece = self._read()
+        piece = piece[_gzip_header_bytes(piece) :]
+        member = zlib.decompressobj(wbits=-15)  # whatever the checksum says
+        found = bytearray()
+        while piece:
+            for at in range(0, len(piece), 1024):
+                data = piece[at : at + 1024]
+                while data:
+                    try:
+                        chunk = member.decompress(data, skip or 1)
+                    except zlib.error:
+                        return bytes(found)
+                    data = member.unconsumed_tail
+                    if skip:
+                        skip -= len(chunk)
+                    else:
+                        found += chunk
+                    if member.eof or len(found) >= INFLATED_BYTES:
+                        return bytes(found)
+            piece = self._read()
+        return bytes(found)
 
     def _next_member(self, data: bytes, offset: int) -> bytes:
         """Return the start of the next member, or nothing; zero bytes between are padding."""
@@ -251,3 +300,16 @@ class _GzipChunks:
         if data and not (GZIP_MAGIC.startswith(data[:2])):
             raise SourceError("bytes that are no gzip data follow the gzip data", self.path, offset)
         return data
+
+
+def _gzip_header_bytes(data: bytes) -> int:
+    """Return the length of a gzip member's header; everything if it is none."""
+    if len(data) < 10 or data[2] != 8:
+        return len(data)
+    flags, at = data[3], 10
+    if flags & 4:
+        at += 2 + int.from_bytes(data[at : at + 2], "little")
+    for text in (8, 16):  # file name, comment
+        if flags & text:
+            at = data.find(b"\0", at) + 1
+    return at + (2 if flags & 2 else 0)

@@ -66,7 +66,7 @@ class Source(ABC):
 
 
 def open_source(spec: str | os.PathLike[str] | BinaryIO) -> Source:
-    """Return the source that `spec` names: a capture's path, ``-``, a binary file, or ``NAME:REST``.
+    """Return the source that `spec` names: a capture, ``-``, a binary file, or ``NAME:REST``.
 
     ``NAME`` is an entry point of the group `rulekit.sources`: a callable that takes ``REST`` and
     returns a `Source`. A file of that very name wins.
