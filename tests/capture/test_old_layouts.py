@@ -20,9 +20,9 @@ def text(value: bytes) -> bytes:
     return struct.pack("<H", len(value)) + value
 
 
-def process(version: int, tail: bytes = b"") -> bytes:
+def process(version: int, tail: bytes = b"", *, tid: int = 11) -> bytes:
     """Return an entry of a process list; everything in it is distinct."""
-    out = struct.pack("<QQQ", 11, 10, 9)
+    out = struct.pack("<QQQ", tid, 10, 9)
     if version >= 6:
         out += struct.pack("<q", 8)
     if version >= 8:
@@ -59,7 +59,9 @@ THREAD_BLOCKS = {
 @pytest.mark.parametrize("version", range(1, 10))
 def test_process_lists_of_every_version(version: int) -> None:
     for block in THREAD_BLOCKS[version]:
-        t = thread_of(block, process(version) * 2)
+        # Child, then parent; the child once more.
+        entries = process(version), process(version, tid=9), process(version)
+        t = thread_of(block, b"".join(entries))
         assert (t["pid"], t["ptid"], t["comm"], t["exe"]) == (10, 9, "comm", "exe")
         assert (t["args"], t["cwd"], t["fdlimit"]) == (["a", "b"], "/home/", 1024)
         assert (t["uid"], t["gid"], t["loginuid"]) == (1000, 1001, 0xFFFFFFFF)
