@@ -1,0 +1,34 @@
+# The loop that joins decoder, state and matcher.
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from rulekit._fastmatch cimport Matcher
+from rulekit.capture._blocks cimport Decoder
+from rulekit.capture._reader cimport CaptureReader
+from rulekit.native._event cimport EventView
+from rulekit.state._state cimport Context, State
+
+cdef enum Stop:
+    STOP_MATCH = 1      # the current event matched: `hits` holds rule indices
+    STOP_DATA = 2       # the window is used up
+    STOP_PAUSE = 3      # so many events were read that Python should look at signals and progress
+    STOP_END = 4
+    STOP_ERROR = 5
+
+
+cdef class EventLoop:
+    cdef State* state           # owned
+    cdef Decoder* decoder       # the reader's
+    cdef EventView event
+    cdef Context context
+    cdef CaptureReader reader
+    cdef readonly Matcher matcher
+    cdef uint32_t* hits         # owned; room for every rule
+    cdef uint32_t capacity
+    cdef int n_hits
+    cdef bint open_event        # the current event was shown and is not finished yet
+    cdef uint64_t n_visible
+    cdef uint64_t pause_at
+    cdef readonly uint64_t serial    # changes with each event shown, so that stale views notice
+
+    cdef int advance(self) noexcept nogil

@@ -1,0 +1,26 @@
+from typing import Any
+
+from rulekit._fastmatch import Matcher
+from rulekit.capture._reader import CaptureReader
+from rulekit.engine.stats import Stats
+from rulekit.state._outputs import OutputProgram
+
+class EventLoop:
+    matcher: Matcher | None
+    serial: int
+    ts_ns: int
+    raw: int
+    n_events: int
+    def __init__(
+        self,
+        reader: CaptureReader,
+        matcher: Matcher | None = None,
+        max_threads: int = ...,
+        max_fds: int = ...,
+    ) -> None: ...
+    def next(self) -> bool | None: ...
+    def matched(self) -> list[int]: ...
+    def render(self, output: OutputProgram) -> tuple[str, dict[str, Any]]: ...
+    def render_line(self, output: OutputProgram, keep_nulls: bool) -> bytes | None: ...
+    def fill(self, stats: Stats) -> None: ...
+    def close(self) -> None: ...

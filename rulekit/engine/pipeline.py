@@ -1,0 +1,222 @@
+"""The running whole: rules over one source, alerts out. The path of an event starts in `run`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
+from typing import Any
+
+from rulekit._fastmatch import Matcher
+from rulekit.alert import Alert, priority_number
+from rulekit.capture._reader import CaptureReader
+from rulekit.compiler import compile
+from rulekit.compiler.program import compile_ruleset
+from rulekit.engine._loop import EventLoop
+from rulekit.engine.stats import Stats
+from rulekit.errors import RuleError
+from rulekit.rules.bound import Bound
+from rulekit.rules.check import check_condition
+from rulekit.rules.definitions import Priority
+from rulekit.rules.falco_config import Selector
+from rulekit.rules.output import parse_output
+from rulekit.rules.parser import parse_condition
+from rulekit.rules.ruleset import Ruleset
+from rulekit.rules.selection import select_rules
+from rulekit.state._outputs import OutputProgram
+from rulekit.text.diagnostic import Diagnostic
+from rulekit.text.source import SourceText
+
+Progress = Callable[["EventLoop"], None]
+CapturePath = str | PathLike[str]
+
+
+class Engine:
+    """Runs a ruleset over sources; one engine may be used for many sources, one at a time.
+
+    Args:
+        ruleset: Rules to run; only the enabled ones of source ``syscall`` take part.
+        matching: ``all`` reports every rule that matches an event, ``first`` only the first in the
+            order of definition.
+        min_priority: Rules less urgent than this are left out; None keeps all.
+        all_rules: Take rules as enabled that their file disables.
+        selectors: Enable or disable rules by name or tag; the last that means a rule decides.
+        caches: False evaluates every condition anew for every event: slow, the same answers.
+
+    Raises:
+        RuleError: A rule cannot be run, for example a regular expression without its library.
+    """
+
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        *,
+        matching: str = "all",
+        min_priority: str | None = None,
+        all_rules: bool = False,
+        selectors: Sequence[Selector] = (),
+        caches: bool = True,
+    ) -> None:
+        if matching not in ("all", "first"):
+            raise ValueError(f"matching is {matching!r}: say all or first")
+        chosen = select_rules(
+            ruleset,
+            selectors=selectors,
+            min_priority=Priority(priority_number(min_priority or "debug")),
+            all_rules=all_rules,
+        )
+        self.rules = [rule for rule in chosen if rule.source == "syscall"]
+        self.program = compile(self.rules)
+        self.first_only = matching == "first"
+        self.caches = caches
+        self.outputs = [OutputProgram(rule.template) for rule in self.rules]
+        self.stats = Stats()
+
+    def run(self, source: CapturePath, *, progress: Progress | None = None) -> Iterator[Alert]:
+        """Yield the alerts of a capture in the order of its events.
+
+        Raises:
+            SourceError: The capture cannot be read, or breaks off; alerts of everything before the
+                damage were yielded, and `stats` is valid.
+        """
+        matcher = Matcher(self.program, first_match=self.first_only, caches=self.caches)
+        loop = EventLoop(CaptureReader(source), matcher)
+        self.stats = stats = Stats()
+        started, cpu = time.perf_counter(), time.process_time()
+        try:
+            while (found := loop.next()) is not None:
+                if not found:
+                    if progress is not None:
+                        progress(loop)
+                    continue
+                for index in loop.matched():
+                    rule = self.rules[index]
+                    message, fields = loop.render(self.outputs[index])
+                    stats.alerts[rule.name] = stats.alerts.get(rule.name, 0) + 1
+                    yield Alert(
+                        time_ns=loop.ts_ns,
+                        rule=rule.name,
+                        priority=rule.priority.label,
+                        message=message,
+                        output_fields=fields,
+                        tags=rule.tags,
+                        source=rule.source,
+                        event=loop.raw,
+                    )
+            stats.complete = True
+        finally:
+            stats.elapsed_s = time.perf_counter() - started
+            stats.cpu_s = time.process_time() - cpu
+            loop.fill(stats)
+            loop.close()
+
+
+def print_events(
+    source: CapturePath, template: str | None = None, condition: str | None = None
+) -> Iterator[bytes]:
+    """Yield one line per event that `condition` holds for, rendered by `template`.
+
+    A template that does not begin with ``*`` leaves out events for which one of its fields is null.
+    """
+    text = template if template is not None else DEFAULT_FORMAT
+    keep_nulls = text.startswith("*")
+    output = compile_output(text[1:] if keep_nulls else text)
+    matcher = Matcher(compile_ruleset([(condition, bind(condition), None)])) if condition else None
+    loop = EventLoop(CaptureReader(source), matcher)
+    try:
+        while (found := loop.next()) is not None:
+            if found:
+                line = loop.render_line(output, keep_nulls)
+                if line is not None:
+                    yield line
+    finally:
+        loop.close()
+
+
+# What sysdig prints: number, time, cpu, process, thread, direction, type, arguments.
+DEFAULT_FORMAT = (
+    "*%evt.num %evt.outputtime %evt.cpu %proc.name (%thread.tid) %evt.dir %evt.type %evt.info"
+)
+
+
+def match_conditions(source: CapturePath, conditions: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield ``{"condition", "matches"}`` or ``{"condition", "error"}`` for each one, in order.
+
+    Positions are 1-based among all event headers of the capture. One pass serves all conditions.
+    """
+    errors: dict[int, str] = {}
+    bound: dict[int, Bound] = {}
+    for i, condition in enumerate(conditions):
+        try:
+            bound[i] = bind(condition)
+        except RuleError as e:
+            errors[i] = str(e)
+    matches: list[list[int]] = [[] for _ in bound]
+    program = compile_ruleset([(str(i), condition, None) for i, condition in bound.items()])
+    loop = EventLoop(CaptureReader(source), Matcher(program))
+    try:
+        while (found := loop.next()) is not None:
+            if found:
+                position = loop.raw
+                for rule in loop.matched():
+                    matches[rule].append(position)
+    finally:
+        loop.close()
+    answers = iter(matches)
+    for i, condition in enumerate(conditions):
+        if i in errors:
+            yield {"condition": condition, "error": errors[i]}
+        else:
+            yield {"condition": condition, "matches": next(answers)}
+
+
+def render_outputs(
+    source: CapturePath, wanted: Sequence[tuple[int, str]]
+) -> Iterator[dict[str, Any]]:
+    """Yield ``{"text", "fields"}`` or ``{"error"}`` for each (position, format) pair, in order."""
+    by_event: dict[int, list[int]] = {}
+    outputs: dict[str, OutputProgram] = {}
+    answers: list[dict[str, Any]] = []
+    for i, (event, text) in enumerate(wanted):
+        answers.append({"error": f"no event at position {event} is shown to rules"})
+        try:
+            if text not in outputs:
+                outputs[text] = compile_output(text)
+        except RuleError as e:
+            answers[i] = {"error": str(e)}
+            continue
+        by_event.setdefault(event, []).append(i)
+    loop = EventLoop(CaptureReader(source))
+    try:
+        while (found := loop.next()) is not None:
+            for i in by_event.get(loop.raw, ()) if found else ():
+                message, fields = loop.render(outputs[wanted[i][1]])
+                answers[i] = {"text": message, "fields": fields or None}
+    finally:
+        loop.close()
+    yield from answers
+
+
+def bind(condition: str) -> Bound:
+    """Return one stand-alone condition, checked.
+
+    Raises:
+        RuleError: It cannot be parsed, or does not fit the fields.
+    """
+    node = parse_condition(SourceText("condition", condition), max_depth=100)
+    result = check_condition(node, "syscall", stand_alone=True)
+    if result.bound is None:
+        raise RuleError(result.diagnostics[0].message, result.diagnostics)
+    return result.bound
+
+
+def compile_output(text: str) -> OutputProgram:
+    """Return a format text, ready to render.
+
+    Raises:
+        RuleError: It names an unknown field.
+    """
+    template = parse_output(SourceText("format", text), "syscall")
+    if isinstance(template, Diagnostic):
+        raise RuleError(template.message, (template,))
+    return OutputProgram(template)
