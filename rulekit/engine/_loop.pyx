@@ -17,7 +17,7 @@ from rulekit.capture._reader cimport CaptureReader
 from rulekit.native._scratch cimport Buf, buf_free
 from rulekit.native._strings cimport strtab_wants_collection
 from rulekit.state._outputs cimport OutputProgram
-from rulekit.state._state cimport Limits, state_collect, state_free, state_new
+from rulekit.state._state cimport Limits, default_limits, state_collect, state_free, state_new
 from rulekit.state._update cimport state_event, state_event_done
 
 from rulekit.errors import RulekitError
@@ -31,17 +31,17 @@ cdef class EventLoop:
     Args:
         reader: Where the bytes come from.
         matcher: What is asked of each event; None shows every event.
-        max_threads, max_fds: Bounds of the state tables (fds per process).
+        max_threads, max_fds: Bounds of the state tables (fds per process); 0: the default.
     """
 
-    def __cinit__(self, CaptureReader reader not None, Matcher matcher=None, uint32_t max_threads=262144,
-                  uint32_t max_fds=4096):
+    def __cinit__(self, CaptureReader reader not None, Matcher matcher=None, uint32_t max_threads=0,
+                  uint32_t max_fds=0):
         cdef Limits limits
-        memset(&limits, 0, sizeof(limits))
-        limits.max_threads = max_threads
-        limits.max_fds = max_fds
-        limits.max_containers = 65536
-        limits.max_accounts = 262144
+        default_limits(&limits)
+        if max_threads:
+            limits.max_threads = max_threads
+        if max_fds:
+            limits.max_fds = max_fds
         self.reader = reader
         self.matcher = matcher
         self.state = state_new(&limits)
