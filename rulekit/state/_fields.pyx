@@ -36,7 +36,16 @@ _ALWAYS_NULL = (
     "proc.is_container_readiness_probe",
 )
 _ALWAYS_NULL_CLASSES = ("k8s.rc.", "k8s.svc.", "k8s.rs.", "k8s.deployment.", "k8s.ns.id", "k8s.ns.label")
-_TIMES = frozenset({"evt.time", "evt.time.s", "evt.time.iso8601", "evt.datetime", "evt.datetime.s"})
+_TIMES = frozenset(
+    {
+        "evt.time",
+        "evt.time.s",
+        "evt.time.iso8601",
+        "evt.datetime",
+        "evt.datetime.s",
+        "evt.outputtime",
+    }
+)
 _PRINT_SELF = frozenset({"proc.apid", "proc.aenv"})
 _LEVELS = frozenset(
     {"proc.aname", "proc.apid", "proc.aexe", "proc.aexepath", "proc.acmdline", "proc.aargs"}

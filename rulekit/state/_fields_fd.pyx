@@ -478,7 +478,7 @@ cdef bint _client_address(Fd* fd, Value* out) noexcept nogil:
 cdef bint _server_address(Fd* fd, Value* out) noexcept nogil:
     if fd == NULL or not (_connection(fd) or (_listener(fd) and fd.flags & (FDF_ROLE_CLIENT | FDF_ROLE_SERVER))):
         return False
-    return put_address(out, _end(fd, _listener(fd)), _v6(fd))
+    return put_address(out, fd.dip, _v6(fd))
 
 
 cdef bint _side_address(Context* c, bint local, Value* out) noexcept nogil:
@@ -510,10 +510,10 @@ cdef bint x_ip(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     if fd == NULL or not put_list(c, out, 2):
         return False
     if FD_IPV4_SOCK <= fd.type <= FD_IPV6_SERVSOCK:
-        put_address(&out.items[0], fd.sip, _v6(fd))
+        put_address(&out.items[0], fd.dip, _v6(fd))
         out.n_items = 1
         if not _listener(fd):
-            put_address(&out.items[1], fd.dip, _v6(fd))
+            put_address(&out.items[1], fd.sip, _v6(fd))
             out.n_items = 2
     return True
 
@@ -523,10 +523,10 @@ cdef bint x_port(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     if fd == NULL or not put_list(c, out, 2):
         return False
     if FD_IPV4_SOCK <= fd.type <= FD_IPV6_SERVSOCK:
-        put_uint(&out.items[0], fd.sport)
+        put_uint(&out.items[0], fd.dport)
         out.n_items = 1
         if not _listener(fd):
-            put_uint(&out.items[1], fd.dport)
+            put_uint(&out.items[1], fd.sport)
             out.n_items = 2
     return True
 
@@ -540,9 +540,7 @@ cdef inline bint _server_port(Context* c, Value* out) noexcept nogil:
     cdef Fd* fd = _known(c)
     if fd == NULL:
         return False
-    if _listener(fd):
-        return put_uint(out, fd.sport)
-    return _connection(fd) and put_uint(out, fd.dport)
+    return (_listener(fd) or _connection(fd)) and put_uint(out, fd.dport)
 
 
 cdef inline bint _side_port(Context* c, bint local, Value* out) noexcept nogil:
@@ -634,9 +632,9 @@ cdef void _put_part(Buf* text, const Fd* fd, int64_t num, int part) noexcept nog
             if part == CLIENT_IPS and listener:
                 return
             if _v6(fd):
-                put_ipv6(text, _end(fd, part == CLIENT_IPS or listener))
+                put_ipv6(text, _end(fd, part == CLIENT_IPS))
             else:
-                put_ipv4(text, _end(fd, part == CLIENT_IPS or listener))
+                put_ipv4(text, _end(fd, part == CLIENT_IPS))
         elif not listener:
             buf_u64(text, fd.sport if part == CLIENT_PORTS else fd.dport)
 

@@ -307,6 +307,8 @@ cdef void state_event(State* state, const EventView* ev, Context* out) noexcept 
     plan = &_plans[ev.type]
     if plan.keeps_enter:
         out.visible = False
+    if state.first_event_ts_ns == 0 and not plan.leads:
+        state.first_event_ts_ns = ev.ts_ns
     if state.leading:
         if plan.leads:
             out.visible = False
