@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
+import struct
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -27,10 +30,12 @@ class Progress:
     """A bar on the terminal, drawn only when the work lasts longer than a second.
 
     Args:
+        size_bytes: Of the capture, inflated; None when unknown.
         enabled: False draws nothing; the default draws on a terminal only.
     """
 
-    def __init__(self, enabled: bool | None = None) -> None:
+    def __init__(self, size_bytes: int | None, enabled: bool | None = None) -> None:
+        self._size_bytes = size_bytes
         self._enabled = sys.stderr.isatty() if enabled is None else enabled
         self._started_s = time.monotonic()
         self._drawn_s = self._started_s + _SHOW_AFTER_S - _REDRAW_S
@@ -42,10 +47,11 @@ class Progress:
         if not self._enabled or now_s - self._drawn_s < _REDRAW_S:
             return
         self._drawn_s = now_s
-        events, share = loop.events, loop.share_read
+        events = loop.n_events
         rate = events / (now_s - self._started_s)
         text = f"{events:,} events  {rate:,.0f}/s"
-        if share is not None:
+        if self._size_bytes:
+            share = min(loop.n_bytes / self._size_bytes, 1.0)
             width = max(10, min(40, shutil.get_terminal_size().columns - len(text) - 12))
             full = int(share * width)
             text = f"[{'#' * full}{'.' * (width - full)}] {share:4.0%}  {text}"
@@ -59,6 +65,26 @@ class Progress:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
             self._visible = False
+
+
+def size_of(capture: str) -> int | None:
+    """Return the inflated size of a capture in bytes as far as it can be told at once, or None.
+
+    Gzip ends with the size modulo 4 GiB; a wrong one only makes the bar wrong.
+    """
+    try:
+        with open(capture, "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
+            magic = file.read(2)
+            size_bytes = file.seek(0, os.SEEK_END)
+            if magic != b"\x1f\x8b":
+                return size_bytes
+            file.seek(-4, os.SEEK_END)
+            inflated: int = struct.unpack("<I", file.read(4))[0]
+            return inflated if inflated > size_bytes else None
+    except (OSError, ValueError, struct.error):
+        return None
 
 
 def count(number: int, noun: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rulekit.cli.arguments import add_capture, read_conditions, read_json_lines
 from rulekit.errors import RulekitError
+from rulekit.formats.base import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,11 +72,17 @@ def run(args: argparse.Namespace) -> int:
         return _answers(render_outputs(args.capture, _wanted(args.outputs)))
     from rulekit.engine.pipeline import print_events
 
-    write = sys.stdout.buffer.write
+    write, terminal = sys.stdout.buffer.write, sys.stdout.isatty()
     for line in print_events(args.capture, args.template, args.condition):
-        # File names and arguments are bytes in no particular encoding: they come out as they are.
-        write(line.encode("utf-8", "surrogateescape") + b"\n")
+        # File names and arguments are bytes in no particular encoding: they come out as they are,
+        # but for a terminal, which would obey some of them.
+        write((visible(line) if terminal else line) + b"\n")
     return 0
+
+
+def visible(line: bytes) -> bytes:
+    """Return a line with control characters escaped, as valid UTF-8."""
+    return escape_controls(line.decode("utf-8", "replace")).encode("utf-8")
 
 
 def _answers(items: Iterable[dict[str, Any]]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -15,13 +14,10 @@ if TYPE_CHECKING:
     from rulekit.text.diagnostic import Diagnostic
 
 
-def load_or_explain(paths: Sequence[Path], *, all_rules: bool = False) -> Ruleset | None:
+def load_or_explain(paths: Sequence[Path]) -> Ruleset | None:
     """Return the rules of some files, or None after saying why there are none.
 
-    Warnings are counted on stderr, not shown: `rulekit check` shows them.
-
-    Args:
-        all_rules: Return rules that are marked ``enabled: false`` as enabled.
+    Warnings are left to `rulekit check`.
     """
     from rulekit.rules.loader import load_files
 
@@ -31,9 +27,6 @@ def load_or_explain(paths: Sequence[Path], *, all_rules: bool = False) -> Rulese
         explain(errors or result.fatal, sys.stderr)
         say(f"the rules cannot be used: {counts(errors or result.fatal)}; nothing was run")
         return None
-    if all_rules:
-        rules = tuple(replace(rule, enabled=True) for rule in result.ruleset.rules)
-        return replace(result.ruleset, rules=rules, _by_name={})
     return result.ruleset
 
 

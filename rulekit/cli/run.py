@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rulekit.alert import priority_number
 from rulekit.cli.arguments import add_format, priority
-from rulekit.cli.console import Progress, count, say, summary
+from rulekit.cli.console import Progress, count, say, size_of, summary
 from rulekit.errors import SinkError, SourceError
 
 if TYPE_CHECKING:
@@ -89,16 +89,21 @@ def run(args: argparse.Namespace) -> int:
     """Print the alerts of a capture; 2 when the rules or the capture cannot be used."""
     from rulekit.cli.rules import load_or_explain
 
-    ruleset = load_or_explain(args.rules, all_rules=args.all_rules)
+    ruleset = load_or_explain(args.rules)
     if ruleset is None:
         return 2
     from rulekit.engine.pipeline import Engine
 
-    engine = Engine(ruleset, matching=args.matching, min_priority=args.min_priority)
+    engine = Engine(
+        ruleset,
+        matching=args.matching,
+        min_priority=args.min_priority,
+        all_rules=args.all_rules,
+    )
     if not engine.rules:
         say("no rule is left to run: all are disabled, for another source or below --min-priority")
     sink = _sink(args.output)
-    bar = Progress(False if args.quiet else None)
+    bar = Progress(size_of(args.capture), False if args.quiet else None)
     watch = _Watch(args.fail_on)
     error = _deliver(engine, args.capture, watch, _formatter(args), sink, bar)
     if error is not None:

@@ -11,6 +11,7 @@ class EventLoop:
     ts_ns: int
     raw: int
     n_events: int
+    n_bytes: int
     def __init__(
         self,
         reader: CaptureReader,

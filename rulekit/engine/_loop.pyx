@@ -154,6 +154,11 @@ cdef class EventLoop:
         """Event headers read so far."""
         return self.decoder.n_headers
 
+    @property
+    def n_bytes(self):
+        """Inflated bytes of the source used so far."""
+        return self.decoder.base + self.decoder.pos
+
     def _must_be_open(self):
         if not self.open_event:
             raise RulekitError("the event is gone: its fields can be read only before the next one")

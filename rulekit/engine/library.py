@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 from rulekit.alert import Alert
 from rulekit.engine.pipeline import Engine
@@ -23,6 +23,7 @@ class Ruleset(rules.Ruleset):
         *,
         matching: str = "all",
         min_priority: str | None = None,
+        all_rules: bool = False,
     ) -> Iterator[Alert]:
         """Yield the alerts of a capture, in the order of its events.
 
@@ -33,30 +34,27 @@ class Ruleset(rules.Ruleset):
             matching: ``all`` reports every rule that matches an event, ``first`` the first one in
                 the order of definition.
             min_priority: Leaves out rules that are less urgent (``warning``).
+            all_rules: Take rules as enabled that their file disables.
 
         Raises:
             SourceError: The capture cannot be read, or breaks off; the alerts of everything before
                 the damage were yielded.
         """
-        return Engine(self, matching=matching, min_priority=min_priority).run(capture)
+        engine = Engine(self, matching=matching, min_priority=min_priority, all_rules=all_rules)
+        return engine.run(capture)
 
 
-def load(*files: str | os.PathLike[str], all_rules: bool = False) -> Ruleset:
+def load(*files: str | os.PathLike[str]) -> Ruleset:
     """Load rules files, in the order given, as one ruleset.
 
     Args:
         files: Paths; a folder stands for the ``.yaml`` and ``.yml`` files in it, sorted by name.
-        all_rules: Take rules as enabled that their file disables.
 
     Raises:
         RuleError: The rules cannot be run; its `diagnostics` say why and where.
     """
     loaded = load_files(files).require()
-    ruleset = Ruleset(**{f.name: getattr(loaded, f.name) for f in fields(loaded)})
-    if all_rules:
-        enabled = tuple(replace(rule, enabled=True) for rule in ruleset.rules)
-        ruleset = replace(ruleset, rules=enabled, _by_name={})
-    return ruleset
+    return Ruleset(**{f.name: getattr(loaded, f.name) for f in fields(loaded)})
 
 
 def check(*files: str | os.PathLike[str]) -> tuple[Diagnostic, ...]:

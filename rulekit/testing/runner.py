@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rulekit.alert import Alert
@@ -125,15 +125,11 @@ def run_engine(case: Case) -> Pass:
     if result.ruleset is None or not result.ok:
         errors = [found for found in result.diagnostics if found.severity == "error"]
         return Pass(frozenset(), (), error=f"the rules cannot be used:\n{render(errors)}")
-    ruleset = result.ruleset
-    if case.all_rules:
-        rules = tuple(replace(rule, enabled=True) for rule in ruleset.rules)
-        ruleset = replace(ruleset, rules=rules, _by_name={})
-    engine = Engine(ruleset, matching=case.matching)
+    engine = Engine(result.ruleset, matching=case.matching, all_rules=case.all_rules)
     alerts: list[Alert] = []
     error = None
     try:
         alerts.extend(engine.run(str(case.capture)))
     except SourceError as problem:
         error = str(problem)
-    return Pass(frozenset(rule.name for rule in ruleset.rules), tuple(alerts), error)
+    return Pass(frozenset(rule.name for rule in result.ruleset.rules), tuple(alerts), error)
