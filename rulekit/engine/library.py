@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, fields
 
 from rulekit.alert import Alert
@@ -24,7 +24,7 @@ class Ruleset(rules.Ruleset):
         matching: str = "all",
         min_priority: str | None = None,
         all_rules: bool = False,
-    ) -> Iterator[Alert]:
+    ) -> Generator[Alert, None, None]:
         """Yield the alerts of a capture, in the order of its events.
 
         Each call compiles the rules; for many captures make an `Engine` and keep it.

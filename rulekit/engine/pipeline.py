@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from os import PathLike
 from typing import Any
 
@@ -72,7 +72,9 @@ class Engine:
         self.outputs = [OutputProgram(rule.template) for rule in self.rules]
         self.stats = Stats()
 
-    def run(self, source: CapturePath, *, progress: Progress | None = None) -> Iterator[Alert]:
+    def run(
+        self, source: CapturePath, *, progress: Progress | None = None
+    ) -> Generator[Alert, None, None]:
         """Yield the alerts of a capture in the order of its events.
 
         Raises:
