@@ -199,7 +199,8 @@ cdef void _inherit(State* state, Thread* child, Thread* source, bint as_thread) 
 
 cdef inline void _set_clone_flags(Thread* child, uint32_t flags, bint as_thread) noexcept nogil:
     # Threads share the table of their main thread and processes share with nobody, whatever the
-    # kernel was asked for.
+    # kernel was asked for. Whether it is alive is for us to say.
+    flags &= ~<uint32_t> (CL_CLOSED | CL_ACTIVE)
     if as_thread:
         child.flags = flags | CL_CLONE_FILES
     else:
@@ -542,9 +543,10 @@ cdef void on_setuid(State* state, const EventView* ev, Context* c) noexcept nogi
     cdef uint32_t uid
     if c.thread == NULL or not c.has_retval or c.retval != 0 or not has_param(ev, i):
         return
+    # -1 asks the kernel to leave the id as it is. Peers since 2025 store it all the same, and rules
+    # are compared with them: until its next execve such a process has user.uid 4294967295.
     uid = <uint32_t> param_u64(ev, i, 0)
-    # -1 leaves the id as it is
-    if uid != UINT32_MAX and uid != c.thread.uid:
+    if uid != c.thread.uid:
         c.thread.uid = uid
         touch_thread(state, c.thread)
 
@@ -555,7 +557,7 @@ cdef void on_setgid(State* state, const EventView* ev, Context* c) noexcept nogi
     if c.thread == NULL or not c.has_retval or c.retval != 0 or not has_param(ev, i):
         return
     gid = <uint32_t> param_u64(ev, i, 0)
-    if gid != UINT32_MAX and gid != c.thread.gid:
+    if gid != c.thread.gid:              # -1 included, as in on_setuid
         c.thread.gid = gid
         touch_thread(state, c.thread)
 

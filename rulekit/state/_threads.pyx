@@ -345,10 +345,10 @@ cdef void _join_group(State* state, Thread* thread, Group* group) noexcept nogil
 cdef void link_thread(State* state, Thread* thread) noexcept nogil:
     cdef Group* group
     cdef Thread* parent
-    if is_invalid(thread):
-        return
     _leave_group(state, thread)
     _leave_parent(thread)
+    if is_invalid(thread):
+        return
     group = find_group(state, thread.pid)
     if group == NULL:
         group = _add_group(state, thread.pid, thread.pid == 1 or thread.vpid == 1)

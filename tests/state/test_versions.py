@@ -1,0 +1,148 @@
+"""What caches are told: versions of threads, fds and ancestry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.state.state_events import (
+    CLONE_NEWUSER,
+    CLONE_THREAD,
+    Machine,
+    addr4,
+    i64,
+    parts,
+    text,
+    tuple4,
+    u8,
+    u32,
+    u64,
+)
+
+
+@pytest.fixture
+def m() -> Machine:
+    machine = Machine()
+    machine.fork(100, 200)
+    machine.exec(200)
+    machine.open(200, b"/opt/dir", fd=7, flags=1024)
+    return machine
+
+
+CHANGES: dict[str, Callable[[Machine], object]] = {
+    "execve": lambda m: m.exec(200),
+    "setuid": lambda m: m.put(199, 200, i64(0), u32(5)),
+    "setgid": lambda m: m.put(201, 200, i64(0), u32(5)),
+    "setsid": lambda m: m.put(275, 200, i64(5)),
+    "capset": lambda m: m.put(353, 200, i64(0), u64(7), u64(8), u64(9)),
+    "unshare": lambda m: m.put(285, 200, i64(0), u32(CLONE_NEWUSER)),
+    "chdir": lambda m: m.put(95, 200, i64(0), text(b"/srv")),
+    "fchdir": lambda m: m.put(97, 200, i64(0), i64(7)),
+    "getcwd": lambda m: m.put(93, 200, i64(0), text(b"/real")),
+    "chroot": lambda m: m.put(267, 200, i64(0), text(b"/jail")),
+    "limit": lambda m: m.put(143, 200, i64(0), i64(64), i64(64), u8(7)),
+    "orphaned": lambda m: (m.exit(100), m.nothing()),
+}
+
+NO_CHANGES: dict[str, Callable[[Machine], object]] = {
+    "failed execve": lambda m: m.exec(200, res=-2),
+    "same uid": lambda m: m.put(199, 200, i64(0), u32(1000)),
+    "same directory": lambda m: m.put(95, 200, i64(0), text(b".")),
+    "open": lambda m: m.open(200, b"/x"),
+    "mmap": lambda m: m.put(161, 200, i64(4096), u32(1), u32(2), u32(3)),
+    "its child": lambda m: m.fork(200, 300),
+    "another exits": lambda m: (m.fork(100, 300), m.exit(300), m.nothing()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changes_of_a_process_change_its_version(m: Machine, change: str) -> None:
+    before = m.thread(200)["version"]
+    CHANGES[change](m)
+    assert m.thread(200)["version"] != before
+
+
+@pytest.mark.parametrize("change", NO_CHANGES)
+def test_other_events_leave_the_version(m: Machine, change: str) -> None:
+    before = m.thread(200)["version"]
+    NO_CHANGES[change](m)
+    assert m.thread(200)["version"] == before
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_descendants_see_changes_their_ancestry(m: Machine, change: str) -> None:
+    m.fork(200, 300)
+    before = m.versions()["ancestry"]
+    CHANGES[change](m)
+    assert m.versions()["ancestry"] != before
+
+
+@pytest.mark.parametrize("change", [c for c in CHANGES if c != "orphaned"])
+def test_a_leaf_changes_nobodys_ancestry(m: Machine, change: str) -> None:
+    before = m.versions()["ancestry"]
+    CHANGES[change](m)
+    assert m.versions()["ancestry"] == before
+
+
+@pytest.mark.parametrize("flags", [0, CLONE_THREAD])
+def test_forks_and_exits_of_leaves_change_nobodys_ancestry(m: Machine, flags: int) -> None:
+    before = m.versions()["ancestry"]
+    if flags:
+        m.start_thread(200, 201)
+    else:
+        m.fork(200, 201)
+        m.exec(201)
+    m.exit(201)
+    m.nothing()
+    assert m.versions()["ancestry"] == before
+
+
+def test_threads_see_the_directory_of_their_process(m: Machine) -> None:
+    m.start_thread(200, 201)
+    before = m.thread(201)["version"]
+    m.put(95, 200, i64(0), text(b"/srv"))
+    assert m.thread(201)["version"] != before
+
+
+def test_a_new_thread_of_an_old_number_has_a_new_version(m: Machine) -> None:
+    before = m.thread(200)["version"]
+    m.exit(200)
+    m.fork(100, 200)
+    assert m.thread(200)["version"] != before
+
+
+def test_container_ids_count_as_facts_of_the_process(m: Machine) -> None:
+    before = m.thread(200)["version"]
+    m.exec(200, cgroups=parts(b"cpu=/default/redis"))
+    assert m.thread(200)["container_id"] == b"redis"
+    assert m.thread(200)["version"] != before
+
+
+def test_versions_of_fds(m: Machine) -> None:
+    m.socket(200, 5)
+    seen = {m.fd(200, 5)["version"]}
+    steps: list[Callable[[], object]] = [
+        lambda: m.connect(200, 5, tuple4("10.0.0.1", 1, "1.2.3.4", 2)),
+        lambda: m.put(21, 200, i64(0), addr4("10.0.0.1", 9), i64(5)),
+        lambda: m.put(367, 200, i64(5), i64(7)),
+        lambda: m.open(200, b"/x", fd=5),
+    ]
+    for step in steps:
+        step()
+        version = m.fd(200, 5)["version"]
+        assert version not in seen
+        seen.add(version)
+    m.put(7, 200, i64(1), b"x", i64(5), u32(1))
+    assert m.fd(200, 5)["version"] in seen
+
+
+def test_a_reset_forgets_all_but_goes_on_counting(m: Machine) -> None:
+    before = m.versions()
+    last = m.thread(200)["version"]
+    m.reset()
+    assert m.threads() == []
+    assert all(m.versions()[name] != value for name, value in before.items())
+    m.add_thread(200, 200, 1)
+    assert m.thread(200)["version"] > last
+    m.check()
