@@ -172,7 +172,7 @@ cdef int _compile() except -1:
     cdef dict table = load_table("event_converter")
     cdef dict rules = {(r["event"], r["nparams"]): r for r in table["rules"]}
     cdef list plans = []
-    cdef int t, n, cell, last
+    cdef int t, n, cell
     _classes = <uint8_t*> calloc(N_EVENT_TYPES, CLASS_COLUMNS)
     _shapes = <uint8_t*> calloc(N_EVENT_TYPES, 1)
     _plan_of = <uint16_t*> calloc(N_EVENT_TYPES * CLASS_COLUMNS, sizeof(uint16_t))
@@ -183,24 +183,33 @@ cdef int _compile() except -1:
         if event_infos[t].flags & EF_LARGE_PAYLOAD:
             _shapes[t] |= TYPE_LARGE
         flags = events[t]["flags"]
-        last = CLASS_COLUMNS - 1
-        # Forms without a rule all share one answer; only managed types differ by count.
-        for n in range(CLASS_COLUMNS if "CONVERTER_MANAGED" in flags else 1):
-            terminal, to, sources, enter_type = _follow(t, n, events, rules, table["max_rounds"])
-            cell = t * CLASS_COLUMNS + n
-            unchanged = to == t and sources == [("old", i, 0, False, None) for i in range(n)]
-            if unchanged and terminal in ("deliver", "drop", "no_rule", "too_many"):
-                _classes[cell] = {"deliver": CLASS_DELIVER, "drop": CLASS_DROP,
-                                  "no_rule": CLASS_NO_RULE, "too_many": CLASS_TOO_MANY}[terminal]
-            else:
-                _classes[cell] = CLASS_PLAN
-                _plan_of[cell] = len(plans)
-                plans.append((terminal, to, sources, enter_type))
+        cell = t * CLASS_COLUMNS
+        if "UNUSED" in flags:
+            memset(&_classes[cell], CLASS_DROP, CLASS_COLUMNS)
+            continue
         if "CONVERTER_MANAGED" not in flags:
-            cell = t * CLASS_COLUMNS
-            if t == TYPE_DROP_E or t == TYPE_DROP_X:
-                _classes[cell] = CLASS_LOSS
-            memset(&_classes[cell], _classes[cell], CLASS_COLUMNS)
+            if "OLD_VERSION" in flags and events[t]["dir"] == ">":
+                memset(&_classes[cell], CLASS_DROP, CLASS_COLUMNS)
+            elif t == TYPE_DROP_E or t == TYPE_DROP_X:
+                memset(&_classes[cell], CLASS_LOSS, CLASS_COLUMNS)
+            continue             # zero is CLASS_DELIVER
+        memset(&_classes[cell], CLASS_NO_RULE, CLASS_COLUMNS)
+        if events[t]["dir"] == "<":
+            n = event_infos[t].nparams
+            if "OLD_VERSION" not in flags:
+                _classes[cell + n] = CLASS_DELIVER
+            memset(&_classes[cell + n + 1], CLASS_TOO_MANY, CLASS_COLUMNS - n - 1)
+    for (t, n), rule in rules.items():
+        cell = t * CLASS_COLUMNS + n
+        # Exit events of the current form pass by the rules; none is written for them.
+        if _classes[cell] != CLASS_NO_RULE:
+            raise ValueError(f"rule for event type {t} with {n} parameters can never apply")
+        if rule["action"] == "pass":
+            _classes[cell] = CLASS_DELIVER
+            continue
+        _classes[cell] = CLASS_PLAN
+        _plan_of[cell] = len(plans)
+        plans.append(_follow(t, n, events, rules, table["max_rounds"]))
     _plans = <Plan*> calloc(len(plans), sizeof(Plan))
     if _plans == NULL:
         raise MemoryError
