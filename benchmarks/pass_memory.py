@@ -39,7 +39,7 @@ RULE = """\
 
 def measure(capture: str, rules: list[Path], count_calls: bool) -> dict[str, Any]:
     """Return the figures of one pass."""
-    engine = Engine(load_files(rules).ruleset)
+    engine = Engine(load_files(rules).require())
     live: list[int] = []
     calls = 0
 

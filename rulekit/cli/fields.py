@@ -66,7 +66,10 @@ def run(args: argparse.Namespace) -> int:
     fields = [
         field
         for field in current_fields(args.source)
-        if field.name.startswith(args.prefix) and "hidden" not in field.restrictions
+        if field.name.startswith(args.prefix)
+        and "hidden" not in field.restrictions
+        # System calls carry no JSON, so rules for them cannot name what is inside it.
+        and not (args.source == "syscall" and field.cls in ("json", "jevt"))
     ]
     if not fields:
         raise RulekitError(f"no field begins with `{args.prefix}`")

@@ -24,6 +24,7 @@ EXAMPLES = (
 
 _SUFFIXES = (".yaml", ".yml")
 # Folders also hold YAML that is not rules: cases, configuration.
+_IS_CASES = re.compile(rb"^\s*-\s+case\s*:", re.MULTILINE)
 _IS_RULES = re.compile(rb"^\s*-\s+(rule|macro|list|required_\w+_versions?)\s*:", re.MULTILINE)
 
 
@@ -80,9 +81,10 @@ def _is_rules(path: Path) -> bool:
     if path.suffix not in _SUFFIXES or not path.is_file():
         return False
     try:
-        return _IS_RULES.search(path.read_bytes()) is not None
+        data = path.read_bytes()
     except OSError:
         return True  # reading it again says why not
+    return _IS_RULES.search(data) is not None and _IS_CASES.search(data) is None
 
 
 def _format(path: str, args: argparse.Namespace) -> bool:

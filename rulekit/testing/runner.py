@@ -110,7 +110,10 @@ def _examples(alerts: Sequence[Alert], fields: Sequence[str] = ()) -> str:
     lines = []
     for alert in alerts[:_SHOWN]:
         lines.append(f"\n    event {alert.event}: {alert.priority} {alert.message}")
-        lines += [f"\n        {name} = {alert.output_fields.get(name)!r}" for name in fields]
+        for name in fields:
+            known = name in alert.output_fields
+            value = f"= {alert.output_fields[name]!r}" if known else "is not in the output"
+            lines.append(f"\n        {name} {value}")
     if len(alerts) > _SHOWN:
         lines.append(f"\n    and {len(alerts) - _SHOWN} more")
     return "".join(lines)

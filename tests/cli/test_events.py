@@ -93,4 +93,5 @@ def test_mistakes_are_one_line(cli, tmp_path: Path) -> None:
 def test_a_capture_that_cannot_be_read_is_one_line(cli, tmp_path: Path) -> None:
     done = cli("events", "-e", tmp_path / "missing")
     assert done.returncode == 2
-    assert done.stderr == f"rulekit: {tmp_path / 'missing'}: no such file or directory\n"
+    assert done.stderr.startswith(f"rulekit: {tmp_path / 'missing'}: ")
+    assert done.stderr.count("\n") == 1

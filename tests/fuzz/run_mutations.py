@@ -33,7 +33,7 @@ def every_field() -> str:
     """Return a rules file with one rule that prints every field of system calls."""
     names = []
     for field in current_fields("syscall"):
-        if field.restrictions & {"filter_only", "hidden"}:
+        if field.restrictions & {"filter_only", "hidden"} or field.cls in ("json", "jevt"):
             continue
         if field.arg == "none":
             names.append(field.name)
@@ -43,7 +43,7 @@ def every_field() -> str:
     output = " ".join(f"%{name}" for name in names)
     return (
         "- rule: everything\n  desc: Matches every event.\n  condition: evt.type exists\n"
-        f"  output: {output}\n  priority: DEBUG\n"
+        f"  output: '{output}'\n  priority: DEBUG\n"
     )
 
 
@@ -56,7 +56,7 @@ def main() -> int:
     ends = {"read": 0, "refused": 0}
     with tempfile.NamedTemporaryFile(suffix=".scap") as file:
         Path(file.name).write_text(every_field())
-        engine = Engine(load_files([Path(file.name)]).ruleset)
+        engine = Engine(load_files([Path(file.name)]).require())
         for seed in range(int(first), int(first) + int(count)):
             print(f"seed {seed}", file=sys.stderr, flush=True)
             Path(file.name).write_bytes(mutate(data, starts, seed))
