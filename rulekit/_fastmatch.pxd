@@ -156,6 +156,7 @@ cdef class Matcher:
     cdef readonly object program
     cdef object _buffers     # arrays that the C structs point into
     cdef dict _regexes       # number of a text → full match
+    cdef readonly uint32_t n_rules
     cdef readonly object error   # first exception of a regular expression, or None
 
 # Writes the numbers of the rules that match, in definition order, and returns how many match, which

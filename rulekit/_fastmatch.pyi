@@ -13,6 +13,7 @@ class CompiledProgram(Protocol):
 
 class Matcher:
     program: CompiledProgram
+    n_rules: int
     error: Exception | None
     def __init__(
         self,

@@ -597,7 +597,7 @@ cdef int _load(Matcher self, program) except -1:
     m.n_process_bits = len(tables["process_bits"])
     m.n_bit_words = (m.n_process_bits + 63) // 64
     m.path_operand = program.path_operand
-    m.n_rules = len(program.names)
+    m.n_rules = self.n_rules = len(program.names)
     _load_nodes(self, tables)
     _load_operands(self, tables)
     _load_tests(self, tables)

@@ -50,6 +50,9 @@ cdef struct Trie:        # bytes → nodes; edges are hashed by (node, byte)
     uint32_t* hits       # owned; per node head of its list of values + 1
     uint32_t* fails      # owned; Aho-Corasick
     uint32_t* links      # owned; nearest suffix with hits, 0: none
+    uint32_t* moves      # owned; automaton: node × byte class → node << 1 | has hits; NULL: too large
+    uint8_t classes[256] # bytes that no needle tells apart are one class
+    uint32_t n_classes
     uint32_t* first_child    # owned; used while linking
     uint32_t* next_sibling   # owned
     uint8_t* bytes_      # owned

@@ -27,6 +27,10 @@ from rulekit.native._text cimport (
 )
 
 
+cdef enum:
+    MAX_MOVES = 1 << 21      # cells of an automaton: 8 MB
+
+
 cdef bint text_compare(uint8_t op, const char* a, uint32_t n, const char* b, uint32_t m) noexcept nogil:
     """Compare two texts by an operator other than `regex`."""
     if op == T_IN or op == T_INTERSECTS:
@@ -110,6 +114,7 @@ cdef void _trie_free(Trie* t) noexcept nogil:
     free(t.hits)
     free(t.fails)
     free(t.links)
+    free(t.moves)
     free(t.first_child)
     free(t.next_sibling)
     free(t.bytes_)
@@ -260,7 +265,7 @@ cdef bint _trie_add_path(Trie* t, const char* path, uint32_t m, uint32_t value) 
             return False
 
 
-cdef bint _trie_link(Trie* t) noexcept nogil:
+cdef bint _trie_link(Trie* t, bint fold) noexcept nogil:
     # Failure links, breadth first.
     cdef uint32_t head = 0, tail = 0, node, child, fail, target
     cdef uint32_t* queue = <uint32_t*> malloc(t.n_nodes * sizeof(uint32_t))
@@ -288,8 +293,38 @@ cdef bint _trie_link(Trie* t) noexcept nogil:
             queue[tail] = child
             tail += 1
             child = t.next_sibling[child]
+    _trie_automaton(t, queue, fold)
     free(queue)
     return True
+
+
+cdef void _trie_automaton(Trie* t, const uint32_t* queue, bint fold) noexcept nogil:
+    # One load per byte instead of edges and failure links, as long as it stays small. `queue` holds
+    # the nodes breadth first.
+    cdef uint32_t i, node, child, c
+    cdef uint32_t* row
+    t.n_classes = 1
+    for i in range(1, t.n_nodes):
+        if t.classes[t.bytes_[i]] == 0 and t.n_classes < 256:
+            t.classes[t.bytes_[i]] = <uint8_t> t.n_classes
+            t.n_classes += 1
+    if fold:
+        for c in range(65, 91):
+            t.classes[c] = t.classes[c + 32]
+    if <uint64_t> t.n_nodes * t.n_classes > MAX_MOVES:
+        return
+    t.moves = <uint32_t*> calloc(<size_t> t.n_nodes * t.n_classes, sizeof(uint32_t))
+    if t.moves == NULL:
+        return
+    for i in range(t.n_nodes):
+        node = queue[i]
+        row = t.moves + <size_t> node * t.n_classes
+        if node:
+            memcpy(row, t.moves + <size_t> t.fails[node] * t.n_classes, t.n_classes * sizeof(uint32_t))
+        child = t.first_child[node]
+        while child:
+            row[t.classes[t.bytes_[child]]] = child << 1 | (t.hits[child] != 0 or t.links[child] != 0)
+            child = t.next_sibling[child]
 
 
 cdef inline void _mark(const uint32_t* cells, uint32_t head, uint64_t* bits) noexcept nogil:
@@ -336,6 +371,17 @@ cdef void _walk_path(const Trie* t, const char* value, uint32_t n, uint64_t* bit
 cdef void _search(const Trie* t, const char* text, uint32_t n, bint fold, uint64_t* bits) noexcept nogil:
     cdef uint32_t node = 0, i, target, found
     cdef uint8_t c
+    if t.moves != NULL:
+        for i in range(n):
+            node = t.moves[<size_t> (node >> 1) * t.n_classes + t.classes[<uint8_t> text[i]]]
+            if node & 1:
+                found = node >> 1
+                if not t.hits[found]:
+                    found = t.links[found]
+                while found:
+                    _mark(t.values, t.hits[found], bits)
+                    found = t.links[found]
+        return
     for i in range(n):
         c = <uint8_t> text[i]
         if fold:
@@ -479,7 +525,7 @@ cdef TextIndex* textindex_new(
             else:
                 index.others[index.n_others] = bit
                 index.n_others += 1
-    if not done or not _trie_link(&index.inside) or not _trie_link(&index.iinside):
+    if not done or not _trie_link(&index.inside, False) or not _trie_link(&index.iinside, True):
         textindex_free(index)
         return NULL
     return index
