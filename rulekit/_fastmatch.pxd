@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from rulekit.native._kept cimport Kept, KeptTable
 from rulekit.native._strings cimport Str
 from rulekit.native._textindex cimport TextFn, TextIndex
 from rulekit.state._compare cimport Comparison, Literals
@@ -11,8 +12,16 @@ from rulekit.state._state cimport Context, State
 cdef enum:
     N_SLOTS = 1536           # as compiler/passes/fold.py: event type, or GENERIC_BASE + ppm_sc
     GENERIC_BASE = 512
-    N_DOMAINS = 6            # as compiler/passes/index.py
+    N_DOMAINS = 8            # as compiler/passes/index.py
     NONE = 0xFFFFFFFF
+
+cdef enum Source:            # what decides a text that is made anew each time
+    S_NONE = 0
+    S_ENVIRONMENT = 1        # Thread.env of the main thread
+    S_ARGUMENTS = 2          # Thread.args
+    S_CAP_PERMITTED = 3
+    S_CAP_INHERITABLE = 4
+    S_CAP_EFFECTIVE = 5
 
 cdef enum NodeOp:
     N_FALSE = 0
@@ -34,25 +43,6 @@ cdef enum How:
     H_PROCESS_TEXT = 2
     H_TEXT = 3
 
-# The comparisons of one domain that hold for a text; equal sets exist once. Owner: the matcher.
-cdef struct FactSet:
-    FactSet* next            # chain of the hash bucket
-    uint64_t hash
-    uint64_t** words         # rule words per class, built when first needed; NULL: none yet
-    uint32_t n_words         # of the bits that follow this struct
-
-# What a program can know of a process. Equal ones exist once. Owner: the matcher.
-cdef struct Signature:
-    Signature* next
-    uint64_t hash
-    uint64_t** words         # rule words per class
-    # FactSet* parts[n_parts] and uint64_t bits[n_bit_words] follow
-
-cdef struct Table:           # hash table of FactSets or Signatures
-    void** buckets
-    uint32_t mask
-    uint32_t n
-
 cdef struct Operand:
     uint8_t form             # OperandForm
     uint8_t kind             # ComparedKind
@@ -68,7 +58,12 @@ cdef struct Operand:
     uint32_t facts_epoch
     bint present
     Value value
-    FactSet* facts           # of `value`; NULL: not to be had
+    Kept* facts           # of `value`; NULL: not to be had
+    uint8_t source           # Source
+    uint8_t oldest           # place in `seen` to be overwritten next
+    uint32_t seen_version    # MatcherC.facts_version of `seen`
+    uint64_t seen[4]         # the last capability sets
+    Kept* seen_facts[4]   # and what holds for their texts
 
 cdef struct Predicate:
     Comparison comparison
@@ -93,6 +88,10 @@ cdef struct RuleClass:       # rules of a group of event types
     const uint32_t* process
     const uint32_t* path
     const uint32_t* rest
+    uint32_t n_gates
+    uint32_t n_early         # gates tried before the path
+    const uint32_t* gates    # nodes
+    const uint64_t* gate_words   # n_words per gate: rules that demand it
 
 cdef struct MatcherStats:
     uint64_t events          # shown to the matcher
@@ -131,12 +130,14 @@ cdef struct MatcherC:
     bint first_match
     # what is known
     TextIndex* indexes[N_DOMAINS]      # owned
-    Table facts[N_DOMAINS]             # owned
-    FactSet* no_value[N_DOMAINS]       # owned; of a null value
-    Table signatures                   # owned
+    KeptTable facts[N_DOMAINS]         # owned; the comparisons of a domain that hold for a text
+    Kept* no_value[N_DOMAINS]          # owned; of a null value
+    KeptTable signatures               # owned; what the program can know of a process:
+                                       # facts of n_parts texts (addresses), n_bit_words of bits
     uint64_t* key                      # owned scratch: one signature
     uint64_t* bits                     # owned scratch: one fact set
     uint64_t* ones                     # owned; all rules
+    uint64_t* live                     # owned scratch: rules still possible
     uint64_t cache_bytes
     uint64_t max_cache_bytes
     uint32_t generation                # of threads' words; unique in the process
@@ -147,7 +148,7 @@ cdef struct MatcherC:
     Context* context
     uint32_t epoch
     uint32_t* memo           # owned; per node epoch << 1 | answer
-    Signature* signature     # of the event's thread, or NULL
+    Kept* signature     # of the event's thread, or NULL
     MatcherStats stats
 
 

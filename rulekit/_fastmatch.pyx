@@ -9,15 +9,19 @@
 
 from cpython cimport array
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
 
 from rulekit.errors import RuleError
 from rulekit.native.regex import RegexError, compile_regex
 
 from rulekit.native._event cimport param_u64
+from rulekit.native._kept cimport (
+    Kept, KeptTable, kept_alone, kept_clear, kept_drop_answers, kept_free, kept_init, kept_share,
+    kept_words,
+)
 from rulekit.native._strings cimport Str, intern
-from rulekit.native._text cimport text_hash, text_length, textset_add, textset_free, textset_init
+from rulekit.native._text cimport text_length, textset_add, textset_free, textset_init
 from rulekit.native._textindex cimport (
     T_IN, T_REGEX, TextFn, textindex_free, textindex_new, textindex_run
 )
@@ -112,126 +116,56 @@ cdef bint _direct(MatcherC* m, const Predicate* p) noexcept nogil:
 
 # ---- what is kept -------------------------------------------------------------------------------
 
-cdef inline uint64_t* _fact_bits(FactSet* facts) noexcept nogil:
-    return <uint64_t*> (facts + 1)
-
-
-cdef inline FactSet** _parts(Signature* signature) noexcept nogil:
-    return <FactSet**> (signature + 1)
-
-
 cdef inline bint _bit(const uint64_t* words, uint32_t bit) noexcept nogil:
     return words[bit >> 6] >> (bit & 63) & 1
-
-
-cdef bint _table_init(Table* table) noexcept nogil:
-    table.mask = 255
-    table.n = 0
-    table.buckets = <void**> calloc(256, sizeof(void*))
-    return table.buckets != NULL
-
-
-# FactSet and Signature both begin with their chain and hash.
-cdef void _table_add(Table* table, FactSet* entry) noexcept nogil:
-    cdef uint32_t i, size
-    cdef void** grown
-    cdef FactSet* each
-    cdef FactSet* following
-    if table.n > table.mask:
-        size = (table.mask + 1) * 2
-        grown = <void**> calloc(size, sizeof(void*))
-        if grown != NULL:           # without memory chains only get longer
-            for i in range(table.mask + 1):
-                each = <FactSet*> table.buckets[i]
-                while each != NULL:
-                    following = each.next
-                    each.next = <FactSet*> grown[each.hash & (size - 1)]
-                    grown[each.hash & (size - 1)] = each
-                    each = following
-            free(table.buckets)
-            table.buckets = grown
-            table.mask = size - 1
-    entry.next = <FactSet*> table.buckets[entry.hash & table.mask]
-    table.buckets[entry.hash & table.mask] = entry
-    table.n += 1
-
-
-cdef void _free_words(uint64_t** words, uint32_t n) noexcept nogil:
-    cdef uint32_t i
-    if words != NULL:
-        for i in range(n):
-            free(words[i])
-        free(words)
-
-
-cdef void _table_clear(Table* table, uint32_t n_classes) noexcept nogil:
-    cdef uint32_t i
-    cdef FactSet* each
-    cdef FactSet* following
-    if table.buckets == NULL:
-        return
-    for i in range(table.mask + 1):
-        each = <FactSet*> table.buckets[i]
-        while each != NULL:
-            following = each.next
-            _free_words(each.words, n_classes)
-            free(each)
-            each = following
-        table.buckets[i] = NULL
-    table.n = 0
 
 
 cdef void _flush(MatcherC* m) noexcept nogil:
     # Everything kept is a cache. Nothing of it is in use between two events.
     cdef uint32_t i
     for i in range(N_DOMAINS):
-        _table_clear(&m.facts[i], m.n_classes)
-        if m.no_value[i] != NULL:
-            _free_words(m.no_value[i].words, m.n_classes)
-            m.no_value[i].words = NULL
-    _table_clear(&m.signatures, m.n_classes)
+        kept_clear(&m.facts[i], m.n_classes)
+        kept_drop_answers(m.no_value[i], m.n_classes)
+    kept_clear(&m.signatures, m.n_classes)
     m.generation = _new_generation()
     m.facts_version = m.generation
     m.cache_bytes = 0
 
 
-cdef FactSet* _share_facts(MatcherC* m, uint32_t domain, const uint64_t* bits) noexcept nogil:
-    cdef uint32_t n = m.indexes[domain].n_words
-    cdef uint64_t hash = text_hash(<const char*> bits, n * 8)
-    cdef FactSet* facts = <FactSet*> m.facts[domain].buckets[hash & m.facts[domain].mask]
-    while facts != NULL:
-        if facts.hash == hash and memcmp(_fact_bits(facts), bits, n * 8) == 0:
-            m.stats.facts_shared += 1
-            return facts
-        facts = facts.next
-    facts = <FactSet*> calloc(1, sizeof(FactSet) + n * 8)
-    if facts == NULL:
+cdef Kept* _share(MatcherC* m, KeptTable* table, const uint64_t* words, uint32_t n, bint* made) noexcept nogil:
+    cdef Kept* kept = kept_share(table, words, n, made)
+    if kept == NULL:
         m.stats.failures += 1
-        return NULL
-    facts.hash = hash
-    facts.n_words = n
-    memcpy(_fact_bits(facts), bits, n * 8)
-    _table_add(&m.facts[domain], facts)
-    m.cache_bytes += sizeof(FactSet) + n * 8 + 16
+    elif made[0]:
+        m.cache_bytes += sizeof(Kept) + n * 8 + 16
+    return kept
+
+
+cdef Kept* _share_facts(MatcherC* m, uint32_t domain, const uint64_t* bits) noexcept nogil:
+    cdef bint made
+    cdef Kept* facts = _share(m, &m.facts[domain], bits, m.indexes[domain].n_words, &made)
+    m.stats.facts_shared += not made
     return facts
 
 
-cdef FactSet* _facts_of(MatcherC* m, uint32_t domain, const Value* value, bint keep) noexcept nogil:
+# Facts are kept on `text`, which decides what the value is: its interned text, or what it is made of.
+cdef Kept* _facts_of(
+    MatcherC* m, uint32_t domain, const Value* value, Str* text, bint keep
+) noexcept nogil:
     """Return the comparisons that hold for a text value; NULL: not to be had."""
-    cdef Str* text = value.str
     cdef uint32_t n
-    cdef FactSet* facts
+    cdef Kept* facts
     if value.kind != V_TEXT:
         return m.no_value[domain]
     if text != NULL and text.facts_version == m.facts_version and text.facts[domain]:
-        return <FactSet*> text.facts[domain]
+        return <Kept*> text.facts[domain]
     n = text_length(value.ptr, value.len)
     if text == NULL and keep and m.context.state != NULL:
         text = intern(m.context.state.strings, value.ptr, n)
         if text.len != n:          # refused: the table is full
             text = NULL
         elif text.facts_version == m.facts_version and text.facts[domain]:
-            return <FactSet*> text.facts[domain]
+            return <Kept*> text.facts[domain]
     m.stats.facts_built += 1
     textindex_run(m.indexes[domain], value.ptr, n, m.bits)
     facts = _share_facts(m, domain, m.bits)
@@ -248,7 +182,7 @@ cdef FactSet* _facts_of(MatcherC* m, uint32_t domain, const Value* value, bint k
     return facts
 
 
-cdef FactSet* _operand_facts(MatcherC* m, uint32_t number) noexcept nogil:
+cdef Kept* _operand_facts(MatcherC* m, uint32_t number) noexcept nogil:
     """Return what is known about the text of an operand in this event; NULL: not to be had."""
     cdef Operand* operand = &m.operands[number]
     cdef const Value* value
@@ -258,29 +192,29 @@ cdef FactSet* _operand_facts(MatcherC* m, uint32_t number) noexcept nogil:
         if value == NULL:
             operand.facts = m.no_value[operand.domain]
         else:
-            operand.facts = _facts_of(m, operand.domain, value, True)
+            operand.facts = _facts_of(m, operand.domain, value, value.str, True)
     return operand.facts
 
 
-cdef FactSet* _ancestor_facts(MatcherC* m, uint32_t domain, const Value* value, bint* failed) noexcept nogil:
+cdef Kept* _ancestor_facts(MatcherC* m, uint32_t domain, const Value* value, bint* failed) noexcept nogil:
     # What holds for at least one ancestor; NULL without ancestors.
     cdef uint32_t i, k, n_words = m.indexes[domain].n_words
-    cdef FactSet* facts
-    cdef FactSet* all = NULL
+    cdef Kept* facts
+    cdef Kept* all = NULL
     cdef uint64_t* union_ = m.bits + n_words
     cdef bint mixed = False
     for i in range(value.n_items):
-        facts = _facts_of(m, domain, &value.items[i], False)
+        facts = _facts_of(m, domain, &value.items[i], value.items[i].str, False)
         if facts == NULL:
             failed[0] = True
             return NULL
         if all == NULL:
             all = facts
-            memcpy(union_, _fact_bits(facts), n_words * 8)
+            memcpy(union_, kept_words(facts), n_words * 8)
         elif facts != all:
             mixed = True
             for k in range(n_words):
-                union_[k] |= _fact_bits(facts)[k]
+                union_[k] |= kept_words(facts)[k]
     if mixed:
         all = _share_facts(m, domain, union_)
         failed[0] = all == NULL
@@ -322,12 +256,12 @@ cdef inline Thread* _parent(State* state, Thread* thread) noexcept nogil:
     return find_thread(state, thread.ptid)
 
 
-cdef Signature* _signature(MatcherC* m) noexcept nogil:
+cdef Kept* _signature(MatcherC* m) noexcept nogil:
     """Return the signature of the event's thread; NULL: none, or not to be had."""
     cdef Context* context = m.context
     cdef Thread* thread = context.thread
     cdef State* state = context.state
-    cdef Signature* signature
+    cdef Kept* signature
     cdef uint64_t chain = 0
     if thread == NULL or context.event_container != NULL:
         return NULL
@@ -338,12 +272,12 @@ cdef Signature* _signature(MatcherC* m) noexcept nogil:
         m.generation = _new_generation()
     if thread.words_epoch == m.generation and thread.words_version == thread.version:
         if thread.ancestry_version == state.ancestry_version:
-            return <Signature*> thread.words
+            return <Kept*> thread.words
         chain = _chain(state, thread)
         m.stats.chains_checked += 1
         if chain != 0 and chain == thread.words_chain:
             thread.ancestry_version = state.ancestry_version
-            return <Signature*> thread.words
+            return <Kept*> thread.words
     if chain == 0:
         chain = _chain(state, thread)
     signature = _build_signature(m)
@@ -356,23 +290,72 @@ cdef Signature* _signature(MatcherC* m) noexcept nogil:
     return signature
 
 
-cdef Signature* _build_signature(MatcherC* m) noexcept nogil:
-    cdef uint32_t i, size = m.n_parts + m.n_bit_words
-    cdef uint64_t hash
+cdef inline Str* _source(Thread* thread, const Operand* operand) noexcept nogil:
+    # The list that a joined text is made of; facts are kept on it, in a domain of their own.
+    if operand.source == S_ARGUMENTS:
+        return thread.args
+    if operand.source == S_ENVIRONMENT:
+        thread = main_thread(thread)
+        return thread.env if thread != NULL else NULL
+    return NULL
+
+
+cdef Kept* _capability_facts(MatcherC* m, uint32_t number) noexcept nogil:
+    # A few sets are all that most hosts show, and each is a long text.
+    cdef Operand* operand = &m.operands[number]
+    cdef Thread* thread = m.context.thread
+    cdef const Value* value
+    cdef Kept* facts
+    cdef uint32_t i
+    cdef uint64_t caps = thread.cap_effective
+    if operand.source == S_CAP_PERMITTED:
+        caps = thread.cap_permitted
+    elif operand.source == S_CAP_INHERITABLE:
+        caps = thread.cap_inheritable
+    if operand.seen_version != m.facts_version:
+        operand.seen_version = m.facts_version
+        memset(operand.seen_facts, 0, sizeof(operand.seen_facts))
+    for i in range(4):
+        if operand.seen_facts[i] != NULL and operand.seen[i] == caps:
+            return operand.seen_facts[i]
+    value = operand_value(m, number)
+    if value == NULL:
+        return m.no_value[operand.domain]
+    facts = _facts_of(m, operand.domain, value, NULL, False)
+    operand.seen[operand.oldest] = caps
+    operand.seen_facts[operand.oldest] = facts
+    operand.oldest = (operand.oldest + 1) & 3
+    return facts
+
+
+cdef Kept* _build_signature(MatcherC* m) noexcept nogil:
+    cdef uint32_t i
     cdef Operand* operand
     cdef const Value* value
-    cdef FactSet* facts
-    cdef Signature* signature
-    cdef bint failed = False
+    cdef Kept* facts
+    cdef Kept* signature
+    cdef Str* source
+    cdef bint failed = False, made = False
     for i in range(m.n_parts):
         operand = &m.operands[m.parts[i]]
+        if operand.source >= S_CAP_PERMITTED:
+            facts = _capability_facts(m, m.parts[i])
+            if facts == NULL:
+                return NULL
+            m.key[i] = 0 if facts == m.no_value[operand.domain] else <uint64_t> facts
+            continue
+        source = _source(m.context.thread, operand)
+        if source != NULL and source.facts_version == m.facts_version:
+            m.key[i] = source.facts[operand.domain]
+            if m.key[i]:
+                continue
         value = operand_value(m, m.parts[i])
         if value == NULL:
             facts = NULL
         elif operand.quantifier == Q_ANCESTORS:
             facts = _ancestor_facts(m, operand.domain, value, &failed)
         else:
-            facts = _facts_of(m, operand.domain, value, False)
+            facts = _facts_of(m, operand.domain, value, value.str if source == NULL else source, False)
             failed = facts == NULL
         if failed:
             return NULL
@@ -381,42 +364,31 @@ cdef Signature* _build_signature(MatcherC* m) noexcept nogil:
     for i in range(m.n_process_bits):
         if _direct(m, &m.predicates[m.process_bits[i]]):
             m.key[m.n_parts + (i >> 6)] |= <uint64_t> 1 << (i & 63)
-    hash = text_hash(<const char*> m.key, size * 8)
-    signature = <Signature*> m.signatures.buckets[hash & m.signatures.mask]
-    while signature != NULL:
-        if signature.hash == hash and memcmp(signature + 1, m.key, size * 8) == 0:
-            m.stats.signatures_shared += 1
-            return signature
-        signature = signature.next
-    signature = <Signature*> calloc(1, sizeof(Signature) + size * 8)
-    if signature == NULL:
-        m.stats.failures += 1
-        return NULL
-    signature.hash = hash
-    memcpy(signature + 1, m.key, size * 8)
-    _table_add(&m.signatures, <FactSet*> signature)
-    m.cache_bytes += sizeof(Signature) + size * 8 + 16
-    m.stats.signatures_built += 1
+    signature = _share(m, &m.signatures, m.key, m.n_parts + m.n_bit_words, &made)
+    if made:
+        m.stats.signatures_built += 1
+    else:
+        m.stats.signatures_shared += 1
     return signature
 
 
 # ---- the graph ----------------------------------------------------------------------------------
 
 cdef bint _predicate(MatcherC* m, const Predicate* p) noexcept nogil:
-    cdef FactSet* facts
+    cdef Kept* facts
     if p.how == H_PROCESS_TEXT and m.signature != NULL:
-        facts = _parts(m.signature)[p.part]
+        facts = <Kept*> kept_words(m.signature)[p.part]
         if facts == NULL:
             return False
-        return p.bit == NONE or _bit(_fact_bits(facts), p.bit)
+        return p.bit == NONE or _bit(kept_words(facts), p.bit)
     if p.how == H_PROCESS_BIT and m.signature != NULL:
-        return _bit(<uint64_t*> (_parts(m.signature) + m.n_parts), p.bit)
+        return _bit(kept_words(m.signature) + m.n_parts, p.bit)
     if p.how == H_TEXT and m.caches:
         facts = _operand_facts(m, p.left)
         if facts != NULL:
             if facts == m.no_value[m.operands[p.left].domain]:
                 return False
-            return p.bit == NONE or _bit(_fact_bits(facts), p.bit)
+            return p.bit == NONE or _bit(kept_words(facts), p.bit)
     return _direct(m, p)
 
 
@@ -497,43 +469,81 @@ cdef void _new_epochs(MatcherC* m) noexcept nogil:
     m.epoch = 1
 
 
+cdef bint _gates(
+    MatcherC* m, const RuleClass* rules, uint32_t first, uint32_t last
+) noexcept nogil:
+    """Try gates first .. last - 1 on the live rules; False when none is left."""
+    cdef const uint64_t* mask
+    cdef uint64_t any_
+    cdef uint32_t i, word
+    for i in range(first, last):
+        mask = rules.gate_words + <size_t> i * rules.n_words
+        any_ = 0
+        for word in range(rules.n_words):
+            any_ |= m.live[word] & mask[word]
+        if any_ and not _holds(m, rules.gates[i]):
+            any_ = 0
+            for word in range(rules.n_words):
+                m.live[word] &= ~mask[word]
+                any_ |= m.live[word]
+            if not any_:
+                return False
+    return True
+
+
+cdef inline bint _and_words(uint64_t* live, const uint64_t* words, uint32_t n) noexcept nogil:
+    cdef uint64_t any_ = 0
+    cdef uint32_t i
+    for i in range(n):
+        live[i] &= words[i]
+        any_ |= live[i]
+    return any_ != 0
+
+
+# Leaves in `live` the rules that process, path and gates allow; `nodes` is what remains to be evaluated.
+cdef bint _narrow(MatcherC* m, uint32_t number, const uint32_t** nodes) noexcept nogil:
+    cdef RuleClass* rules = &m.classes[number]
+    cdef const uint64_t* words
+    cdef Kept* facts
+    cdef bint known = True
+    if m.cache_bytes > m.max_cache_bytes:
+        _flush(m)
+        m.stats.flushes += 1
+    m.signature = _signature(m)
+    if rules.has_process:
+        words = NULL
+        if m.signature != NULL:
+            words = _words(m, &m.signature.answers, number, rules.process)
+        known = words != NULL
+        if known and not _and_words(m.live, words, rules.n_words):
+            return False
+    if rules.n_early and not _gates(m, rules, 0, rules.n_early):
+        return False
+    if rules.has_path:
+        facts = _operand_facts(m, m.path_operand)
+        words = NULL
+        if facts != NULL:
+            words = _words(m, &facts.answers, number, rules.path)
+        if words == NULL:
+            known = False
+        elif not _and_words(m.live, words, rules.n_words):
+            return False
+    if known:
+        nodes[0] = rules.rest
+    return _gates(m, rules, rules.n_early, rules.n_gates)
+
+
 cdef int match_class(MatcherC* m, uint32_t number, uint32_t* out, int cap) noexcept nogil:
     cdef RuleClass* rules = &m.classes[number]
-    cdef const uint64_t* process = m.ones
-    cdef const uint64_t* path = m.ones
-    cdef const uint64_t* words
     cdef const uint32_t* nodes = rules.roots
-    cdef FactSet* facts
     cdef uint64_t live
     cdef uint32_t i, word
     cdef int n = 0
-    cdef bint known = True
-    if m.caches:
-        if m.cache_bytes > m.max_cache_bytes:
-            _flush(m)
-            m.stats.flushes += 1
-        m.signature = _signature(m)
-        if rules.has_process:
-            words = NULL
-            if m.signature != NULL:
-                words = _words(m, &m.signature.words, number, rules.process)
-            if words != NULL:
-                process = words
-            else:
-                known = False
-        if rules.has_path:
-            facts = _operand_facts(m, m.path_operand)
-            words = NULL
-            if facts != NULL:
-                words = _words(m, &facts.words, number, rules.path)
-            if words != NULL:
-                path = words
-            else:
-                known = False
-        if known:
-            nodes = rules.rest
+    memcpy(m.live, m.ones, rules.n_words * sizeof(uint64_t))
+    if m.caches and not _narrow(m, number, &nodes):
+        return 0
     for word in range(rules.n_words):
-        live = process[word] & path[word]
+        live = m.live[word]
         while live:
             i = word << 6 | <uint32_t> __builtin_ctzll(live)
             live &= live - 1
@@ -575,6 +585,15 @@ cdef int match_event(MatcherC* m, Context* ctx, uint32_t* out, int cap) noexcept
 
 # ---- the matcher --------------------------------------------------------------------------------
 
+_SOURCES = {
+    b"proc.env": S_ENVIRONMENT,
+    b"proc.args": S_ARGUMENTS,
+    b"thread.cap_permitted": S_CAP_PERMITTED,
+    b"thread.cap_inheritable": S_CAP_INHERITABLE,
+    b"thread.cap_effective": S_CAP_EFFECTIVE,
+}
+
+
 cdef void* _data(dict tables, str name):
     return (<array.array> tables[name]).data.as_voidptr
 
@@ -610,7 +629,7 @@ cdef int _load(Matcher self, program) except -1:
             widest = max(widest, n)
         m.bits = <uint64_t*> _alloc(2 * widest + 1, sizeof(uint64_t))
         m.key = <uint64_t*> _alloc(m.n_parts + m.n_bit_words + 1, sizeof(uint64_t))
-        if not _table_init(&m.signatures):
+        if not kept_init(&m.signatures):
             raise MemoryError
     return 0
 
@@ -660,6 +679,8 @@ cdef int _load_operands(Matcher self, dict tables) except -1:
         key = tables["operand_key"][i]
         if operand.form == O_FIELD:
             index = tables["operand_index"][i]
+            if index < 0 and key == NONE and operand.domain != 255:
+                operand.source = _SOURCES.get(name, S_NONE)
             try:
                 init_field_ref(
                     &operand.ref,
@@ -757,6 +778,8 @@ cdef int _load_classes(Matcher self, dict tables) except -1:
     cdef MatcherC* m = self.c
     cdef const uint32_t* first = <const uint32_t*> _data(tables, "class_first")
     cdef const uint16_t* slots = <const uint16_t*> _data(tables, "slot_class")
+    cdef const uint32_t* gate_first = <const uint32_t*> _data(tables, "gate_first")
+    cdef const uint64_t* gate_words = <const uint64_t*> _data(tables, "gate_words")
     cdef uint32_t i, k, most = 0
     cdef RuleClass* rules
     m.n_classes = len(tables["class_first"]) - 1
@@ -773,11 +796,17 @@ cdef int _load_classes(Matcher self, dict tables) except -1:
         rules.process = <const uint32_t*> _data(tables, "class_process") + first[i]
         rules.path = <const uint32_t*> _data(tables, "class_path") + first[i]
         rules.rest = <const uint32_t*> _data(tables, "class_rest") + first[i]
+        rules.n_gates = gate_first[i + 1] - gate_first[i]
+        rules.n_early = tables["class_early"][i]
+        rules.gates = <const uint32_t*> _data(tables, "gate_node") + gate_first[i]
+        rules.gate_words = gate_words
+        gate_words += <size_t> rules.n_gates * rules.n_words
         for k in range(rules.n):
             rules.has_process |= m.nodes[rules.process[k]].op != N_TRUE
             rules.has_path |= m.nodes[rules.path[k]].op != N_TRUE
     m.ones = <uint64_t*> _alloc(most, sizeof(uint64_t))
     memset(m.ones, 0xFF, most * sizeof(uint64_t))
+    m.live = <uint64_t*> _alloc(most, sizeof(uint64_t))
     return 0
 
 
@@ -795,12 +824,12 @@ cdef int _load_domain(Matcher self, dict tables, uint32_t domain) except -1:
         &m.literals.texts, <uint32_t> len(tables["text_end"]), tests, n, m.literals.owner, _regex
     )
     free(tests)
-    if m.indexes[domain] == NULL or not _table_init(&m.facts[domain]):
+    if m.indexes[domain] == NULL or not kept_init(&m.facts[domain]):
         raise MemoryError
-    n = m.indexes[domain].n_words
-    m.no_value[domain] = <FactSet*> _alloc(1, sizeof(FactSet) + n * 8)
-    m.no_value[domain].n_words = n
-    return <int> n
+    m.no_value[domain] = kept_alone(m.indexes[domain].n_words)
+    if m.no_value[domain] == NULL:
+        raise MemoryError
+    return <int> m.indexes[domain].n_words
 
 
 cdef class Matcher:
@@ -835,14 +864,11 @@ cdef class Matcher:
         if m == NULL:
             return
         for i in range(N_DOMAINS):
-            _table_clear(&m.facts[i], m.n_classes)
-            free(m.facts[i].buckets)
+            kept_free(&m.facts[i], m.n_classes)
             textindex_free(m.indexes[i])
-            if m.no_value[i] != NULL:
-                _free_words(m.no_value[i].words, m.n_classes)
-                free(m.no_value[i])
-        _table_clear(&m.signatures, m.n_classes)
-        free(m.signatures.buckets)
+            kept_drop_answers(m.no_value[i], m.n_classes)
+            free(m.no_value[i])
+        kept_free(&m.signatures, m.n_classes)
         if m.operands != NULL:
             for i in range(m.n_operands):
                 if m.operands[i].form == O_FIELD:
@@ -853,7 +879,7 @@ cdef class Matcher:
         for block in (
             <size_t> m.slots, <size_t> m.classes, <size_t> m.nodes, <size_t> m.memo,
             <size_t> m.operands, <size_t> m.tests, <size_t> m.literals.networks, <size_t> m.predicates,
-            <size_t> m.ones, <size_t> m.bits, <size_t> m.key,
+            <size_t> m.ones, <size_t> m.live, <size_t> m.bits, <size_t> m.key,
         ):
             free(<void*> <size_t> block)
         free(m)

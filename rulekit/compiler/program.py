@@ -18,6 +18,7 @@ from rulekit.compiler.ir import (
 )
 from rulekit.compiler.lower import Lowered, RuleInput, lower
 from rulekit.compiler.passes.fold import N_SLOTS, EventClass, fold
+from rulekit.compiler.passes.gate import gates
 from rulekit.compiler.passes.index import Answers, How, index
 from rulekit.compiler.passes.order import Costs
 from rulekit.compiler.passes.split import PATH_FIELD, SplitRoot, Splitter
@@ -100,6 +101,10 @@ TABLES = {
     "class_process": "I",
     "class_path": "I",
     "class_rest": "I",
+    "class_early": "I",  # gates of each class that come before the path
+    "gate_first": "I",  # gates of each class; one more for the end
+    "gate_node": "I",
+    "gate_words": "Q",  # rules that demand the node: as many words per gate as the class has
 }
 
 
@@ -153,16 +158,21 @@ def compile_ruleset(rules: Sequence[RuleInput]) -> Program:
         root: splitter.split(root)
         for root in dict.fromkeys(root for each in classes for _, root in each.rules)
     }
-    return _Writer(lowered, classes, parts).program()
+    return _Writer(lowered, classes, splitter, parts).program()
 
 
 class _Writer:
     """Writes the arrays; numbers of the graph become positions, unused parts are left out."""
 
     def __init__(
-        self, lowered: Lowered, classes: tuple[EventClass, ...], parts: dict[int, SplitRoot]
+        self,
+        lowered: Lowered,
+        classes: tuple[EventClass, ...],
+        splitter: Splitter,
+        parts: dict[int, SplitRoot],
     ) -> None:
         self.lowered = lowered
+        self.splitter = splitter
         self.graph: Graph = lowered.graph
         self.classes = classes
         self.parts = parts
@@ -189,8 +199,9 @@ class _Writer:
         for number in used:
             self._predicate(number, answers)
         self._write_answers(answers)
-        self._write_nodes(nodes, Costs(graph, cheap))
-        self._write_classes()
+        costs = Costs(graph, cheap)
+        self._write_nodes(nodes, costs)
+        self._write_classes(costs)
         path = next(
             (
                 position
@@ -345,10 +356,11 @@ class _Writer:
                 tables["children"].extend(self._nodes[child] for child in ordered)
             self._row("node", {"op": op, "first": first, "n": n})
 
-    def _write_classes(self) -> None:
+    def _write_classes(self, costs: Costs) -> None:
         tables, position = self.tables, self._nodes
         tables["slot_class"].extend([0] * N_SLOTS)
         tables["class_first"].append(0)
+        tables["gate_first"].append(0)
         for number, each in enumerate(self.classes):
             for slot in each.slots:
                 tables["slot_class"][slot] = number + 1
@@ -360,3 +372,12 @@ class _Writer:
                 tables["class_path"].append(position[part.path])
                 tables["class_rest"].append(position[part.rest])
             tables["class_first"].append(len(tables["class_rule"]))
+            found = gates(self.graph, self.splitter, costs, [root for _, root in each.rules])
+            tables["class_early"].append(sum(gate.early for gate in found))
+            for gate in found:
+                mask = sum(1 << place for place in gate.positions)
+                tables["gate_node"].append(position[gate.node])
+                tables["gate_words"].frombytes(
+                    mask.to_bytes((len(each.rules) + 63) // 64 * 8, "little")
+                )
+            tables["gate_first"].append(len(tables["gate_node"]))

@@ -305,7 +305,9 @@ cdef void _trie_automaton(Trie* t, const uint32_t* queue, bint fold) noexcept no
     cdef uint32_t* row
     t.n_classes = 1
     for i in range(1, t.n_nodes):
-        if t.classes[t.bytes_[i]] == 0 and t.n_classes < 256:
+        if t.classes[t.bytes_[i]] == 0:
+            if t.n_classes == 256:
+                return
             t.classes[t.bytes_[i]] = <uint8_t> t.n_classes
             t.n_classes += 1
     if fold:

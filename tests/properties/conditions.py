@@ -66,6 +66,8 @@ PROCESS_FIELDS = [
 ]
 EVENT_FIELDS = [
     ("fd.name", None, None),
+    ("fd.directory", None, None),
+    ("fd.filename", None, None),
     ("fs.path.name", None, None),
     ("evt.arg", None, "flags"),
     ("evt.rawres", None, None),
@@ -195,4 +197,10 @@ def values(draw: st.DrawFn, names: list[Any]) -> dict[Any, Any]:
         )
         if value is not None:
             drawn[name, index, key] = value
+    path = drawn.get(("fd.name", None, None))
+    for name, part in (("fd.directory", 0), ("fd.filename", 2)):
+        if drawn.pop((name, None, None), None) is not None and path is not None:
+            # As a file shows them; "/" stands for no directory.
+            text = path.split(b"\0")[0].rpartition(b"/")[part]
+            drawn[name, None, None] = text if part or text else b"/"
     return drawn

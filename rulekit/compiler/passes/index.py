@@ -36,9 +36,12 @@ class Domain(IntEnum):
     OTHER = 3
     PATH = 4
     REGEX = 5  # regular expressions on fields of the event: too dear to try twice on a string
+    # Kept on the list that the text is joined from, so that it need not be joined.
+    ENVIRONMENT = 6
+    ARGUMENTS = 7
 
 
-N_DOMAINS = 6
+N_DOMAINS = 8
 EXISTS_BIT = 0xFFFFFFFF
 
 _DOMAIN_OF = {
@@ -49,9 +52,7 @@ _DOMAIN_OF = {
     "pcmdline": Domain.LINE,
     "acmdline": Domain.LINE,
     "exeline": Domain.LINE,
-    "args": Domain.LINE,
     "aargs": Domain.LINE,
-    "env": Domain.LINE,
     "aenv": Domain.LINE,
     "exe": Domain.FILE,
     "pexe": Domain.FILE,
@@ -135,6 +136,11 @@ def _text_bit(answers: Answers, domain: Domain, predicate: Predicate) -> int:
 
 
 def _domain(operand: FieldOperand) -> Domain:
+    if operand.index is None and operand.key is None:
+        if operand.name == "proc.env":
+            return Domain.ENVIRONMENT
+        if operand.name == "proc.args":
+            return Domain.ARGUMENTS
     if operand.name.startswith("proc."):
         return _DOMAIN_OF.get(operand.name.rpartition(".")[2], Domain.OTHER)
     return Domain.OTHER

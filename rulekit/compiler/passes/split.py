@@ -17,6 +17,7 @@ from rulekit.compiler.ir import (
     Graph,
     LiteralOperand,
     NodeOp,
+    Predicate,
 )
 from rulekit.schema.types import Kind
 
@@ -25,6 +26,7 @@ CONST = 0
 PROCESS = 1
 PATH = 2
 EVENT = 4
+NEAR_PATH = 8  # of the event, but something about the path follows
 
 PATH_FIELD = "fd.name"
 
@@ -74,7 +76,7 @@ def operand_scope(graph: Graph, number: int) -> int:
             return PROCESS
         if operand.name == PATH_FIELD:
             return PATH
-        return EVENT
+        return EVENT | NEAR_PATH if operand.name in ("fd.directory", "fd.filename") else EVENT
     scope = CONST
     for item in operand.args if isinstance(operand, CallOperand) else operand.items:
         scope |= operand_scope(graph, item)
@@ -152,7 +154,8 @@ class Splitter:
         graph = self.graph
         if node <= TRUE or self.scope(node) == scope:
             return node
-        if not self.scope(node) & scope:
+        near = NEAR_PATH if scope == PATH else 0
+        if not self.scope(node) & (scope | near):
             return TRUE if over else FALSE
         key = (node, scope, over)
         found = self._projected.get(key)
@@ -160,6 +163,8 @@ class Splitter:
             op, args = graph.ops[node], graph.args[node]
             if op == NodeOp.PREDICATE:
                 found = TRUE if over else FALSE
+                if over and near:
+                    found = implied_path(graph, graph.predicates[args[0]])
             elif op == NodeOp.NOT:
                 found = graph.not_(self._project(args[0], scope, not over))
             else:
@@ -167,3 +172,38 @@ class Splitter:
                 found = graph.and_(children) if op == NodeOp.AND else graph.or_(children)
             self._projected[key] = found
         return found
+
+
+# What a comparison of the directory or the file name says about the whole path.
+_IMPLIED = {
+    ("fd.directory", "in"): "startswith",
+    ("fd.directory", "startswith"): "startswith",
+    ("fd.directory", "contains"): "contains",
+    ("fd.directory", "icontains"): "icontains",
+    ("fd.directory", "pmatch"): "pmatch",
+    ("fd.filename", "in"): "endswith",
+    ("fd.filename", "startswith"): "contains",
+    ("fd.filename", "endswith"): "endswith",
+    ("fd.filename", "contains"): "contains",
+    ("fd.filename", "icontains"): "icontains",
+}
+
+
+def implied_path(graph: Graph, predicate: Predicate) -> int:
+    """Return a comparison of the path that follows from one of its directory or file name."""
+    left = graph.operands[predicate.left]
+    if not isinstance(left, FieldOperand) or predicate.other is not None:
+        return TRUE
+    op = _IMPLIED.get((left.name, predicate.op))
+    # Paths without a directory show "/" there, so that "/" says nothing, and "" neither.
+    if op is None or any(value in (b"", b"/") for value in predicate.values):
+        return TRUE
+    if op == "pmatch" and any(
+        isinstance(value, bytes) and not value.strip(b"/") for value in predicate.values
+    ):
+        return TRUE
+    modifier = None
+    if op != "pmatch" and len(predicate.values) > 1:
+        modifier = "allof" if predicate.modifier == "allof" else "anyof"
+    path = graph.operand(FieldOperand(PATH_FIELD, None, None, Kind.TEXT, "one"))
+    return graph.predicate(Predicate(path, op, modifier, Kind.TEXT, "one", predicate.values, None))
