@@ -16,6 +16,11 @@ def scalar_offsets(text: str, start: int, end: int, style: str, value: str) -> t
     Returns:
         Shape ``(len(value) + 1,)``, never decreasing, all within ``[start, end]``.
     """
+    while start < end and text[start] in "&!":
+        # An anchor or a tag stands before the scalar.
+        while start < end and text[start] not in _SPACE:
+            start += 1
+        start = _skip(text, start, end, _SPACE)
     if style in ("|", ">"):
         offsets = _block(text, start, end, value)
     else:
@@ -78,7 +83,7 @@ def _block(text: str, start: int, end: int, value: str) -> list[int]:
     if header < 0:
         return [start] * len(value)
     at = header + 1
-    indent = _indent(text, start, at, end)
+    indent = _indent(text, at, end, value)
     at = _skip_indent(text, at, end, indent)
     for char in value:
         if char == "\n":
@@ -101,29 +106,19 @@ def _block(text: str, start: int, end: int, value: str) -> list[int]:
     return offsets
 
 
-def _indent(text: str, start: int, at: int, end: int) -> int:
-    """Return how many blanks each line of the block begins with."""
-    while at < end:
-        newline = text.find("\n", at, end)
-        newline = end if newline < 0 else newline
-        line = text[at:newline]
+def _indent(text: str, at: int, end: int, value: str) -> int:
+    """Return how many blanks each line of the block begins with.
+
+    That is what the first line with a text has more in the file than in the value.
+    """
+    return max(0, _leading(text[at:end]) - _leading(value))
+
+
+def _leading(lines: str) -> int:
+    for line in lines.split("\n"):
         if line.strip(_SPACE):
-            depth = len(line) - len(line.lstrip(" "))
-            break
-        at = newline + 1
-    else:
-        return 0
-    for char in text[start : start + 4]:
-        if char.isdigit():
-            # An explicit indicator counts from the parent's indentation, which the deepest
-            # common prefix cannot undercut.
-            return min(depth, _common_indent(text, at, end))
-    return depth
-
-
-def _common_indent(text: str, at: int, end: int) -> int:
-    lines = [line for line in text[at:end].split("\n") if line.strip(_SPACE)]
-    return min(len(line) - len(line.lstrip(" ")) for line in lines)
+            return len(line) - len(line.lstrip(" "))
+    return 0
 
 
 def _skip_indent(text: str, at: int, end: int, indent: int) -> int:

@@ -79,7 +79,7 @@ def test_every_code_is_shown_in_a_golden_file(
         path.write_bytes(content)
     if content is None:
         assert not path.exists()
-        found = [d for d in load_files([path]).diagnostics]
+        found = list(load_files([path]).diagnostics)
         text = render(found).replace(str(path), name)
     else:
         assert path.read_bytes() == content
