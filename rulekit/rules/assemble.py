@@ -24,7 +24,13 @@ from rulekit.rules.expand import (
 )
 from rulekit.rules.falco_config import AppendOutput
 from rulekit.rules.findings import Context, Findings
-from rulekit.rules.lists import ExpandedList, ExpansionTooLarge, ListTable, expand_lists
+from rulekit.rules.lists import (
+    ExpandedList,
+    ExpansionTooLarge,
+    ListTable,
+    TextCache,
+    expand_lists,
+)
 from rulekit.rules.merge import Collector
 from rulekit.rules.outputs import check_output
 from rulekit.rules.parser import ConditionSyntaxError, parse_condition
@@ -56,6 +62,7 @@ class Assembler:
 
     def __init__(self, extras: Sequence[AppendOutput] = ()) -> None:
         self.extras = extras
+        self.texts: TextCache = {}
         self._parsed: dict[tuple[object, ...], Condition] = {}
         self._resolved: dict[tuple[object, ...], Condition] = {}
         self._checked: dict[tuple[object, str], CheckResult] = {}
@@ -91,7 +98,7 @@ class _Run:
         self.collector = collector
         self.out = out
         self.made = Assembled()
-        self.table = ListTable({})
+        self.table = ListTable({}, owner.texts)
 
     def run(self) -> Assembled:
         try:
@@ -99,7 +106,7 @@ class _Run:
         except ExpansionTooLarge as error:
             self._too_large(error, self.collector.lists[error.name].context)
             return self.made
-        self.table = ListTable(self.made.lists)
+        self.table = ListTable(self.made.lists, self.owner.texts)
         self._macros()
         for rule in self.collector.rules.values():
             if not rule.unknown_source and not rule.broken:

@@ -17,6 +17,8 @@ from rulekit.text.diagnostic import Diagnostic, Fix, Label
 from rulekit.text.source import SourceText, Span
 
 MAX_DIAGNOSTICS = 100
+# Looking for more errors than anybody is shown would only take time.
+MAX_ERRORS = 3 * MAX_DIAGNOSTICS
 _NAME_WIDTH = 20
 _SNIPPET_WIDTH = 160
 
@@ -158,11 +160,11 @@ class Findings:
         """Record an error.
 
         Raises:
-            LoadStop: When this collector is strict.
+            LoadStop: When this collector is strict, or has enough.
         """
         self.errors.append(Finding(found, context))
         self.diagnostics.append(found)
-        if self.strict:
+        if self.strict or len(self.errors) >= MAX_ERRORS:
             raise LoadStop(found.message, [found])
 
     def warn(self, found: Diagnostic, context: Context) -> None:

@@ -11,25 +11,26 @@ import heapq
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import TypeAlias
 
 from rulekit.rules.definitions import ListDef
 from rulekit.text.diagnostic import Label
-from rulekit.text.pieced import Part
-from rulekit.text.source import Span
+from rulekit.text.pieced import Insertion, Part, pieced
+from rulekit.text.source import SourceText, Span
 
 _BLANKS = " \t\n\r"
 _DELIMITERS = _BLANKS + "(),="
 _word_split = re.compile("[ \t\n\r(),=]+").split
 _has_delimiter = re.compile("[ \t\n\r(),=]").search
 
-# Texts of one list, one condition, after substitution.
-MAX_EXPANDED_CHARS = 16_000_000
+# Characters that lists may add to all conditions together.
+MAX_ADDED_CHARS = 10_000_000
 # Items of all lists together, after the lists named in them were put in.
 MAX_ITEMS = 4_000_000
-# Pieces copied while lists are put into one condition.
-MAX_STEPS = 2_000_000
+# Pieces copied while lists are put into conditions; each list copies all pieces of a condition.
+MAX_STEPS = 1_000_000
 
 
 class ExpansionTooLarge(Exception):
@@ -47,6 +48,7 @@ class ExpandedList:
 
     Attributes:
         items: Texts, with the items of lists named in it in place of their names.
+        inner: The lists named in it.
         used: Whether a condition or another list names it.
     """
 
@@ -54,7 +56,8 @@ class ExpandedList:
     order: int
     items: list[Span]
     used: bool = False
-    parts: tuple[Part, ...] | None = None
+    inner: list[ListDef] = field(default_factory=list)
+    text: SourceText | None = None
     words: frozenset[str] = frozenset()
 
 
@@ -70,37 +73,55 @@ def expand_lists(definitions: Iterable[ListDef]) -> dict[str, ExpandedList]:
     total = 0
     for order, definition in enumerate(known.values()):
         items: list[Span] = []
+        inner: list[ListDef] = []
         for item in definition.items:
             other = known.get(item.text)
             if other is not None and other.index < definition.visibility:
                 used.append(other.name)
+                inner.append(other)
                 items.extend(other.items)
             else:
                 items.append(item)
             if total + len(items) > MAX_ITEMS:
                 raise ExpansionTooLarge(definition.name, definition.name_span)
         total += len(items)
-        expanded[definition.name] = ExpandedList(definition, order, items)
+        expanded[definition.name] = ExpandedList(definition, order, items, inner=inner)
     for name in used:
         expanded[name].used = True
     return expanded
 
 
-class ListTable:
-    """Puts lists into conditions and remembers which ones were used."""
+# Texts of lists, kept from one run over the definitions to the next; the definitions are kept
+# with them so that their ids stay theirs.
+TextCache: TypeAlias = "dict[tuple[object, ...], tuple[SourceText, ListDef, tuple[ListDef, ...]]]"
 
-    def __init__(self, lists: dict[str, ExpandedList]) -> None:
+
+class ListTable:
+    """Puts lists into conditions and remembers which ones were used.
+
+    Args:
+        texts: Kept between tables, so that an unchanged list keeps its text.
+    """
+
+    def __init__(self, lists: dict[str, ExpandedList], texts: TextCache) -> None:
         self.lists = lists
+        self._texts = texts
         self._names = lists.keys()
         self._by_order = list(lists.values())
-        # Names that hold a delimiter match across words; they get a warning, and are rare.
-        self._odd = [entry for entry in self._by_order if _has_delimiter(entry.definition.name)]
+        self._added = self._steps = 0
+        # Names that hold a delimiter match across words; they get a warning, and are rare. Where
+        # one stands, its first word stands as a word.
+        self._odd: dict[str, list[ExpandedList]] = {}
+        for entry in self._by_order:
+            if _has_delimiter(entry.definition.name):
+                words = [word for word in _word_split(entry.definition.name) if word]
+                self._odd.setdefault(words[0] if words else "", []).append(entry)
 
     def substitute(self, parts: list[Part]) -> tuple[list[Part], frozenset[str]]:
         """Return the parts of a condition with every list name replaced, and these names.
 
         Raises:
-            ExpansionTooLarge: When the text passes `MAX_EXPANDED_CHARS` or takes too many steps.
+            ExpansionTooLarge: When `MAX_ADDED_CHARS` or `MAX_STEPS` is passed.
         """
         text = "".join([part.text for part in parts])
         pending = self._candidates(text, -1)
@@ -108,7 +129,7 @@ class ListTable:
             return parts, frozenset()
         used: set[str] = set()
         heapq.heapify(pending)
-        done, steps = -1, 0
+        done, before = -1, len(text)
         while pending:
             order = heapq.heappop(pending)
             if order == done:
@@ -122,8 +143,10 @@ class ListTable:
             entry.used = True
             used.add(entry.definition.name)
             size = sum([len(part.text) for part in parts])
-            steps += len(parts) + size // 1000
-            if size > MAX_EXPANDED_CHARS or steps > MAX_STEPS:
+            self._steps += len(parts) + size // 1000
+            self._added += max(0, size - before)
+            before = size
+            if self._added > MAX_ADDED_CHARS or self._steps > MAX_STEPS:
                 definition = entry.definition
                 raise ExpansionTooLarge(definition.name, definition.name_span)
             for name in entry.words:
@@ -131,33 +154,42 @@ class ListTable:
                     heapq.heappush(pending, self.lists[name].order)
             if self._odd:
                 grown = "".join([part.text for part in parts])
-                for odd in self._odd:
-                    if odd.order > order and odd.definition.name in grown:
-                        heapq.heappush(pending, odd.order)
+                for found in self._odd_names(grown, set(_word_split(grown)), order):
+                    heapq.heappush(pending, found)
         return parts, frozenset(used)
 
     def _candidates(self, text: str, after: int) -> list[int]:
-        found = [self.lists[name].order for name in self._names & set(_word_split(text))]
-        found += [odd.order for odd in self._odd if odd.definition.name in text]
-        return [order for order in found if order > after]
+        words = set(_word_split(text))
+        found = [self.lists[name].order for name in self._names & words]
+        if self._odd:
+            found += self._odd_names(text, words, after)
+        return found
 
-    def _text_of(self, entry: ExpandedList) -> tuple[Part, ...]:
-        if entry.parts is None:
-            parts: list[Part] = []
-            size = 0
-            for item in entry.items:
-                if size:
-                    parts.append(Part(", "))
-                text = item.text
-                if " " in text and text[0] not in "\"'":
-                    parts += [Part('"'), Part(text, item), Part('"')]
-                else:
-                    parts.append(Part(text, item))
-                size += len(text)
-            entry.parts = tuple(parts)
-            whole = "".join([part.text for part in parts])
-            entry.words = frozenset(self._names & set(_word_split(whole)))
-        return entry.parts
+    def _odd_names(self, text: str, words: set[str], after: int) -> list[int]:
+        return [
+            entry.order
+            for word in self._odd.keys() & (words | {""})
+            for entry in self._odd[word]
+            if entry.order > after and entry.definition.name in text
+        ]
+
+    def _text_of(self, entry: ExpandedList) -> SourceText:
+        if entry.text is None:
+            definition = entry.definition
+            key = (
+                id(definition),
+                definition.visibility,
+                tuple((id(other), other.visibility) for other in entry.inner),
+            )
+            known = self._texts.get(key)
+            if known is None:
+                text = pieced(definition.name_span.source.name, _joined(entry.items))
+                self._texts[key] = (text, definition, tuple(entry.inner))
+                entry.text = text
+            else:
+                entry.text = known[0]
+            entry.words = frozenset(self._names & set(_word_split(entry.text.text)))
+        return entry.text
 
     def _replace(self, parts: list[Part], entry: ExpandedList) -> list[Part] | None:
         """Replace one list's name; None when it stands nowhere as a word of its own."""
@@ -181,7 +213,7 @@ class ListTable:
                 while copied < length and text[copied] in _BLANKS:
                     copied += 1
                 inner = self._text_of(entry)
-                if not any(part.text for part in inner):
+                if not inner.text:
                     # An empty list takes one comma with it, the left one first.
                     if made.last() == ",":
                         made.drop_last()
@@ -190,7 +222,7 @@ class ListTable:
                 started = made.length > 0
                 if started:
                     made.add([Part(" ")])
-                made.add(_used_at(inner, entry, source.origin(at, end)))
+                made.add([_used_at(inner, entry, source.origin(at, end))])
                 made.add([Part(" ")])
                 # At the very start of a condition Falco resumes one character late.
                 at = text.find(name, copied if started else copied + 1)
@@ -202,18 +234,32 @@ class ListTable:
         return made.parts
 
 
-def _used_at(parts: tuple[Part, ...], entry: ExpandedList, use: Span | None) -> list[Part]:
-    """Say of an item where its list is used, of what stands between items which list it is."""
+def _joined(items: list[Span]) -> list[Part]:
+    """Return the items as text: quoted where they hold a blank, commas between them."""
+    parts: list[Part] = []
+    size = 0
+    for item in items:
+        if size:
+            parts.append(Part(", "))
+        text = item.text
+        if " " in text and text[0] not in "\"'":
+            parts += [Part('"'), Part(text, item), Part('"')]
+        else:
+            parts.append(Part(text, item))
+        size += len(text)
+    return parts
+
+
+def _used_at(text: SourceText, entry: ExpandedList, use: Span | None) -> Part:
+    """Return a list's text as a piece that knows where the list was named."""
+    whole = text.span(0, len(text.text))
     if use is None:
-        return list(parts)
+        return Part(text.text, whole)
     name, count = entry.definition.name, len(entry.items)
-    item = (Label(use, f"list `{name}` is used here"),)
     items = f"{count} item{'' if count == 1 else 's'}"
-    between = (Label(entry.definition.name_span, f"list `{name}` puts {items} there"),)
-    return [
-        Part(part.text, use, between) if part.origin is None else replace(part, trail=item)
-        for part in parts
-    ]
+    written = Label(use, f"list `{name}` is used here")
+    between = Label(entry.definition.name_span, f"list `{name}` puts {items} there")
+    return Part(text.text, whole, Insertion(use, written, between))
 
 
 class _Cutter:

@@ -216,16 +216,18 @@ def _everything(read: list[_File], sources: set[str], assembler: Assembler) -> l
     collector = Collector(sources)
     out = Findings(strict=False)
     failed = False
-    for file in read:
-        out.diagnostics += file.notes
-        if file.failure is not None:
-            failed = True
-            out.note(file.failure)
-        read_documents(file.text, file.roots, collector, out)
-    if failed:
-        # What the unreadable file defines is missing; nothing that follows from that is news.
-        collector.incomplete = True
-    assembler.assemble(collector, out)
+    try:
+        for file in read:
+            out.diagnostics += file.notes
+            if file.failure is not None:
+                failed = True
+                out.note(file.failure)
+            read_documents(file.text, file.roots, collector, out)
+        # What an unreadable file defines is missing; nothing that follows from that is news.
+        collector.incomplete = failed
+        assembler.assemble(collector, out)
+    except LoadStop:
+        pass
     return out.diagnostics + _unmet_plugins(collector)
 
 
