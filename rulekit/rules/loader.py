@@ -215,16 +215,14 @@ def _everything(read: list[_File], sources: set[str], assembler: Assembler) -> l
     """Go through all files without stopping; return all diagnostics."""
     collector = Collector(sources)
     out = Findings(strict=False)
-    failed = False
+    # What an unreadable file defines is missing; nothing that follows from that is news.
+    collector.incomplete = any(file.failure is not None for file in read)
     try:
         for file in read:
             out.diagnostics += file.notes
             if file.failure is not None:
-                failed = True
                 out.note(file.failure)
             read_documents(file.text, file.roots, collector, out)
-        # What an unreadable file defines is missing; nothing that follows from that is news.
-        collector.incomplete = failed
         assembler.assemble(collector, out)
     except LoadStop:
         pass

@@ -7,6 +7,11 @@ from rulekit.text.code import Code, rule
 _GOOD = rule()
 
 FILE_CODES = (
+    Code(
+        "RK490",
+        "formatter-defect",
+        "The formatter found that its result would mean something else, and left the file alone.",
+    ),
     Code("RK001", "unreadable-file", "A rule file cannot be read."),
     Code("RK002", "invalid-utf8", "A rule file holds bytes that are not UTF-8.", None, _GOOD),
     Code(

@@ -17,6 +17,8 @@ from rulekit.text.codes import CODES
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.render import render
 from rulekit.text.source import SourceText
+from rulekit.tools.fmt import format_text
+from rulekit.tools.fmt_write import Writer
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden/diagnostics"
@@ -27,8 +29,11 @@ _SPECIAL: dict[str, bytes | None] = {
     "RK002": b"- list: shells\n  items: [sh, caf\xe9]\n",
     "RK100": b"",
     "RK208": b"evt.type = open and spawned",
+    "RK490": b"- list: shells\n  items: [sh, bash]\n  append: true\n",
 }
 _ALONE = {"RK100", "RK208"}
+# A defect of the formatter; shown with one that drops the last line.
+_FORMATTER = "RK490"
 
 
 def _found(text: SourceText) -> list[Diagnostic]:
@@ -40,6 +45,16 @@ def _alone(text: SourceText) -> list[Diagnostic]:
         return list(check_condition(parse_condition(text), "syscall", stand_alone=True).diagnostics)
     except RuleError as error:
         return list(error.diagnostics)
+
+
+def _formatted_badly(text: SourceText, monkeypatch: pytest.MonkeyPatch) -> list[Diagnostic]:
+    write = Writer.write
+    monkeypatch.setattr(
+        Writer, "write", lambda self: "".join(write(self).splitlines(keepends=True)[:-1])
+    )
+    with pytest.raises(RuleError) as caught:
+        format_text(text.text, text.name)
+    return list(caught.value.diagnostics)
 
 
 def test_the_table_holds_exactly_the_codes_that_are_used() -> None:
@@ -69,7 +84,10 @@ def test_the_bad_example_has_the_problem_and_the_good_one_has_none(code) -> None
 
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_is_shown_in_a_golden_file(
-    code: str, golden: Callable[[Path, str], None], request: pytest.FixtureRequest
+    code: str,
+    golden: Callable[[Path, str], None],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name = f"{code}.in.txt" if code in _ALONE else f"{code}.in.yaml"
     path = GOLDEN / name
@@ -85,7 +103,10 @@ def test_every_code_is_shown_in_a_golden_file(
         assert path.read_bytes() == content
         try:
             source = decode_text(name, content)
-            found = _alone(source) if code in _ALONE else _found(source)
+            if code == _FORMATTER:
+                found = _formatted_badly(source, monkeypatch)
+            else:
+                found = _alone(source) if code in _ALONE else _found(source)
         except RuleError as error:
             found = list(error.diagnostics)
         text = render(found)
