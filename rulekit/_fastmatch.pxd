@@ -50,9 +50,8 @@ cdef struct Operand:
     uint8_t domain           # or 255
     uint32_t first           # arguments: positions in MatcherC.arguments
     uint32_t n
-    int call                 # Transformer
-    const char* key          # bracket argument of a call, or NULL
-    uint32_t key_len
+    int call                 # Transform of a call
+    uint8_t key              # bracket argument of a call, 0: none
     FieldRef ref             # of a field
     uint32_t epoch           # event that `value` belongs to
     uint32_t facts_epoch

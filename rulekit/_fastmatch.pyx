@@ -32,6 +32,7 @@ from rulekit.state._fields cimport (
 )
 from rulekit.state._state cimport Context, State, Thread
 from rulekit.state._threads cimport find_thread, main_thread
+from rulekit.state._transform cimport apply_transform, transform_op
 
 cdef enum:
     MAX_ANCESTORS = 256      # longer chains are not remembered
@@ -81,7 +82,20 @@ cdef bint _read(MatcherC* m, Operand* operand) noexcept nogil:
 
 
 cdef bint _call(MatcherC* m, Operand* operand) noexcept nogil:
-    return False
+    cdef const Value* argument
+    cdef Value arguments
+    cdef uint32_t i
+    if not put_list(m.context, &arguments, operand.n):
+        m.stats.failures += 1
+        return False
+    for i in range(operand.n):
+        argument = operand_value(m, m.arguments[operand.first + i])
+        if argument == NULL:
+            return False
+        arguments.items[i] = argument[0]
+    return apply_transform(
+        m.context, operand.call, arguments.items, operand.n, operand.key, &operand.value
+    )
 
 
 # ---- comparisons --------------------------------------------------------------------------------
@@ -698,9 +712,10 @@ cdef int _load_operands(Matcher self, dict tables) except -1:
                 m.literals.texts.pool + m.literals.texts.offsets[key],
                 <uint32_t> (m.literals.texts.offsets[key + 1] - m.literals.texts.offsets[key]),
             )
-        elif key != NONE:
-            operand.key = m.literals.texts.pool + m.literals.texts.offsets[key]
-            operand.key_len = <uint32_t> (m.literals.texts.offsets[key + 1] - m.literals.texts.offsets[key])
+        elif operand.form == O_CALL:
+            operand.call = transform_op(name.decode())
+            if key != NONE:
+                operand.key = (self.program.text(key) or b"\0")[0]
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from rulekit.compiler.reference_glob import glob_matches
@@ -171,41 +172,51 @@ def _text(value: Any) -> bytes:
 
 
 def _decode_base64(text: Any) -> Value:
-    text = text.rstrip(b"=")
+    if len(text) % 4 == 0:
+        text = text[:-2] if text[-2:] == b"==" else text.removesuffix(b"=")
+    padded = text + b"=" * (-len(text) % 4)
     try:
-        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+        decoded = base64.b64decode(padded, validate=True)
     except (binascii.Error, ValueError):
         return None
+    # Bits that no byte takes must be zero.
+    return decoded if base64.b64encode(decoded) == padded else None
 
 
 def _getopt(words: list[bytes], options: bytes, key: str | None) -> Value:
-    takes_value = {
-        options[i : i + 1]: options[i + 1 : i + 2] == b":"
-        for i in range(len(options))
-        if options[i : i + 1] != b":"
-    }
+    """Read options: letters, each followed by its value if it takes one."""
+    valid = set(options) - {ord(":")}
+    takes_value = {a for a, b in pairwise(options) if b == ord(":")}
+    wanted = None if key is None else key.encode("utf-8", "surrogateescape")[:1]
     found: list[bytes] = []
-    i = 0
-    while i < len(words):
-        word = words[i]
-        i += 1
-        if word == b"--" or len(word) < 2 or word[:1] != b"-":
+    picked: bytes | None = None
+    left = [word.split(b"\0", 1)[0] for word in words]
+    while left:
+        word = left.pop(0)
+        if word == b"--" or (word[:2] != b"--" and (len(word) < 2 or word[:1] != b"-")):
             break
-        for at in range(1, len(word)):
+        if word[:2] == b"--":
+            continue  # a long option
+        at = 1
+        while at < len(word):
             letter = word[at : at + 1]
-            found.append(letter)
-            value = b""
-            if takes_value.get(letter, False):
-                value = word[at + 1 :]
-                if not value and i < len(words):
-                    value = words[i]
-                    i += 1
-                if key is not None and letter == key.encode("latin-1"):
-                    return value
-                break
-            if key is not None and letter == key.encode("latin-1"):
-                return value
-    return None if key is not None else list(found)
+            at += 1
+            if ord(letter) not in valid:
+                found.append(b"?")
+                continue
+            value = letter
+            if ord(letter) not in takes_value:
+                found.append(letter)
+            elif at < len(word) or left:
+                value = word[at:] or left.pop(0)
+                found += [letter, value]
+                at = len(word)
+            else:  # the missing value stands for the letter
+                value = b""
+                found.append(value)
+            if letter == wanted:
+                picked = value
+    return found if key is None else picked
 
 
 def holds(

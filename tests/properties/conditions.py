@@ -11,8 +11,11 @@ from rulekit.rules.bound import (
     BoundAnd,
     BoundComparison,
     BoundField,
+    BoundLiteral,
     BoundNot,
     BoundOr,
+    BoundTransform,
+    BoundTuple,
     Operand,
 )
 from rulekit.schema.fields import field_table
@@ -50,6 +53,13 @@ def either(*children: Bound) -> BoundOr:
 
 def no(child: Bound) -> BoundNot:
     return BoundNot(child, SPAN)
+
+
+def call(
+    name: str, *args: Operand, key: str | None = None, kind: Kind = Kind.TEXT, many: bool = False
+) -> BoundTransform:
+    """Return a transformer call."""
+    return BoundTransform(name, args, key, kind, many, SPAN)
 
 
 # (name, index, key) of the fields that random conditions use, by what they depend on.
@@ -96,6 +106,7 @@ SLOTS = {
 
 _TEXT_OPS = ["=", "!=", "in", "contains", "icontains", "startswith", "endswith", "glob", "iglob"]
 _TEXT_OPS += ["pmatch", "<", "<=", ">", ">=", "intersects"]
+_PAIR_OPS = ["=", "!=", "contains", "startswith", "endswith", "glob", "in", "<"]
 _NUMBER_OPS = ["=", "!=", "<", "<=", ">", ">=", "in", "intersects"]
 _OPS = {
     Kind.TEXT: _TEXT_OPS,
@@ -110,7 +121,7 @@ _OPS = {
 }
 _MODIFIED = {"=", "!=", "contains", "icontains", "startswith", "endswith", "glob", "iglob"}
 
-_text = st.text(st.sampled_from("aAb/*."), max_size=4).map(str.encode)
+_text = st.text(st.sampled_from("aAb/*.-?["), max_size=4).map(str.encode)
 _ADDRESSES = [
     b"\x0a\0\0\1",
     b"\x0a\0\0\2",
@@ -139,8 +150,38 @@ _VALUES = {
 
 
 @st.composite
+def operands(draw: st.DrawFn, names: list[Any], depth: int = 2) -> Operand:
+    """Draw a text operand: a field, or transformers over fields."""
+    fields = [
+        field(*name) for name in names if name[0] in ("fs.path.name", "proc.name", "evt.type")
+    ]
+    if not fields or depth == 0 or draw(st.booleans()):
+        return draw(st.sampled_from(fields or [field("fs.path.name")]))
+    inner = operands(names, depth - 1)
+    name = draw(st.sampled_from(["tolower", "toupper", "basename", "b64", "concat", "join"]))
+    if name == "concat":
+        return call(name, *draw(st.lists(inner, min_size=2, max_size=3)))
+    if name == "join":
+        items = tuple(draw(st.lists(inner, min_size=1, max_size=3)))
+        number = (field("evt.rawres"),) if draw(st.booleans()) else ()
+        return call(name, BoundLiteral(b"-", SPAN), BoundTuple(items + number, SPAN))
+    return call(name, draw(inner))
+
+
+@st.composite
 def comparisons(draw: st.DrawFn, names: list[Any]) -> Bound:
     """Draw one comparison of one of the fields named."""
+    if draw(st.integers(0, 9)) == 0:
+        text = draw(operands(names))
+        choice = draw(st.integers(0, 3))
+        if choice == 0:
+            return check(call("len", text, kind=Kind.UINT), ">", draw(st.integers(0, 4)))
+        if choice == 1:
+            return check(text, draw(st.sampled_from(_PAIR_OPS)), other=draw(operands(names)))
+        if choice == 2:
+            letters = call("getopt", field("fd.types"), BoundLiteral(b"ab:", SPAN), many=True)
+            return check(letters, draw(st.sampled_from(["in", "intersects"])), b"a", b"b", b"?")
+        return check(text, draw(st.sampled_from(_TEXT_OPS)), draw(_text))
     name, index, key = draw(st.sampled_from(names))
     left = field(name, index, key)
     if draw(st.integers(0, 9)) == 0:
