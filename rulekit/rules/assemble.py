@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 
 from rulekit.rules.check import CheckResult, check_condition
 from rulekit.rules.definitions import Entry, ExceptionDef, MacroDef, RuleDef
 from rulekit.rules.event_types import event_names
 from rulekit.rules.exceptions import exception_parts
 from rulekit.rules.expand import (
-    MAX_COMPARISONS,
-    MAX_DEPTH,
     Condition,
     MacroError,
     measure,
@@ -34,10 +31,10 @@ from rulekit.rules.lists import (
 from rulekit.rules.merge import Collector
 from rulekit.rules.outputs import check_output
 from rulekit.rules.parser import ConditionSyntaxError, parse_condition
+from rulekit.rules.references import explain_macro, with_macros
 from rulekit.rules.ruleset import ExceptionBlock, Rule
 from rulekit.text.diagnostic import Diagnostic, Label
 from rulekit.text.pieced import Part, joined, pieced, with_trail
-from rulekit.text.source import SourceText, Span
 
 _SKIPPABLE = frozenset({"unknown-field", "event-type"})
 
@@ -176,15 +173,13 @@ class _Run:
                 condition, self.made.macros, visible, self.owner._resolved, self.made.used_macros
             )
         except MacroError as error:
-            self._bad_macro(error, condition, owner, before, context)
+            self._bad_macro(error, condition, context)
             return None
 
     def _bad_macro(
         self,
         error: MacroError,
         condition: Condition,
-        owner: MacroDef | RuleDef,
-        before: int | None,
         context: Context,
     ) -> None:
         name, node = error.node.name, error.node
@@ -196,36 +191,9 @@ class _Run:
         ):
             # What is wrong with that macro was said before.
             return
-        labels: list[Label] = []
-        help_ = None
-        if error.kind == "undefined":
-            code, message, label = "RK301", f"undefined macro `{name}`", "no macro of this name"
-            if known is not None:
-                label = "defined only after this macro"
-                labels.append(Label(known.name_span, "defined here"))
-                help_ = "a macro sees only macros that are defined before it"
-            elif name in self.collector.rules:
-                help_ = f"`{name}` is a rule; a condition can only name macros"
-            elif name in self.made.lists:
-                help_ = f"`{name}` is a list; compare a field with it: `FIELD in ({name})`"
-            else:
-                close = get_close_matches(name, list(self.collector.macros), n=1)
-                help_ = f"did you mean `{close[0]}`?" if close else None
-        elif error.kind == "loop":
-            code, message, label = "RK302", f"macro `{name}` contains itself", "here it comes back"
-            if known is not None:
-                labels.append(Label(known.name_span, f"`{name}` is defined here"))
-        elif error.kind == "depth":
-            code, label = "RK335", "macros within macros are nested too deeply here"
-            message = f"condition is more than {MAX_DEPTH} levels deep"
-        else:
-            code, label = "RK335", "the limit is passed with this macro"
-            message = f"condition grows to more than {MAX_COMPARISONS} comparisons"
-        found = Diagnostic(
-            code, "error", message, node.span, label, help_, "LOAD_ERR_VALIDATE", tuple(labels)
-        )
+        found = explain_macro(error, known, self.collector)
         place = context.expression(condition.text.text, node.span.start)
-        self.out.error(self._with_trail(found, condition), place)
+        self.out.error(with_macros(found, condition, self.made.written), place)
 
     # --- rules
 
@@ -305,7 +273,7 @@ class _Run:
                 if rule.warn_evttypes:
                     self._many_events(rule, found)
                 continue
-            shown = self._with_trail(found, written)
+            shown = with_macros(found, written, self.made.written)
             place = rule.condition_context.expression(written.text.text, found.span.start)
             if found.severity != "error":
                 if found.falco is None:
@@ -333,17 +301,6 @@ class _Run:
         shown = replace(with_trail(found), help=help_, labels=(label,))
         self.out.warn(shown, rule.context)
 
-    def _with_trail(self, found: Diagnostic, condition: Condition) -> Diagnostic:
-        """Say through which macros a diagnostic belongs to `condition`."""
-        found = with_trail(found)
-        source = found.span.source
-        if source is condition.text:
-            return found
-        labels: list[Label] = []
-        for name, node in _path(condition, source, self.made.written):
-            labels.append(Label(node, f"macro `{name}` is used here"))
-        return replace(found, labels=(*found.labels, *labels[::-1][:5]))
-
     # --- what nothing refers to
 
     def _unused(self) -> None:
@@ -369,25 +326,6 @@ class _Run:
                     definition.name_span,
                     definition.context,
                 )
-
-
-def _path(
-    condition: Condition, source: SourceText, macros: dict[str, Condition]
-) -> list[tuple[str, Span]]:
-    """Return the uses of macros that lead from a condition to the macro written in `source`."""
-    stack: list[tuple[Condition, list[tuple[str, Span]]]] = [(condition, [])]
-    seen: set[int] = set()
-    while stack:
-        current, path = stack.pop()
-        if current.text is source:
-            return path
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        for name, node in current.macros.items():
-            if name in macros:
-                stack.append((macros[name], [*path, (name, node.span)]))
-    return []
 
 
 def _block(exception: ExceptionDef) -> ExceptionBlock:

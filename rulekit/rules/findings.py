@@ -235,9 +235,7 @@ def tidy(found: Iterable[Diagnostic], files: Sequence[SourceText] = ()) -> list[
         keys.append((order.get(id(place.source), len(order)), place.start, place.end))
     for i, count in enumerate(repeats):
         if count and kept[i].labels:
-            more = (
-                f"{count} more use{'s' if count > 1 else ''} of it fail{'' if count > 1 else 's'}"
-            )
+            more = "1 more use of it fails" if count == 1 else f"{count} more uses of it fail"
             last = kept[i].labels[-1]
             counted = Label(last.span, f"{last.text} ({more} the same way)")
             kept[i] = replace(kept[i], labels=(*kept[i].labels[:-1], counted))

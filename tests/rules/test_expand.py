@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from rulekit.rules.loader import LoadResult, load_files
@@ -128,5 +130,5 @@ def test_a_chain_that_is_resolved_in_one_go_is_bounded() -> None:
     names = [f"m{i}" for i in range(400)]
     text = "".join(_macro(name, "proc.name=a") for name in names)
     # Redefined from the last to the first, each sees the next one, which is not resolved yet.
-    text += "".join(_macro(a, b) for a, b in zip(names, names[1:], strict=False))
+    text += "".join(_macro(a, b) for a, b in pairwise(names))
     assert _codes(_load(text + _rule("evt.type=open and m0")))[0] == "RK335"
