@@ -25,7 +25,9 @@ def scalar_offsets(text: str, start: int, end: int, style: str, value: str) -> t
         offsets = _block(text, start, end, value)
     else:
         quotes = 1 if style else 0
-        inner, stop = start + quotes, end - quotes
+        # A quote that the file lacks stands beyond its end.
+        inner, stop = start + quotes, min(end - quotes, len(text))
+        end = min(end, len(text))
         if text[inner:stop] == value:
             return tuple(range(inner, stop + 1))
         offsets = _flow(text, inner, stop, style, value)

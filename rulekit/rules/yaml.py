@@ -106,10 +106,11 @@ def scalar_text(file: SourceText, node: Scalar) -> ScalarText:
 
 def node_span(file: SourceText, node: YamlNode) -> Span:
     """Return the place of a node; for a collection that of its first line at most."""
-    end = node.end
+    # A quote that the file lacks stands beyond its end.
+    end = min(node.end, len(file.text))
     if not isinstance(node, Scalar) or node.style in ("|", ">"):
         newline = file.text.find("\n", node.start)
-        end = node.end if newline < 0 else min(node.end, newline)
+        end = end if newline < 0 else min(end, newline)
     while end > node.start + 1 and file.text[end - 1] in " \t\r\n":
         end -= 1
     return Span(file, node.start, max(end, node.start))
