@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -25,6 +27,8 @@ def origin() -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True)
     return {
         "cpu": cpu,
+        "cores": os.cpu_count(),
+        "fast_inflate": importlib.util.find_spec("isal") is not None,
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "commit": done.stdout.strip() or "unknown",
