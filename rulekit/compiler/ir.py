@@ -29,7 +29,7 @@ class NodeOp(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldOperand:
-    """A field. `instance` keeps apart fields with a memory of their own (``evt.deltatime``)."""
+    """A field. `instance` keeps apart the rules of fields with a memory (``evt.deltatime``)."""
 
     name: str
     index: int | None

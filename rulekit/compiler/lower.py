@@ -29,7 +29,7 @@ from rulekit.rules.bound import (
 )
 from rulekit.schema.types import Kind
 
-# Evaluating these has an effect on their next evaluation, so that each place has its own.
+# Evaluating these has an effect on their next evaluation: each rule has its own.
 WITH_MEMORY = frozenset({"evt.deltatime", "evt.deltatime.s", "evt.deltatime.ns", "util.cnt"})
 # The matcher recurses once per level.
 MAX_DEPTH = 5000
@@ -76,11 +76,12 @@ class _Lowering:
         # Macros expand to shared trees; each is lowered once. The objects outlive the lowering,
         # because the rules hold them.
         self._done: dict[int, int] = {}
-        self._instances = 0
+        self._rule = 0
 
     def condition(self, root: Bound) -> int:
         """Return the node of a condition (iterative: trees may be deeper than the stack)."""
         graph, done = self.graph, self._done
+        self._rule += 1
         fresh: dict[int, int] = {}  # results that must not be shared between rules
         todo: list[tuple[Bound, bool]] = [(root, False)]
         while todo:
@@ -140,8 +141,7 @@ class _Lowering:
             kind, quantifier = _shape(bound)
             instance = 0
             if bound.field.name in WITH_MEMORY:
-                self._instances += 1
-                instance = self._instances
+                instance = self._rule
             return graph.operand(
                 FieldOperand(bound.field.name, bound.index, bound.key, kind, quantifier, instance)
             )

@@ -88,6 +88,8 @@ def compare(comparison: BoundComparison, get: Get) -> bool:
             return False
         literals = tuple(right) if isinstance(right, list) else (right,)
         return holds(comparison.op, None, kind, quantifier, left, literals)
+    if not comparison.values:
+        return False
     return holds(comparison.op, comparison.modifier, kind, quantifier, left, comparison.values)
 
 
@@ -240,7 +242,7 @@ def holds(
         items: Any = value
         if op == "intersects":
             return any(_one("in", kind, item, right) for item in items)
-        return bool(items) and all(_one(op, kind, item, right) for item in items)
+        return all(_one(op, kind, item, right) for item in items)
     return _modified(modifier, right, lambda some: _one(op, kind, value, some))
 
 

@@ -198,4 +198,5 @@ cdef bint compare_value(
                 return True
         elif not holds:
             return False
-    return p.quantifier == Q_LIST and p.op != T_INTERSECTS and n > 0
+    # Every element of an empty list is in the set.
+    return p.quantifier == Q_LIST and p.op != T_INTERSECTS

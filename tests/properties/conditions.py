@@ -232,7 +232,7 @@ def values(draw: st.DrawFn, names: list[Any]) -> dict[Any, Any]:
         found = field_table()[name]
         one = _VALUES[found.kind]
         many = found.is_list or (found.quantifier != "one" and index is None)
-        empty = 0 if found.quantifier == "ends" else 1
+        empty = 1 if found.quantifier == "ancestors" else 0
         value = draw(
             st.one_of(st.none(), st.lists(one, min_size=empty, max_size=3) if many else one)
         )
