@@ -26,7 +26,8 @@ def _input(make: Callable[[], bytes]) -> Callable[[], bytes]:
 
 
 def _rule(condition: str, more: str = "", name: str = "r") -> str:
-    return f"- rule: {name}\n  desc: d\n  condition: {condition}\n  output: o\n  priority: INFO\n{more}"
+    head = f"- rule: {name}\n  desc: d\n  condition: {condition}\n"
+    return f"{head}  output: o\n  priority: INFO\n{more}"
 
 
 @_input

@@ -46,7 +46,7 @@ def examine(data: bytes, *, slowness: float = 1.0, more: bool = False) -> str:
         more: Also compile the rules that load, and format the files.
 
     Returns:
-        How it ended: ``ok``, ``refused`` or ``not text``.
+        How it ended: ``ok``, or ``refused`` and the code of the first error.
 
     Raises:
         Defect: A promise is broken. Any other exception escaped from the loader.
@@ -68,8 +68,7 @@ def _condition(data: bytes) -> str:
     try:
         node = parse_condition(text)
     except ConditionSyntaxError as error:
-        _refused(error.diagnostics)
-        return "refused"
+        return _refused(error.diagnostics)
     same_after_writing(node)
     to_sexpr(node)
     try:
@@ -81,8 +80,7 @@ def _condition(data: bytes) -> str:
     _spans(result.diagnostics)
     render(result.diagnostics)
     if result.bound is None:
-        _refused(result.diagnostics)
-        return "refused"
+        return _refused(result.diagnostics)
     return "ok"
 
 
@@ -92,16 +90,14 @@ def _files(data: bytes, more: bool) -> str:
         try:
             texts.append(decode_text(f"{i}.yaml", part))
         except RuleError as error:
-            _refused(error.diagnostics)
-            return "not text"
+            return _refused(error.diagnostics)
     result = load_files(texts)
     _shown(result)
     if more:
         for text in texts:
             _formatted(text.text)
     if result.ruleset is None:
-        _refused(result.diagnostics)
-        return "refused"
+        return _refused(result.diagnostics)
     for rule in result.ruleset.rules:
         same_after_writing(rule.written)
         same_after_writing(rule.node)
@@ -140,11 +136,13 @@ def _formatted(text: str) -> None:
         raise Defect("formatting twice gives another text")
 
 
-def _refused(diagnostics: Iterable[Diagnostic]) -> None:
+def _refused(diagnostics: Iterable[Diagnostic]) -> str:
     found = list(diagnostics)
-    if not any(d.severity == "error" for d in found):
+    codes = [d.code for d in found if d.severity == "error"]
+    if not codes:
         raise Defect("refused without an error")
     _spans(found)
+    return f"refused {codes[0]}"
 
 
 def _spans(diagnostics: Iterable[Diagnostic]) -> None:

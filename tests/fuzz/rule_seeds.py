@@ -14,57 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 _ITEM = re.compile(r"^(?=- )", re.MULTILINE)
 _WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_.]*|[0-9]+|\s+|.", re.DOTALL)
 
-TOKENS = [
-    *["(", ")", "[", "]", ",", "=", "!=", "<", "<=", ">", ">=", "==", '"', "'", "\\", ":", "-", "&", "*", "!", "|", ">", "#", "%", "@", "?", "{", "}", "~", "+", "."],
-    *["and", "or", "not", "in", "intersects", "pmatch", "exists", "contains", "icontains", "bcontains", "startswith"],
-    *["bstartswith", "endswith", "glob", "iglob", "regex", "oneof", "anyof", "allof", "val(", "tolower(", "toupper(", "b64("],
-    *["basename(", "len(", "join(", "concat(", "getopt(", "first(", "last(", "true", "false", "null", "0x1f", "1.5", "-1", "1e5"],
-    *["evt.type", "evt.arg[", "evt.rawarg.", "evt.dir", "proc.name", "proc.aname[", "proc.pname", "proc.args"],
-    *["proc.env[", "fd.name", "fd.net", "fd.sip", "fd.sport", "fd.directory", "fd.num", "fd.types[", "user.uid"],
-    *["container.id", "k8s.pod.name", "evt.time", "evt.latency", "jevt.value[", "ka.verb", "thread.tid"],
-    *["open", "openat", "execve", "clone", "connect", "spawned_process", "<NA>", "127.0.0.1", "10.0.0.0/8", "::1"],
-    *["18446744073709551616", "99999999999999999999999999", "\\x00", "\\xff", "\\u1234", "é", "😀"],
-    *["---", "...", "%YAML", "&a", "*a", "<<", "|", ">-", "|2", "!!str", "!!binary"],
-    "\n- rule: ",
-    "\n- macro: ",
-    "\n- list: ",
-    "\n  condition: ",
-    "\n  append: true",
-    "\n  override: {condition: append, output: replace, exceptions: append}",
-    "\n  override:\n    condition: append",
-    "\n  items: [",
-    "\n  exceptions:\n    - name: e\n      fields: [proc.name, fd.name]\n      comps: [=, in]\n"
-    "      values:\n        - [a, [b, c]]",
-    "\n      values:\n",
-    "\n  output: ",
-    "\n  priority: WARNING",
-    "\n  desc: ",
-    "\n  tags: [",
-    "\n  source: syscall",
-    "\n  source: k8s_audit",
-    "\n  enabled: false",
-    "\n  warn_evttypes: false",
-    "\n  skip-if-unknown-filter: true",
-    "\n  capture: true\n  capture_duration: 5",
-    "\n- required_engine_version: 0.38.0",
-    "\n- required_plugin_versions:\n  - name: json\n    version: 0.7.0\n    alternatives: []",
-    " and not ",
-    " or (",
-    ")",
-    "%proc.name",
-    "%evt.arg[0] ",
-    "%tolower(proc.name)",
-    "*%fd.name",
-    "\t",
-    "\r\n",
-    "\0",
-    "\ufeff",
-    "\u0085",
-    "\u2028",
-    "&x [",
-    "*x",
-    NEXT_FILE.decode(),
-]
+TOKENS: list[str] = json.loads((Path(__file__).parent / "tokens.json").read_text("utf-8"))
 
 
 def rule_texts(shared: Path | None) -> list[str]:
@@ -88,7 +38,7 @@ def seeds(shared: Path | None, longest: int = 6000) -> list[bytes]:
             found[whole] = None
             continue
         items = _ITEM.split(text)
-        for first, second in zip(items, items[1:] + [""], strict=True):
+        for first, second in zip(items, [*items[1:], ""], strict=True):
             for part in (first, first + second):
                 if part.strip() and len(part) <= longest:
                     found[part.encode()] = None

@@ -43,7 +43,7 @@ class Run:
         self.log = log
         self.engine = engine
         self.slowness = slowness
-        self.ends = {"ok": 0, "refused": 0, "not text": 0, "defect": 0}
+        self.ends = {"ok": 0, "refused": 0, "defect": 0}
         self.known: set[str] = {path.stem for path in self.findings.iterdir()}
         self.new = 0
         self.next_line = time.monotonic() + 15
@@ -59,7 +59,7 @@ class Run:
         except Exception as error:
             end = "defect"
             self.keep(error, data)
-        self.ends[end] += 1
+        self.ends[end.partition(" ")[0]] += 1
         if time.monotonic() > self.next_line:
             self.next_line = time.monotonic() + 15
             self.write("running")
