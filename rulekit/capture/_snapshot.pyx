@@ -219,6 +219,8 @@ cdef Str* _intern(State* state, Span text) noexcept nogil:
 cdef Str* _intern_ended(State* state, Span text, char end) noexcept nogil:
     """Intern a text of at most MAX_LIST bytes; a missing final `end` is added unless it is empty."""
     cdef char[MAX_LIST + 1] copy
+    if end == 0 and text.len == 1 and text.ptr[0] == 0:
+        text.len = 0         # a lone end is no element
     if text.len == 0 or text.len > MAX_LIST or text.ptr[text.len - 1] == end:
         return _intern(state, text)
     memcpy(copy, text.ptr, text.len)

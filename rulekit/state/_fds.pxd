@@ -12,6 +12,8 @@ cdef void remove_fd_range(State* state, FdTable* table, uint64_t first, uint64_t
 cdef void clear_fds(State* state, FdTable* table) noexcept nogil
 cdef bint copy_fds(State* state, FdTable* target, const FdTable* source) noexcept nogil   # entries are marked cloned
 cdef void free_fds(State* state) noexcept nogil
+# All entries in the order in which fd.types lists them; `out` has room for n_fds. Returns how many.
+cdef uint32_t fds_in_order(State* state, const FdTable* table, Fd** out) noexcept nogil
 cdef void touch_fd(State* state, Fd* fd) noexcept nogil                   # new version; call after changing name, tuple, role, type or flags
 
 

@@ -39,6 +39,7 @@ cdef enum RefFlags:
     REF_UNPRINTABLE = 8   # printed as null whatever it extracts
     REF_TIME = 16         # text in messages, integer nanoseconds in output_fields
     REF_PRINT_SELF = 32   # an ancestor field that prints the process itself
+    REF_DELTA = 128       # time since the previous look
     REF_BASE64 = 64       # byte buffers as base64 (outputs only)
 
 cdef struct FieldRef:

@@ -218,6 +218,8 @@ cdef bint init_field_ref(FieldRef* ref, str name, object index, object key, int 
             ref.flags |= REF_PRINT_SELF
     if name in _TIMES:
         ref.flags |= REF_TIME
+    elif name.startswith("evt.deltatime"):
+        ref.flags |= REF_DELTA
     return True
 
 

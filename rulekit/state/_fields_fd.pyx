@@ -13,7 +13,7 @@ from rulekit.native._event cimport (
 from rulekit.native._scratch cimport Buf, buf_i64, buf_put, buf_putc, buf_u64, scratch_alloc
 from rulekit.native._strings cimport Str
 from rulekit.state._containers cimport address_is_local, find_container
-from rulekit.state._fds cimport find_fd
+from rulekit.state._fds cimport fds_in_order, find_fd
 from rulekit.state._fields cimport (
     SCOPE_CONST, SCOPE_EVENT, SCOPE_FD, FieldRef, Value, put_address, put_bool, put_cstr, put_int,
     put_list, put_str, put_text, put_uint, thread_of,
@@ -303,16 +303,6 @@ cdef bint x_typechar(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     return put_text(out, text, 1)
 
 
-cdef uint32_t _in_order(const FdTable* table, Fd** fds) noexcept nogil:
-    cdef uint32_t i
-    cdef uint32_t n = 0
-    for i in range(table.n_slots):
-        if table.slots[i] != NULL:
-            fds[n] = table.slots[i]
-            n += 1
-    return n
-
-
 cdef bint x_types(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     # Each kind once, in the order in which its first fd is met; also an empty list is a value.
     cdef Thread* thread
@@ -336,7 +326,7 @@ cdef bint x_types(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     fds = <Fd**> scratch_alloc(&c.state.scratch, (n + 1) * sizeof(Fd*))
     if fds == NULL:
         return False
-    n = _in_order(table, fds) if n else 0
+    n = fds_in_order(c.state, table, fds) if n else 0
     for i in range(n):
         name = fd_type_name(fds[i])
         for j in range(out.n_items):

@@ -77,7 +77,10 @@ cdef bint _find_env(Str* env, const char* name, uint32_t name_len, const char** 
 # --- Ancestors -----------------------------------------------------------------------------------
 
 cdef Thread* ancestor(State* state, Thread* thread, int32_t n) noexcept nogil:
+    # Loops end nowhere, so a level that no chain of so many threads reaches is unknown.
     cdef Thread* at = main_thread(thread)
+    if n > <int64_t> state.n_threads:
+        return NULL
     while n > 0 and at != NULL:
         at = find_thread(state, at.ptid)
         if at != NULL:
@@ -264,7 +267,17 @@ cdef bint x_aenv(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     if ref.key == NULL:
         if ref.index < 0:
             return _all_above(c, i_env, out)
-        return _of_ancestor(c, ref.index, i_env, out)
+        thread = thread_of(c)
+        if thread == NULL or ref.index > <int64_t> c.state.n_threads:
+            return False
+        thread = main_thread(thread)
+        if thread == NULL:
+            return put_str(out, c.state.strings.empty)
+        for i in range(ref.index):
+            thread = _above(c.state, thread)
+            if thread == NULL:
+                return False
+        return i_env(c, thread, out)
     thread = thread_of(c)
     if thread == NULL:
         return False

@@ -7,10 +7,10 @@ from rulekit.native._scratch cimport (
     buf_free, buf_put, buf_putc, buf_reserve, scratch_alloc,
 )
 from rulekit.state._fields cimport (
-    REF_ANCESTORS, REF_BASE64, REF_ENDS, REF_TIME, REF_UNPRINTABLE, V_BOOL, V_DOUBLE, V_INT,
+    REF_ANCESTORS, REF_BASE64, REF_DELTA, REF_ENDS, REF_TIME, REF_UNPRINTABLE, V_BOOL, V_DOUBLE, V_INT,
     V_LIST, V_NULL, V_TEXT, V_UINT, extract_printed, render_extracted,
 )
-from rulekit.state._render cimport PF_HEX, PF_OCT, put_value
+from rulekit.state._render cimport PF_HEX, PF_NA, PF_OCT, PT_FD, PT_INT64, PT_PID, put_value
 from rulekit.state._transform cimport eval_operand, free_operand, make_operand
 
 
@@ -37,6 +37,8 @@ cdef object _typed(const FieldRef* ref, const Value* value):
     cdef uint32_t i
     cdef int fmt = value.fmt or ref.fmt
     if value.kind == V_NULL:
+        if value.pt != 0 and (fmt == PF_HEX or fmt == PF_OCT):
+            return _rendered(ref, value)
         return None
     if value.kind == V_TEXT:
         length = value.len
@@ -47,6 +49,8 @@ cdef object _typed(const FieldRef* ref, const Value* value):
     if value.kind == V_INT or value.kind == V_UINT:
         if fmt == PF_HEX or fmt == PF_OCT:
             return _rendered(ref, value)
+        if fmt == PF_NA and (value.pt == PT_FD or value.pt == PT_PID or value.pt == PT_INT64):
+            return _rendered(ref, value)      # parameters that the table gives no base
         if value.kind == V_INT:
             return value.i64
         return value.u64
@@ -55,7 +59,8 @@ cdef object _typed(const FieldRef* ref, const Value* value):
     if value.kind == V_DOUBLE:
         return value.f64
     if value.kind == V_LIST and not ref.flags & REF_ANCESTORS:
-        return [_typed(ref, &value.items[i]) for i in range(value.n_items)]
+        # an empty list is printed as one, yet told apart from null nowhere else
+        return [_typed(ref, &value.items[i]) for i in range(value.n_items)] or None
     return _rendered(ref, value)
 
 
@@ -218,6 +223,9 @@ cdef dict _fields_of(OutputProgram self, Context* c, Value* values):
             found[self.keys[i]] = None
         elif ref.flags & REF_TIME:
             found[self.keys[i]] = c.ev.ts_ns
+        elif ref.flags & REF_DELTA and self.slots[i].in_text:
+            # Existing engines look a second time for these, and the text has just looked.
+            found[self.keys[i]] = 0
         else:
             found[self.keys[i]] = _typed(ref, &values[i])
     return found

@@ -56,6 +56,8 @@ cdef uint64_t ALL_CAPABILITIES = (1ULL << 41) - 1
 
 cdef Str* list_text(State* state, const char* text, size_t length) noexcept nogil:
     cdef char* copy
+    if length == 1 and text[0] == 0:
+        return state.strings.empty       # a lone end is no element
     if length == 0 or text[length - 1] == 0:
         return intern(state.strings, text, length)
     copy = <char*> scratch_alloc(&state.scratch, length + 1)

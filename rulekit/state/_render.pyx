@@ -247,7 +247,9 @@ cdef void put_value(Buf* out, const Value* value, uint8_t fmt, bint base64) noex
                 buf_putc(out, c',')
             put_value(out, &value.items[i], fmt, base64)
         buf_putc(out, c')')
-    else:
+    elif PT_INT8 <= value.pt <= PT_UINT64 or value.pt >= PT_ERRNO:
+        buf_putc(out, c'0')           # an empty parameter of a number's type
+    elif value.pt == 0:
         buf_put(out, "<NA>", 4)
 
 

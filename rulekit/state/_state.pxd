@@ -72,11 +72,14 @@ cdef struct Fd:
     uint8_t dip[16]
     uint64_t unix_src
     uint64_t unix_dst
+    uint32_t order           # when the number came into its table; rises with each
 
 cdef struct FdTable:         # open addressing by fd number
     Fd** slots
     uint32_t n_slots         # power of two, or 0
     uint32_t n_fds
+    uint32_t last_order      # of the youngest entry, see Fd.order
+    uint32_t n_buckets       # of the order, see fds_in_order
     int64_t last_num         # one-entry cache
     Fd* last
 
@@ -254,7 +257,7 @@ cdef struct State:
     uint32_t n_interfaces
     void* container_memo         # owned: container id by cgroups text (see _containers.pyx)
     uint64_t boot_ns             # machine info
-    uint64_t first_event_ts_ns   # of the first event that is no container, user or group record; 0: none yet
+    uint64_t first_event_ts_ns   # of the first event that is no meta event; 0: none yet
     uint32_t n_cpus
     char hostname[129]
     uint32_t next_version        # source of Thread.version and Fd.version

@@ -6,7 +6,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from rulekit.native._event cimport (
-    EC_SYSCALL, EF_SKIPPARSERESET, EF_USES_FD, EventInfo, N_EVENT_TYPES, event_infos, n_event_types,
+    EC_METAEVENT, EC_SYSCALL, EF_SKIPPARSERESET, EF_USES_FD, EventInfo, N_EVENT_TYPES, event_infos, n_event_types,
     param_i64, param_u64
 )
 from rulekit.native._scratch cimport scratch_reset
@@ -47,6 +47,7 @@ cdef enum Attach:
     ATTACH_NONE = 0
     ATTACH_KNOWN = 1         # look-up only
     ATTACH_ALWAYS = 2        # an unknown thread is made up
+    ATTACH_ASIDE = 3         # look-up only, and no part of the thread's own sequence of events
 
 ctypedef void (*handler)(State* state, const EventView* ev, Context* c) noexcept nogil
 
@@ -63,7 +64,8 @@ cdef struct Plan:
 cdef Plan _plans[N_EVENT_TYPES]
 
 _METADATA = (324, 354, 356, 358, 360, 402)
-_KNOWN_ONLY = (186, 152, 223, 225, 227, 234, 335)
+_KNOWN_ONLY = (186, 223, 225, 227, 335)
+_ASIDE = (152, PROCINFO)
 _ENTERS = (2, 22, 58, 292, 306, 326, 330)
 _TRANSFERS = (7, 9, 113, 115, 117, 119, 121, 123)
 
@@ -87,7 +89,9 @@ cdef void _fill_plans():
         plan.is_transfer = i in _TRANSFERS
         plan.keeps_enter = i in _ENTERS
         plan.leads = i in _METADATA
-        if i in _KNOWN_ONLY:
+        if i in _ASIDE:
+            plan.attach = ATTACH_ASIDE
+        elif i in _KNOWN_ONLY:
             plan.attach = ATTACH_KNOWN
         elif info.flags & EF_SKIPPARSERESET or i in _METADATA or i == 322 or not info.known:
             plan.attach = ATTACH_NONE
@@ -307,7 +311,7 @@ cdef void state_event(State* state, const EventView* ev, Context* out) noexcept 
     plan = &_plans[ev.type]
     if plan.keeps_enter:
         out.visible = False
-    if state.first_event_ts_ns == 0 and not plan.leads:
+    if state.first_event_ts_ns == 0 and not ev.info.category & EC_METAEVENT:
         state.first_event_ts_ns = ev.ts_ns
     if state.leading:
         if plan.leads:
@@ -322,7 +326,8 @@ cdef void state_event(State* state, const EventView* ev, Context* out) noexcept 
             thread = add_placeholder(state, ev.tid)
         out.thread = thread
         if thread != NULL:
-            _attach_fd(state, ev, plan, thread, out)
+            if plan.attach != ATTACH_ASIDE:
+                _attach_fd(state, ev, plan, thread, out)
             out.fd_num = thread.last_event_fd
     if plan.is_transfer:
         if (out.fd != NULL and out.retval >= 0 and (out.fd.type == FD_IPV4_SOCK or out.fd.type == FD_IPV6_SOCK)
