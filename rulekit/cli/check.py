@@ -6,19 +6,32 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rulekit.cli.arguments import add_format, read_conditions
+from rulekit import __version__
+from rulekit.cli.arguments import read_conditions
+from rulekit.cli.console import count, say
 from rulekit.errors import RulekitError
+
+if TYPE_CHECKING:
+    from rulekit.rules.loader import LoadResult
+    from rulekit.text.diagnostic import Diagnostic
+    from rulekit.tools.lint.selection import Selection
 
 HELP = "check rules and show every mistake with its place"
 DESCRIPTION = """\
-Loads rules files in the order given and shows what is wrong with them. Warnings alone do not
-make a file bad. The JSON form is the one that Falco prints for the same files."""
+Loads rules files in the order given and shows what is wrong with them, and what is suspicious:
+the reference of lint checks says what is looked for. Warnings alone do not make a file bad.
+`[lint]` in rulekit.toml or `[tool.rulekit.lint]` in pyproject.toml choose among the checks, a
+comment `# rulekit: ignore[RK450]` silences one place."""
 EXAMPLES = (
     ("rulekit check rulesets/credential_access/rules.yaml", "one file"),
     ("rulekit check --format json rulesets/persistence/rules.yaml", "for programs"),
+    ("rulekit check --ignore missing-tags,RK48 rulesets/containers/rules.yaml", "less of it"),
 )
 
+# Diagnostics shown as text; programs get all of them.
+MOST_SHOWN = 100
 UNREADABLE = "LOAD_ERR_FILE_READ"
 
 
@@ -33,7 +46,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 for warnings as well as for errors"
     )
-    add_format(parser)
+    lint = parser.add_argument_group("lint")
+    lint.add_argument(
+        "--select",
+        metavar="CODES",
+        help="codes to report, separated by commas: beginnings (RK4) or names (dead-list)",
+    )
+    lint.add_argument(
+        "--ignore", metavar="CODES", help="codes not to report; adds to what is configured"
+    )
+    lint.add_argument("--fix", action="store_true", help="change the files where a fix is known")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "sarif", "github"),
+        default="text",
+        help="text (default), json as Falco prints it, SARIF 2.1.0, or GitHub annotations",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,25 +69,63 @@ def run(args: argparse.Namespace) -> int:
     if (args.conditions is None) == (not args.rules):
         raise RulekitError("say which RULES to check, or --conditions FILE")
     if args.conditions is not None:
+        if args.format not in ("text", "json"):
+            raise RulekitError("conditions are printed as text or json")
         return _check_conditions(args)
-    from rulekit.cli.rules import counts, explain
     from rulekit.rules.loader import load_files
-    from rulekit.rules.report import load_json
+    from rulekit.tools.lint.config import find_config
+    from rulekit.tools.lint.engine import diagnose
 
-    result = load_files(args.rules)
-    found = result.diagnostics
-    if args.format == "json":
-        print(json.dumps(load_json(result), indent=2))
+    config = find_config(Path.cwd())
+    selection = _selection(args, config.selection)
+    result = _fix(args.rules, selection) if args.fix else load_files(args.rules)
+    found = [d for d in diagnose(result, selection) if not config.silences(d)]
+    _print(args.format, result, found)
+    if any(finding.diagnostic.falco == UNREADABLE for f in result.files for finding in f.errors):
+        return 2
+    warned = any(d.severity == "warning" for d in found)
+    return int(not result.ok or (args.strict and warned))
+
+
+def _selection(args: argparse.Namespace, configured: Selection) -> Selection:
+    from rulekit.tools.lint.selection import Selection, parse_codes
+
+    select = configured.select if args.select is None else parse_codes(args.select)
+    return Selection(select, (*configured.ignore, *parse_codes(args.ignore or "")))
+
+
+def _fix(paths: list[Path], selection: Selection) -> LoadResult:
+    from rulekit.cli.files import replace_file
+    from rulekit.tools.lint.fixes import fix_files
+
+    result, changed, number = fix_files(paths, selection)
+    for name, text in changed.items():
+        replace_file(Path(name), text)
+    say(f"{number} {'fix' if number == 1 else 'fixes'} in {count(len(changed), 'file')}")
+    return result
+
+
+def _print(form: str, result: LoadResult, found: list[Diagnostic]) -> None:
+    from rulekit.cli.rules import counts, explain
+    from rulekit.rules.report import load_json
+    from rulekit.text.render import github_annotations, sarif
+
+    if form == "json":
+        print(json.dumps(load_json(result, found), indent=2))
+    elif form == "sarif":
+        print(json.dumps(sarif(found, __version__), indent=2))
+    elif form == "github":
+        if found:
+            print(github_annotations(found))
     else:
-        explain(found, sys.stdout)
+        explain(found[:MOST_SHOWN], sys.stdout)
+        if len(found) > MOST_SHOWN:
+            print(f"... and {len(found) - MOST_SHOWN} more\n")
         for file in result.files:
             state = "bad" if file.errors else "good, with warnings" if file.warnings else "good"
             print(f"{file.name}: {state}")
         rules = f"{len(result.ruleset)} rules, " if result.ruleset is not None else ""
         print(f"{rules}{counts(found)}")
-    if any(finding.diagnostic.falco == UNREADABLE for f in result.files for finding in f.errors):
-        return 2
-    return int(not result.ok or (args.strict and bool(found)))
 
 
 def _check_conditions(args: argparse.Namespace) -> int:

@@ -6,10 +6,10 @@ import argparse
 import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 
 from rulekit.cli.console import count, say
+from rulekit.cli.files import replace_file
 from rulekit.errors import RuleError, RulekitError, reason
 
 HELP = "format rules files"
@@ -110,26 +110,8 @@ def _format(path: str, args: argparse.Namespace) -> bool:
     elif path == "-":
         sys.stdout.write(result.text)
     elif changed:
-        _replace(Path(path), result.text)
+        replace_file(Path(path), result.text)
     return changed
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that nobody ever sees half of it."""
-    target = path.resolve()
-    try:
-        mode = target.stat().st_mode
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with open(handle, "w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-            os.chmod(temporary, mode & 0o7777)
-            os.replace(temporary, target)
-        except OSError:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise RulekitError(f"{path}: {reason(error)}") from None
 
 
 def _show(error: RuleError) -> None:

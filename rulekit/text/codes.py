@@ -14,3 +14,11 @@ from rulekit.text.codes_ruleset import RULESET_CODES
 CODES: dict[str, Code] = {
     code.code: code for code in (*FILE_CODES, *CONDITION_CODES, *RULESET_CODES)
 }
+
+# Codes of lint checks, which declare them; filled when the checks are loaded.
+LINT_CODES: dict[str, Code] = {}
+
+
+def code_named(code: str) -> Code | None:
+    """Return what is known of a code, or None."""
+    return CODES.get(code) or LINT_CODES.get(code)

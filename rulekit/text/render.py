@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from rulekit.text.codes import CODES
+from rulekit.text.codes import code_named
 from rulekit.text.diagnostic import Diagnostic, Fix, Label
 from rulekit.text.source import Span
 
@@ -212,10 +212,10 @@ def diagnostic_json(found: Diagnostic) -> dict[str, Any]:
             "replacement": found.fix.replacement,
             **_place(found.fix.span),
         }
-    slug = CODES[found.code].slug if found.code in CODES else found.code
+    known = code_named(found.code)
     return {
         "code": found.code,
-        "slug": slug,
+        "slug": known.slug if known is not None else found.code,
         "severity": found.severity,
         "message": found.message,
         "label": found.label,
@@ -271,9 +271,10 @@ def sarif(diagnostics: Iterable[Diagnostic], version: str) -> dict[str, Any]:
     rules = []
     for code in codes:
         rule: dict[str, Any] = {"id": code}
-        if code in CODES:
-            rule["name"] = "".join(part.capitalize() for part in CODES[code].slug.split("-"))
-            rule["shortDescription"] = {"text": CODES[code].summary}
+        known = code_named(code)
+        if known is not None:
+            rule["name"] = "".join(part.capitalize() for part in known.slug.split("-"))
+            rule["shortDescription"] = {"text": known.summary}
         rules.append(rule)
     driver = {
         "name": "rulekit",

@@ -60,6 +60,9 @@ def _formatted_badly(text: SourceText, monkeypatch: pytest.MonkeyPatch) -> list[
 def test_the_table_holds_exactly_the_codes_that_are_used() -> None:
     used: set[str] = set()
     for path in (ROOT / "rulekit").rglob("*.py"):
+        # Lint checks declare their codes themselves; tests/tools/test_lint.py holds them.
+        if path.parent.name == "checks":
+            continue
         if path.parent.name != "text" or not path.name.startswith("codes"):
             used.update(re.findall(r'"(RK\d\d\d)"', path.read_text("utf-8")))
     assert used == set(CODES)

@@ -11,13 +11,17 @@ from rulekit.schema.events import EventType, event_types
 
 _FD_FLAGS = frozenset({"CREATES_FD", "USES_FD", "DESTROYS_FD"})
 _ABSPATH = frozenset(
-    ("renameat", "renameat2", "linkat", "symlinkat", "openat", "openat2", "unlinkat")
-    + ("mkdirat", "fchmodat", "fchownat", "open_by_handle_at")
+    (
+        *("renameat", "renameat2", "linkat", "symlinkat", "openat", "openat2", "unlinkat"),
+        *("mkdirat", "fchmodat", "fchownat", "open_by_handle_at"),
+    )
 )
 _PATH = frozenset(
-    ("mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "open", "openat", "openat2", "chmod")
-    + ("fchmodat", "chown", "lchown", "fchownat", "quotactl", "umount", "umount2", "fchmod")
-    + ("fchown",)
+    (
+        *("mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "open", "openat", "openat2", "chmod"),
+        *("fchmodat", "chown", "lchown", "fchownat", "quotactl", "umount", "umount2", "fchmod"),
+        "fchown",
+    )
 )
 _PATH_PAIRS = frozenset(
     ("rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "mount")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rulekit.rules.ast import AndNode, ComparisonNode, MacroNode, Node, NotNode, OrNode
+from rulekit.rules.ast import AndNode, ComparisonNode, FieldNode, MacroNode, Node, NotNode, OrNode
 from rulekit.rules.event_types import EventTypeError, event_types_of
 from rulekit.schema.events import EventType, event_types
 from rulekit.text.source import Span
 from rulekit.tools.lint.check import LintContext, Owner
 
-_GENERIC = "syscall"
+# Only these can narrow down the events.
+_EVENT_FIELDS = frozenset({"evt.type", "syscall.type", "evt.num"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Place:
 
     Attributes:
         events: Ids of the events for which the branches around it can be true.
-        facts: What must hold beside it: the other operands of every ``and`` around it.
+        facts: What must hold as well, itself included: the operands of every ``and`` around it.
     """
 
     fact: Fact
@@ -45,6 +46,26 @@ def places(context: LintContext, owner: Owner) -> tuple[Place, ...]:
         context.shared[key] = found
     assert isinstance(found, tuple)
     return found
+
+
+# Facts about one thing beyond which no more are looked at.
+_MOST_FACTS = 50
+
+
+def facts_about(context: LintContext, place: Place, key: Callable[[Fact], str]) -> list[Fact]:
+    """Return what else must hold beside a comparison and has the same key, 50 facts at most.
+
+    Args:
+        key: A function of the module, not a lambda: what it sorts is kept under its name.
+    """
+    index = context.shared.setdefault((key.__name__, id(place.facts)), {})
+    assert isinstance(index, dict)
+    if not index:
+        for fact in place.facts:
+            same = index.setdefault(key(fact), [])
+            if len(same) < _MOST_FACTS:
+                same.append(fact)
+    return [fact for fact in index.get(key(place.fact), ()) if fact.node is not place.fact.node]
 
 
 class _Walk:
@@ -76,15 +97,16 @@ class _Walk:
         events: frozenset[int],
         facts: tuple[Fact, ...],
     ) -> Iterator[Place]:
-        held = [list(_facts(child, negated)) for child in node.children]
+        held: list[Fact] = []
         for child in node.children:
+            held += held_facts(child, negated)
             events = events & possible_events(self.context, child, negated)
-        for i, child in enumerate(node.children):
-            others = tuple(f for j, more in enumerate(held) if j != i for f in more)
-            yield from self.walk(child, negated, events, facts + others)
+        together = (*facts, *held)
+        for child in node.children:
+            yield from self.walk(child, negated, events, together)
 
 
-def _facts(node: Node, negated: bool) -> Iterator[Fact]:
+def held_facts(node: Node, negated: bool = False) -> Iterator[Fact]:
     """Yield comparisons that certainly hold when a node does."""
     stack = [(node, negated)]
     while stack:
@@ -115,13 +137,18 @@ def _possible(context: LintContext, node: Node, negated: bool) -> frozenset[int]
         sets = [possible_events(context, child, negated) for child in node.children]
         together = isinstance(node, AndNode) != negated
         return frozenset.intersection(*sets) if together else frozenset.union(*sets)
-    if isinstance(node, MacroNode):
+    if isinstance(node, MacroNode) or not _names_events(node):
         return current_events()
     try:
         found = event_types_of(NotNode(node, node.span) if negated else node)
     except EventTypeError:
         return current_events()
     return current_events() & found.codes
+
+
+def _names_events(node: ComparisonNode) -> bool:
+    left = node.left
+    return not isinstance(left, FieldNode) or left.name in _EVENT_FIELDS
 
 
 _CURRENT: list[frozenset[int]] = []
@@ -138,7 +165,7 @@ def _is_current(event: EventType) -> bool:
     if event.flags & {"OLD_VERSION", "UNUSED"} or event.name in ("NA", "asyncevent"):
         return False
     if event.is_exit:
-        return event.name != _GENERIC
+        return True
     # Even ids are enter events when the next id is the exit of the same call.
     exit_event = event_types()[event.id + 1] if event.id + 1 < len(event_types()) else None
     return exit_event is None or exit_event.name != event.name
