@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from rulekit.errors import RuleError, RulekitError
+from rulekit.errors import RuleError
 from rulekit.rules.yaml import parse_documents
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText
@@ -45,9 +45,8 @@ def format_text(text: str, name: str = "<text>") -> Formatted:
     indicators) come back as they are.
 
     Raises:
-        RuleError: The text is not YAML.
-        RulekitError: The formatted text would not mean the same: a defect of the formatter,
-            found before it could do harm.
+        RuleError: The text is not YAML, or the formatted text would not mean the same (a defect
+            of the formatter, found before it could do harm).
     """
     original = text
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -64,10 +63,14 @@ def format_text(text: str, name: str = "<text>") -> Formatted:
     problem = _difference(before, formatted)
     if problem is not None:
         at, message = problem
-        line, column = source.locate(at)
-        raise RulekitError(
-            f"{name}:{line}:{column}: left as it is: formatting would change {message}"
+        diagnostic = Diagnostic(
+            "RK490",
+            "error",
+            f"formatting would change the file: {message}",
+            source.span(at, min(at + 1, len(text))),
+            "here; the file was left as it is",
         )
+        raise RuleError(f"{name}: {message}", (diagnostic,))
     return Formatted(formatted)
 
 
@@ -100,9 +103,9 @@ def _difference(before: Stream, formatted: str) -> tuple[int, str] | None:
     try:
         after = Stream(formatted)
     except (yaml.YAMLError, Unsupported):
-        return 0, "it to something that is not YAML"
+        return 0, "the result is not YAML"
     if len(before.documents) != len(after.documents):
-        return 0, "the number of documents"
+        return 0, "number of documents"
     for old, new in zip(before.documents, after.documents, strict=True):
         if (old.begin is None) != (new.begin is None) or (old.finish is None) != (
             new.finish is None
