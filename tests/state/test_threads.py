@@ -335,11 +335,34 @@ def test_exepath_from_the_enter_event(
     assert m.thread(100)["exepath"] == expected
 
 
+@pytest.mark.parametrize("event_type", [152, 234])
+def test_a_switch_in_the_midst_of_a_call_changes_nothing(m: Machine, event_type: int) -> None:
+    m.put(292, 100, text(b"/bin/tool"))
+    m.put(event_type, 100, i64(5), u64(8), u64(9), u32(1), u32(2), u32(3))
+    m.exec(100, exepath=None)
+    assert m.thread(100)["exepath"] == b"/bin/tool"
+
+
 def test_the_enter_event_of_another_call_is_not_used(m: Machine) -> None:
     m.put(292, 100, text(b"/bin/evil"))
     m.nothing(100)
     m.exec(100, exepath=None)
     assert m.thread(100)["exepath"] == b"/bin/sh"
+
+
+@pytest.mark.parametrize(
+    ("raw", "args"),
+    [
+        (b"", []),
+        (b"\0", []),
+        (b"\0\0", [b"", b""]),
+        (b"a", [b"a"]),
+        (b"a\0\0b\0", [b"a", b"", b"b"]),
+    ],
+)
+def test_arguments(m: Machine, raw: bytes, args: list[bytes]) -> None:
+    m.exec(100, args=raw)
+    assert m.thread(100)["args"] == args
 
 
 def test_deleted_programs_lose_the_mark(m: Machine) -> None:
