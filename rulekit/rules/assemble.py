@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from rulekit.rules.check import CheckResult, check_condition
 from rulekit.rules.definitions import Entry, ExceptionDef, MacroDef, RuleDef
-from rulekit.rules.event_types import event_names
+from rulekit.rules.event_types import EventTypes, event_names
 from rulekit.rules.exceptions import exception_parts
 from rulekit.rules.expand import (
     Condition,
@@ -29,7 +29,7 @@ from rulekit.rules.lists import (
     expand_lists,
 )
 from rulekit.rules.merge import Collector
-from rulekit.rules.outputs import check_output
+from rulekit.rules.outputs import OutputChecker
 from rulekit.rules.parser import ConditionSyntaxError, parse_condition
 from rulekit.rules.references import explain_macro, with_macros
 from rulekit.rules.ruleset import ExceptionBlock, Rule
@@ -58,11 +58,12 @@ class Assembler:
     """
 
     def __init__(self, extras: Sequence[AppendOutput] = ()) -> None:
-        self.extras = extras
+        self.outputs = OutputChecker(extras)
         self.texts: TextCache = {}
         self._parsed: dict[tuple[object, ...], Condition] = {}
         self._resolved: dict[tuple[object, ...], Condition] = {}
         self._checked: dict[tuple[object, str], CheckResult] = {}
+        self._events: dict[tuple[object, str], tuple[str, ...]] = {}
 
     def assemble(self, collector: Collector, out: Findings) -> Assembled:
         """Return everything that could be put together.
@@ -87,6 +88,13 @@ class Assembler:
         if key not in self._checked:
             self._checked[key] = check_condition(condition.node, source)
         return self._checked[key]
+
+    def events(self, condition: Condition, types: EventTypes, source: str) -> tuple[str, ...]:
+        """Return the names of event types, or take them from an earlier run."""
+        key = (condition, source)
+        if key not in self._events:
+            self._events[key] = event_names(types, source)
+        return self._events[key]
 
 
 class _Run:
@@ -202,7 +210,7 @@ class _Run:
         if parts is None:
             return
         errors = len(self.out.errors)
-        output = check_output(rule, self.owner.extras, self.out)
+        output = self.owner.outputs.check(rule, self.out)
         if output is None and len(self.out.errors) == errors:
             # Skipped on purpose: the condition is not even read.
             return
@@ -235,7 +243,7 @@ class _Run:
                 written.node,
                 condition.node,
                 bound,
-                event_names(events, rule.source),
+                self.owner.events(condition, events, rule.source),
                 events,
                 tuple(written.macros),
                 tuple(sorted(lists)),

@@ -129,6 +129,12 @@ class _Checker:
     def field(self, entry: Entry, source: str | None) -> bool:
         if source is None or is_left_side(entry.text, source):
             return True
+        if "(" not in entry.text and _lacks_argument(entry.text, source):
+            # Falco trips over this one without knowing where.
+            outside = self.exception.context.chain()[0]
+            message = f"field `{entry.text}` needs an argument"
+            self.out.fail("RK323", "LOAD_ERR_VALIDATE", message, entry.span, outside)
+            return False
         names = [f.name for f in current_fields(source)]
         close = get_close_matches(entry.text, names, n=1)
         return self.fail(
@@ -148,6 +154,16 @@ def is_left_side(text: str, source: str) -> bool:
     except (CheckError, ConditionSyntaxError):
         return False
     return True
+
+
+def _lacks_argument(text: str, source: str) -> bool:
+    try:
+        bind_operand(parse_operand(SourceText("", text)), source)
+    except CheckError as error:
+        return error.error_class == "field-argument"
+    except ConditionSyntaxError:
+        pass
+    return False
 
 
 def exception_parts(exception: ExceptionDef, out: Findings) -> list[Part] | None:

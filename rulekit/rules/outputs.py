@@ -26,26 +26,51 @@ class Output:
     template: OutputTemplate
 
 
-def check_output(rule: RuleDef, extras: Sequence[AppendOutput], out: Findings) -> Output | None:
-    """Return the output of a rule, or None after reporting why there is none.
+class OutputChecker:
+    """Checks outputs; an output that does not change is parsed once.
 
     Args:
-        extras: Texts to append to the outputs of the rules they match.
+        extras: What to append to the outputs of the rules they match.
     """
-    parts = joined(rule.output)
-    for extra in extras:
-        if extra.extra_output and extra.matches(rule.source, rule.name, rule.tags):
-            parts += [Part(" "), Part(extra.extra_output)]
-    text = pieced(rule.name_span.source.name, parts)
-    if _CONTAINER_INFO in text.text:
-        text = _without_container_info(rule, text, out)
-    template = parse_output(text, rule.source)
-    if isinstance(template, Diagnostic):
-        _report(rule, text, template, out)
-        return None
-    for warning in template.warnings:
-        out.warn(with_trail(warning), rule.output_context)
-    return Output(text.text, template)
+
+    def __init__(self, extras: Sequence[AppendOutput] = ()) -> None:
+        self._extras = extras
+        self._parsed: dict[tuple[object, ...], OutputTemplate | Diagnostic] = {}
+
+    def check(self, rule: RuleDef, out: Findings) -> Output | None:
+        """Return the output of a rule, or None after reporting why there is none."""
+        parts = joined(rule.output)
+        formats: list[str] = []
+        for extra in self._extras:
+            if extra.matches(rule.source, rule.name, rule.tags):
+                if extra.extra_output:
+                    parts += [Part(" "), Part(extra.extra_output)]
+                formats += [f"%{key}" if form is None else form for key, form in extra.extra_fields]
+        text = pieced(rule.name_span.source.name, parts)
+        if _CONTAINER_INFO in text.text:
+            text = _without_container_info(rule, text, out)
+        key = (*(part.text if part.origin is None else part.origin for part in parts), rule.source)
+        template = self._parsed.get(key)
+        if template is None:
+            template = self._parsed[key] = parse_output(text, rule.source)
+        if isinstance(template, Diagnostic):
+            _report(rule, text, template, out)
+            return None
+        for warning in template.warnings:
+            out.warn(with_trail(warning), rule.output_context)
+        if not all(self._check_format(rule, form, out) for form in formats):
+            return None
+        return Output(text.text, template)
+
+    def _check_format(self, rule: RuleDef, form: str, out: Findings) -> bool:
+        """Check the format of a field that the configuration adds to alerts."""
+        found = parse_output(SourceText("append_output", form), rule.source)
+        if isinstance(found, Diagnostic):
+            out.error(found, rule.output_context)
+            return False
+        for warning in found.warnings:
+            out.warn(warning, rule.output_context)
+        return True
 
 
 def _without_container_info(rule: RuleDef, text: SourceText, out: Findings) -> SourceText:
