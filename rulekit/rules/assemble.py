@@ -15,6 +15,7 @@ from rulekit.rules.event_types import EventTypes, event_names
 from rulekit.rules.exceptions import exception_parts
 from rulekit.rules.expand import (
     Condition,
+    Known,
     MacroError,
     measure,
     resolve,
@@ -61,9 +62,9 @@ class Assembler:
         self.outputs = OutputChecker(extras)
         self.texts: TextCache = {}
         self._parsed: dict[tuple[object, ...], Condition] = {}
-        self._resolved: dict[tuple[object, ...], Condition] = {}
+        self.known = Known()
         self._checked: dict[tuple[object, str], CheckResult] = {}
-        self._events: dict[tuple[object, str], tuple[str, ...]] = {}
+        self._events: dict[tuple[int, str], tuple[str, ...]] = {}
 
     def assemble(self, collector: Collector, out: Findings) -> Assembled:
         """Return everything that could be put together.
@@ -80,18 +81,27 @@ class Assembler:
         if found is None:
             text = pieced(name, parts)
             found = self._parsed[key] = measure(text, parse_condition(text))
+            found.meaning = self.known.meaning(text.text)
         return found
 
     def check(self, condition: Condition, source: str) -> CheckResult:
-        """Check a resolved condition, or take the result from an earlier run."""
-        key = (condition, source)
-        if key not in self._checked:
-            self._checked[key] = check_condition(condition.node, source)
-        return self._checked[key]
+        """Check a resolved condition, or take the result from an earlier run.
+
+        Files often repeat the macros of others word by word. Where there is nothing to show,
+        the result for the same words written elsewhere will do.
+        """
+        found = self._checked.get((condition.meaning, source))
+        if found is None:
+            found = self._checked.get((condition, source))
+        if found is None:
+            found = check_condition(condition.node, source)
+            key = condition if found.diagnostics else condition.meaning
+            self._checked[key, source] = found
+        return found
 
     def events(self, condition: Condition, types: EventTypes, source: str) -> tuple[str, ...]:
         """Return the names of event types, or take them from an earlier run."""
-        key = (condition, source)
+        key = (condition.meaning, source)
         if key not in self._events:
             self._events[key] = event_names(types, source)
         return self._events[key]
@@ -178,7 +188,7 @@ class _Run:
 
         try:
             return resolve(
-                condition, self.made.macros, visible, self.owner._resolved, self.made.used_macros
+                condition, self.made.macros, visible, self.owner.known, self.made.used_macros
             )
         except MacroError as error:
             self._bad_macro(error, condition, context)

@@ -8,7 +8,7 @@ macros are resolved one after the other in the order of their first definitions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rulekit.rules.ast import AndNode, ComparisonNode, MacroNode, Node, NotNode, OrNode
 from rulekit.text.source import SourceText
@@ -32,6 +32,7 @@ class Condition:
         levels: How deep below the root each of these names occurs at most.
         size: Comparisons, without what unresolved names stand for.
         depth: Levels of the tree.
+        meaning: Equal for conditions whose texts, and whose macros' texts, are equal.
     """
 
     text: SourceText
@@ -41,6 +42,19 @@ class Condition:
     levels: dict[str, int]
     size: int
     depth: int
+    meaning: int = -1
+
+
+@dataclass(slots=True)
+class Known:
+    """What is kept between runs over the definitions: equal inputs give the same objects."""
+
+    resolved: dict[tuple[Condition, ...], Condition] = field(default_factory=dict)
+    meanings: dict[object, int] = field(default_factory=dict)
+
+    def meaning(self, key: object) -> int:
+        """Return the number that stands for a text, or for a text with macros put in."""
+        return self.meanings.setdefault(key, len(self.meanings))
 
 
 class MacroError(Exception):
@@ -77,7 +91,7 @@ def resolve(
     condition: Condition,
     macros: Mapping[str, Condition],
     visible: Callable[[str], bool],
-    cache: dict[tuple[object, ...], Condition],
+    known: Known,
     used: set[str],
 ) -> Condition:
     """Return the condition with every macro put in.
@@ -85,14 +99,14 @@ def resolve(
     Args:
         macros: Current conditions of macros, resolved or not.
         visible: Whether a name may be used from here.
-        cache: Kept between calls: equal inputs give the same object.
+        known: Kept between calls.
         used: Receives the name of every macro that was put in.
 
     Raises:
         MacroError: A name that is unknown or loops, or a result that is too large. A loop is
             reported before unknown names, as Falco does.
     """
-    walk = _Resolver(macros, visible, cache, used)
+    walk = _Resolver(macros, visible, known, used)
     result = walk.resolve(condition, ())
     if walk.loop is not None:
         raise walk.loop
@@ -107,12 +121,12 @@ class _Resolver:
         self,
         macros: Mapping[str, Condition],
         visible: Callable[[str], bool],
-        cache: dict[tuple[object, ...], Condition],
+        known: Known,
         used: set[str],
     ) -> None:
         self.macros = macros
         self.visible = visible
-        self.cache = cache
+        self.known = known
         self.used = used
         self.done: dict[str, Condition | None] = {}
         self.loop: MacroError | None = None
@@ -132,9 +146,9 @@ class _Resolver:
         if failed:
             return None
         key = (condition, *(inner[name] for name in condition.macros))
-        if key not in self.cache:
-            self.cache[key] = self._put_in(condition, inner)
-        return self.cache[key]
+        if key not in self.known.resolved:
+            self.known.resolved[key] = self._put_in(condition, inner)
+        return self.known.resolved[key]
 
     def _reference(self, name: str, node: MacroNode, path: tuple[str, ...]) -> Condition | None:
         if name not in self.macros or not self.visible(name):
@@ -162,7 +176,9 @@ class _Resolver:
                 raise MacroError(reference, "depth")
         trees = {name: found.node for name, found in inner.items()}
         node = _replace(condition.node, trees)
-        return Condition(condition.text, node, {}, {}, {}, size, depth)
+        meanings = tuple([inner[name].meaning for name in condition.macros])
+        meaning = self.known.meaning((condition.meaning, meanings))
+        return Condition(condition.text, node, {}, {}, {}, size, depth, meaning)
 
 
 def _replace(node: Node, trees: dict[str, Node]) -> Node:

@@ -74,6 +74,8 @@ def test_documents_are_counted_as_falco_counts_them(text: str, count: int) -> No
     [
         ("RK003", "- a: \x00\n", (1, 6)),
         ("RK003", "- a: \x1b[31m\n", (1, 6)),
+        ("RK003", "- a: \ufeffb\n", (1, 6)),
+        ("RK003", "- a: \udc80\n", (1, 6)),
         ("RK005", "- rule: x\n\tdesc: y\n", (2, 1)),
         ("RK005", "\t- rule: x\n", (1, 1)),
         ("RK004", "- rule: x\n   desc: y\n", (2, 8)),
