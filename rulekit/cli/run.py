@@ -66,9 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument(
         "--matching",
-        choices=("all", "first"),
-        default="all",
-        help="report all rules that match an event (default), or the first by definition",
+        choices=("first", "all"),
+        default="first",
+        help="report the first rule by definition that matches an event (default, as in Falco),"
+        " or all of them",
     )
     how = parser.add_argument_group("how to print")
     add_format(how)

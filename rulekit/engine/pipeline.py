@@ -36,8 +36,8 @@ class Engine:
 
     Args:
         ruleset: Rules to run; only the enabled ones of source ``syscall`` take part.
-        matching: ``all`` reports every rule that matches an event, ``first`` only the first in the
-            order of definition.
+        matching: ``first`` reports the first rule, in the order of definition, that matches an
+            event, as Falco does unless told otherwise; ``all`` reports every one.
         min_priority: Rules less urgent than this are left out; None keeps all.
         all_rules: Take rules as enabled that their file disables.
         selectors: Enable or disable rules by name or tag; the last that means a rule decides.
@@ -51,7 +51,7 @@ class Engine:
         self,
         ruleset: Ruleset,
         *,
-        matching: str = "all",
+        matching: str = "first",
         min_priority: str | None = None,
         all_rules: bool = False,
         selectors: Sequence[Selector] = (),

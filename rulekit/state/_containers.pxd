@@ -6,6 +6,9 @@ from rulekit.native._strings cimport Str
 from rulekit.state._state cimport Account, Container, State
 
 cdef Account* find_account(State* state, Str* container_id, uint32_t id, bint is_group) noexcept nogil
+# The account that names an id in a container: its own, else the host's. A capture holds the accounts of
+# containers only when their engine announced them; the core of every peer looks at the host's then.
+cdef Account* account_of(State* state, Str* container_id, uint32_t id, bint is_group) noexcept nogil
 cdef Account* add_account(State* state, Str* container_id, uint32_t id, bint is_group) noexcept nogil   # the known or a new, empty one; NULL: limit reached
 cdef void remove_account(State* state, Str* container_id, uint32_t id, bint is_group) noexcept nogil
 cdef Container* find_container(State* state, Str* id) noexcept nogil

@@ -36,6 +36,13 @@ cdef Account* find_account(State* state, Str* container_id, uint32_t id, bint is
     return NULL
 
 
+cdef Account* account_of(State* state, Str* container_id, uint32_t id, bint is_group) noexcept nogil:
+    cdef Account* account = find_account(state, container_id, id, is_group)
+    if account == NULL and container_id != NULL and container_id.len:
+        account = find_account(state, state.strings.empty, id, is_group)
+    return account
+
+
 cdef void _grow_accounts(State* state) noexcept nogil:
     cdef uint32_t n = state.n_account_buckets * 2 if state.n_account_buckets else 256
     cdef uint32_t i, at

@@ -5,7 +5,7 @@ from libc.string cimport memcmp, memset, strlen
 
 from rulekit.native._scratch cimport Buf, buf_put, buf_putc, buf_puts
 from rulekit.native._strings cimport Str, intern
-from rulekit.state._containers cimport find_account, find_container
+from rulekit.state._containers cimport account_of, find_container
 from rulekit.state._fields cimport (
     SCOPE_CONST, SCOPE_EVENT, SCOPE_THREAD, FieldRef, Value, put_bool, put_cstr, put_int, put_str,
     put_text, put_uint, thread_of,
@@ -28,7 +28,7 @@ cdef enum:
 # --- Users and groups ----------------------------------------------------------------------------
 
 cdef bint _account_name(Context* c, Thread* thread, uint32_t id, bint is_group, Value* out) noexcept nogil:
-    cdef Account* account = find_account(c.state, thread.container_id, id, is_group)
+    cdef Account* account = account_of(c.state, thread.container_id, id, is_group)
     if account != NULL:
         return put_str(out, account.name)
     if id == 0:
@@ -53,7 +53,7 @@ cdef bint x_user_homedir(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     cdef Account* account
     if thread == NULL:
         return False
-    account = find_account(c.state, thread.container_id, thread.uid, False)
+    account = account_of(c.state, thread.container_id, thread.uid, False)
     if account != NULL:
         return put_str(out, account.home)
     if thread.uid == 0:
@@ -66,7 +66,7 @@ cdef bint x_user_shell(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     cdef Account* account
     if thread == NULL:
         return False
-    account = find_account(c.state, thread.container_id, thread.uid, False)
+    account = account_of(c.state, thread.container_id, thread.uid, False)
     return put_str(out, account.shell if account != NULL else c.state.strings.na)
 
 

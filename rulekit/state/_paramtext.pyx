@@ -8,7 +8,7 @@ from rulekit.native._event cimport (
     errno_name, has_param, param_i64, param_u64, signal_name, syscall_name,
 )
 from rulekit.native._scratch cimport buf_i64, buf_put, buf_putc, buf_puts, buf_u64, scratch_alloc
-from rulekit.state._containers cimport find_account
+from rulekit.state._containers cimport account_of
 from rulekit.state._fds cimport find_fd
 from rulekit.state._fields cimport (
     V_BYTES, V_NULL, V_TEXT, V_UINT, put_address, put_bool, put_double, put_int, put_text, put_uint,
@@ -350,7 +350,7 @@ cdef void _put_account(Context* c, uint32_t id, bint is_group, Buf* out) noexcep
     cdef Thread* thread = thread_of(c)
     cdef Account* account
     if thread != NULL:
-        account = find_account(c.state, thread.container_id, id, is_group)
+        account = account_of(c.state, thread.container_id, id, is_group)
         if account != NULL and account.name != NULL and account.name.len:
             buf_put(out, account.name.ptr, account.name.len)
             return

@@ -241,9 +241,13 @@ cdef void _clone_in_caller(State* state, const EventView* ev, Context* c, int64_
             or child_tid == caller.tid):
         return
     # The child may have run and exited before this event was written.
-    if ev.type == VFORK_X or flags & CL_CLONE_VFORK or _exited_lately(state, caller, child_tid, ev.ts_ns):
+    if _exited_lately(state, caller, child_tid, ev.ts_ns):
         return
     child = find_thread(state, child_tid)
+    # A vfork returns when its child has executed or is gone, so the child told of itself already. Only
+    # where it was seen and is still a made-up thread is its own event late or lost.
+    if (ev.type == VFORK_X or flags & CL_CLONE_VFORK) and (child == NULL or not is_invalid(child)):
+        return
     if child != NULL:
         if child.flags & CL_CLONE_INVERTED:
             return

@@ -149,13 +149,9 @@ cdef void touch_thread(State* state, Thread* thread) noexcept nogil:
 
 
 cdef void touch_group(State* state, Thread* main) noexcept nogil:
-    cdef Thread* thread
     touch_thread(state, main)
     if main.group != NULL and main.group.n_threads > 1:
-        thread = main.group.first
-        while thread != NULL:
-            thread.version = new_version(state)
-            thread = thread.group_next
+        _touch_members(state, main.group)
 
 
 # -- parents ---------------------------------------------------------------------------------------
@@ -248,6 +244,15 @@ cdef Thread* _search_reaper(State* state, Thread* thread) noexcept nogil:
 
 # -- groups ----------------------------------------------------------------------------------------
 
+cdef void _touch_members(State* state, Group* group) noexcept nogil:
+    # Directory, environment and ancestors of all threads are those of the main thread.
+    cdef Thread* thread = group.first
+    while thread != NULL:
+        thread.version = new_version(state)
+        thread = thread.group_next
+    state.ancestry_version += 1
+
+
 cdef void _grow_groups(State* state) noexcept nogil:
     cdef uint32_t n = state.n_group_buckets * 2 if state.n_group_buckets else 1024
     cdef uint32_t i
@@ -322,6 +327,8 @@ cdef void _leave_group(State* state, Thread* thread) noexcept nogil:
     thread.group_next = NULL
     if group.n_threads == 0:
         _drop_group(state, group)
+    elif is_main(thread):
+        _touch_members(state, group)
 
 
 cdef void _join_group(State* state, Thread* thread, Group* group) noexcept nogil:
@@ -364,6 +371,8 @@ cdef void link_thread(State* state, Thread* thread) noexcept nogil:
     thread.version = new_version(state)
     if thread.first_child != NULL or 0 <= thread.tid <= 1:
         state.ancestry_version += 1
+    if group != NULL and group.n_threads > 1 and is_main(thread):
+        _touch_members(state, group)
 
 
 # -- insertion and removal -------------------------------------------------------------------------

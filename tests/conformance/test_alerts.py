@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rulekit.alert import Alert
 from rulekit.engine.pipeline import Engine
+from rulekit.errors import SourceError
 from rulekit.rules.loader import load_files
 from rulekit.rules.ruleset import Ruleset
 
@@ -45,6 +47,11 @@ def find_capture(shared: Path, name: str) -> Path:
     pytest.skip(f"no capture called {name}")
 
 
+# Two peers answered these, each for the rules that it knows, each with the first match of an event
+# only: the file holds two first matches of one event, where one engine has one.
+TWO_PEERS = {"old-layout-573k", "sf_full_capture_mpm-event"}
+
+
 @pytest.mark.parametrize("name", CAPTURES)
 def test_upstream_rules_raise_the_peers_alerts(shared: Path, upstream: Ruleset, name: str) -> None:
     expected = shared / "captures" / "expected" / f"{name}.scap.alerts.jsonl"
@@ -56,9 +63,29 @@ def test_upstream_rules_raise_the_peers_alerts(shared: Path, upstream: Ruleset, 
         for a in lines
         if not a["peer"].startswith("falco 0.40")
     }
-    alerts = list(Engine(upstream).run(find_capture(shared, name)))
-    got = Counter((a.time_ns, a.rule, a.priority) for a in alerts)
-    assert got == want
+    capture = find_capture(shared, name)
+    alerts = run(upstream, capture, "first")
+    got = count(alerts)
+    if name in TWO_PEERS:
+        assert not got - want
+        alerts = run(upstream, capture, "all")
+        assert not want - count(alerts)
+    else:
+        assert got == want
     for alert in alerts:
         for key, value in want_fields.get((alert.time_ns, alert.rule), {}).items():
             assert alert.output_fields[key] == value, (alert.rule, key)
+
+
+def run(rules: Ruleset, capture: Path, matching: str) -> list[Alert]:
+    """Return the alerts of a capture, also those of disabled rules; an empty one has none."""
+    try:
+        return list(Engine(rules, all_rules=True, matching=matching).run(capture))
+    except SourceError:
+        assert capture.stem == "empty"
+        return []
+
+
+def count(alerts: list[Alert]) -> Counter[tuple[int, str, str]]:
+    """Return what is compared of alerts, with how often it occurs."""
+    return Counter((a.time_ns, a.rule, a.priority) for a in alerts)

@@ -11,6 +11,7 @@ from tests.state.state_events import (
     CLONE_THREAD,
     Machine,
     addr4,
+    clone_params,
     i64,
     parts,
     text,
@@ -103,6 +104,14 @@ def test_threads_see_the_directory_of_their_process(m: Machine) -> None:
     before = m.thread(201)["version"]
     m.put(95, 200, i64(0), text(b"/srv"))
     assert m.thread(201)["version"] != before
+
+
+def test_threads_see_their_main_thread_come(m: Machine) -> None:
+    m.put(223, 601, *clone_params(0, 601, 600, 100, flags=CLONE_THREAD))
+    before = m.thread(601)["version"], m.versions()["ancestry"]
+    m.put(223, 600, *clone_params(0, 600, 600, 100))
+    assert m.thread(601)["version"] != before[0]
+    assert m.versions()["ancestry"] != before[1]
 
 
 def test_a_new_thread_of_an_old_number_has_a_new_version(m: Machine) -> None:
