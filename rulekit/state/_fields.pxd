@@ -9,7 +9,7 @@ from rulekit.state._state cimport Context, State, Thread
 from rulekit.state._threads cimport find_thread
 
 cdef enum ValueKind:
-    V_NULL = 0        # from an extractor that returned True: a value that no comparison accepts
+    V_NULL = 0        # no value; with `pt` an empty parameter, which prints
     V_TEXT = 1        # ptr, len; str when the text is interned as a whole
     V_BYTES = 2       # ptr, len
     V_INT = 3         # i64 (and u64: the same bits)
@@ -39,6 +39,7 @@ cdef enum RefFlags:
     REF_UNPRINTABLE = 8   # printed as null whatever it extracts
     REF_TIME = 16         # text in messages, integer nanoseconds in output_fields
     REF_PRINT_SELF = 32   # an ancestor field that prints the process itself
+    REF_RAW = 256         # evt.rawarg
     REF_DELTA = 128       # time since the previous look
     REF_BASE64 = 64       # byte buffers as base64 (outputs only)
 
@@ -50,7 +51,7 @@ cdef struct FieldRef:
     uint8_t fmt           # PF_ print format of the field
     uint8_t scope         # Scope of the field
     uint8_t pt            # PT_ id of the field
-    uint8_t flags         # RefFlags
+    uint16_t flags        # RefFlags
     bint has_arg
     int64_t memory        # per-instance memory (evt.deltatime: time of the last event seen by this instance)
     uint64_t memory_raw   # evt.deltatime: raw position of the event that `memory_value` belongs to

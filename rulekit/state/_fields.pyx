@@ -46,6 +46,8 @@ _TIMES = frozenset(
         "evt.outputtime",
     }
 )
+# Compared with a name, never shown as one.
+_NAMES = frozenset({"fd.cip.name", "fd.sip.name", "fd.lip.name", "fd.rip.name"})
 _PRINT_SELF = frozenset({"proc.apid", "proc.aenv"})
 _LEVELS = frozenset(
     {"proc.aname", "proc.apid", "proc.aexe", "proc.aexepath", "proc.acmdline", "proc.aargs"}
@@ -216,10 +218,14 @@ cdef bint init_field_ref(FieldRef* ref, str name, object index, object key, int 
         ref.flags |= REF_ANCESTORS
         if name in _PRINT_SELF:
             ref.flags |= REF_PRINT_SELF
-    if name in _TIMES:
+    if name in _NAMES:
+        ref.flags |= REF_UNPRINTABLE
+    elif name in _TIMES:
         ref.flags |= REF_TIME
     elif name.startswith("evt.deltatime"):
         ref.flags |= REF_DELTA
+    elif name == "evt.rawarg":
+        ref.flags |= REF_RAW
     return True
 
 
@@ -262,13 +268,16 @@ cdef void render_field(Context* c, FieldRef* ref, Buf* out) noexcept nogil:
 
 
 cdef bint extract_printed(Context* c, FieldRef* ref, Value* out) noexcept nogil:
-    # As outputs show it: two of the ancestor fields print the process itself.
+    # As outputs show it: two of the ancestor fields print the process itself, and empty parameters
+    # print as their type does.
     cdef bint found
     if ref.flags & REF_PRINT_SELF:
         ref.index = 0
         found = extract(c, ref, out)
         ref.index = -1
         return found
+    if ref.flags & REF_RAW:
+        return extract(c, ref, out) or out.pt != 0
     return extract(c, ref, out)
 
 

@@ -4,13 +4,13 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memset, strlen
 
 from rulekit.native._event cimport (
-    EC_METAEVENT, EC_SYSCALL, EF_READS_FROM_FD, EF_WAITS, EF_WRITES_TO_FD, has_param,
+    EC_INTERNAL, EC_METAEVENT, EC_SYSCALL, EF_READS_FROM_FD, EF_WAITS, EF_WRITES_TO_FD, has_param,
     native_syscall_name, param_i64, param_u64, syscall_name,
 )
 from rulekit.native._scratch cimport Buf, buf_put, buf_putc, buf_puts
 from rulekit.native._strings cimport Str
 from rulekit.state._fields cimport (
-    REF_BASE64, SCOPE_CONST, SCOPE_EVENT, V_BYTES, FieldRef, Value, put_bool, put_cstr, put_int,
+    REF_BASE64, SCOPE_CONST, SCOPE_EVENT, V_BYTES, V_NULL, FieldRef, Value, put_bool, put_cstr, put_int,
     put_str, put_text, put_uint, thread_of,
 )
 from rulekit.state._paramtext cimport (
@@ -124,7 +124,7 @@ cdef const char** _categories = [
 
 
 cdef bint x_category(Context* c, FieldRef* ref, Value* out) noexcept nogil:
-    cdef uint32_t category = c.ev.info.category & CATEGORY_LOW
+    cdef uint32_t category = c.ev.info.category & (CATEGORY_LOW | EC_INTERNAL)
     if category <= 12:
         return put_cstr(out, _categories[category])
     if C_IO_READ <= category <= C_IO_OTHER:
@@ -133,7 +133,7 @@ cdef bint x_category(Context* c, FieldRef* ref, Value* out) noexcept nogil:
         return put_cstr(out, "wait")
     if category == 128:
         return put_cstr(out, "scheduler")
-    if category == 0 and c.ev.info.category & 256:
+    if category == EC_INTERNAL:
         return put_cstr(out, "internal")
     return put_cstr(out, "unknown")
 
@@ -300,8 +300,10 @@ cdef bint x_arg(Context* c, FieldRef* ref, Value* out) noexcept nogil:
 
 
 cdef bint x_rawarg(Context* c, FieldRef* ref, Value* out) noexcept nogil:
+    # An empty parameter is null, though one that prints as its type does (kind V_NULL with a type).
     cdef int i = _param_index(c, ref)
-    return i >= 0 and put_param(c, <uint32_t> i, out)
+    out.pt = 0
+    return i >= 0 and put_param(c, <uint32_t> i, out) and out.kind != V_NULL
 
 
 cdef bint x_args(Context* c, FieldRef* ref, Value* out) noexcept nogil:

@@ -15,7 +15,7 @@ from rulekit.native._strings cimport Str
 from rulekit.state._containers cimport address_is_local, find_container
 from rulekit.state._fds cimport fds_in_order, find_fd
 from rulekit.state._fields cimport (
-    SCOPE_CONST, SCOPE_EVENT, SCOPE_FD, FieldRef, Value, put_address, put_bool, put_cstr, put_int,
+    SCOPE_EVENT, SCOPE_FD, FieldRef, Value, put_address, put_bool, put_cstr, put_int,
     put_list, put_str, put_text, put_uint, thread_of,
 )
 from rulekit.state._paramtext cimport (
@@ -591,9 +591,32 @@ cdef bint x_is_server(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     return put_bool(out, False)
 
 
-cdef bint x_unresolved(Context* c, FieldRef* ref, Value* out) noexcept nogil:
-    # Domain names would come from look-ups of the analysing machine, which are not made.
-    return False
+cdef bint _as_name(Context* c, Value* out) noexcept nogil:
+    # Names would come from look-ups of the analysing machine, which are not made; an address is its
+    # own name, so that it differs from every other.
+    cdef Buf text
+    memset(&text, 0, sizeof(text))
+    if out.len == 4:
+        put_ipv4(&text, <const uint8_t*> out.ptr)
+    else:
+        put_ipv6(&text, <const uint8_t*> out.ptr)
+    return put_buf(c, out, &text)
+
+
+cdef bint x_cip_name(Context* c, FieldRef* ref, Value* out) noexcept nogil:
+    return _client_address(_known(c), out) and _as_name(c, out)
+
+
+cdef bint x_sip_name(Context* c, FieldRef* ref, Value* out) noexcept nogil:
+    return _server_address(_known(c), out) and _as_name(c, out)
+
+
+cdef bint x_lip_name(Context* c, FieldRef* ref, Value* out) noexcept nogil:
+    return _side_address(c, True, out) and _as_name(c, out)
+
+
+cdef bint x_rip_name(Context* c, FieldRef* ref, Value* out) noexcept nogil:
+    return _side_address(c, False, out) and _as_name(c, out)
 
 
 # --- Poll lists ----------------------------------------------------------------------------------
@@ -720,10 +743,10 @@ cdef int register_fd(add_fn add) except -1:
     add("fd.rnet", x_rip, SCOPE_EVENT)
     add("fd.connected", x_connected, SCOPE_EVENT)
     add("fd.name_changed", x_name_changed, SCOPE_EVENT)
-    add("fd.cip.name", x_unresolved, SCOPE_CONST)
-    add("fd.sip.name", x_unresolved, SCOPE_CONST)
-    add("fd.lip.name", x_unresolved, SCOPE_CONST)
-    add("fd.rip.name", x_unresolved, SCOPE_CONST)
+    add("fd.cip.name", x_cip_name, SCOPE_FD)
+    add("fd.sip.name", x_sip_name, SCOPE_FD)
+    add("fd.lip.name", x_lip_name, SCOPE_EVENT)
+    add("fd.rip.name", x_rip_name, SCOPE_EVENT)
     add("fd.dev", x_dev, SCOPE_EVENT)
     add("fd.dev.major", x_dev_major, SCOPE_EVENT)
     add("fd.dev.minor", x_dev_minor, SCOPE_EVENT)

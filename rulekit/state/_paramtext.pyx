@@ -614,7 +614,7 @@ cdef bint put_param(Context* c, uint32_t i, Value* out) noexcept nogil:
         length -= 1
     if length == 0:
         put_text(out, "", 0)
-        out.kind = V_NULL       # it is there, yet no comparison with it is true
+        out.kind = V_NULL
         out.pt = pt
         out.fmt = info.fmt
         return True
