@@ -335,10 +335,11 @@ _PROBLEMS = (
         "quote the text",
     ),
     ("could not find expected ':'", "RK004", "a key without `:`", None),
-    ("did not find expected ',' or ']'", "RK004", "`[` is never closed", None),
-    ("did not find expected ',' or '}'", "RK004", "`{{` is never closed", None),
+    ("expected ',' or ']'", "RK004", "`[` is never closed", None),
+    ("expected ',' or '}'", "RK004", "`{{` is never closed", None),
     ("unexpected end of stream", "RK006", "quoted text is never closed", None),
     ("unexpected document indicator", "RK006", "quoted text is never closed", None),
+    ("unexpected document separator", "RK006", "quoted text is never closed", None),
     ("unknown escape character", "RK004", "unknown escape in a double-quoted text", None),
     ("undefined tag handle", "RK004", "unknown tag", "quote a text that begins with `!`"),
     ("incompatible YAML document", "RK004", "a YAML version that cannot be read", None),
@@ -366,7 +367,7 @@ def _explain(file: SourceText, error: yaml.MarkedYAMLError) -> RuleError:
     if char == "a tab" and "cannot start" in problem:
         code, message, help_ = "RK005", "a tab cannot be used to indent", "use blanks"
     labels: tuple[Label, ...] = ()
-    if problem.startswith("did not find expected ','") and opened is not None:
+    if "expected ',' or" in problem and opened is not None:
         label = Label(file.span(at, at + 1), "this cannot stand inside")
         return _failure(code, message, file.span(opened, opened + 1), "opened here", help_, label)
     if opened is not None and opened != at and opened < len(file.text):

@@ -7,6 +7,7 @@ import yaml as pyyaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import rulekit.rules.yaml as yaml_module
 from rulekit.errors import RuleError
 from rulekit.rules.yaml import (
     Mapping,
@@ -99,6 +100,19 @@ def test_what_is_not_yaml_is_shown_where_it_stands(
     found = _failure(text)
     assert (found.code, found.span.source.locate(found.span.start)) == (code, place)
     assert found.falco == "LOAD_ERR_YAML_PARSE"
+
+
+def test_nodes_are_the_same_without_libyaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not hasattr(pyyaml, "CSafeLoader"):
+        pytest.skip("PyYAML was built without libyaml")
+    text = "# c\n- rule: &a 'x'\n  list: [a, \"b\\n\", *a]\n  null: ~\n- >\n  a\n  b\n\n---\n"
+    found = []
+    for loader in (pyyaml.CSafeLoader, pyyaml.SafeLoader):
+        monkeypatch.setattr(yaml_module, "_Loader", loader)
+        scalars = [scalar for root in _parse(text) for scalar in _scalars(root)]
+        found.append([(s.start, s.end, s.value, s.style, s.null) for s in scalars])
+    assert found[0] == found[1]
+    assert len(found[0]) == 10
 
 
 def test_a_quote_open_at_the_end_of_the_file_is_closed_there() -> None:
