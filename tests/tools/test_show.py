@@ -120,7 +120,7 @@ def test_every_part_knows_its_place_and_its_way(result: LoadResult) -> None:
     assert part("fd.num > 3") == ([], [], "local.yaml", 2)
     assert part("fd.name = /tmp/x") == (["exception tmp"], [], "base.yaml", 22)
     way = ["exception more"]
-    assert part("not proc.pname in (cron, bash, zsh)") == (way, ["shells"], "base.yaml", 24)
+    assert part("not proc.pname in (cron, bash, zsh)") == (way, ["shells"], "base.yaml", 25)
 
 
 def test_text_for_people(result: LoadResult) -> None:
