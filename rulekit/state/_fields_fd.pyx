@@ -608,7 +608,8 @@ cdef bint x_cip_name(Context* c, FieldRef* ref, Value* out) noexcept nogil:
 
 
 cdef bint x_sip_name(Context* c, FieldRef* ref, Value* out) noexcept nogil:
-    return _server_address(_known(c), out) and _as_name(c, out)
+    cdef Fd* fd = _known(c)
+    return fd != NULL and _connection(fd) and put_address(out, fd.dip, _v6(fd)) and _as_name(c, out)
 
 
 cdef bint x_lip_name(Context* c, FieldRef* ref, Value* out) noexcept nogil:
