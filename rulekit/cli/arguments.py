@@ -32,10 +32,10 @@ def add_capture(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_format(parser: argparse._ActionsContainer) -> None:
-    """Add ``--format``."""
+def add_format(parser: argparse._ActionsContainer, default: str | None = "text") -> None:
+    """Add ``--format``; a default of None tells that nobody asked."""
     parser.add_argument(
-        "--format", choices=("text", "json"), default="text", help="text (default) or json"
+        "--format", choices=("text", "json"), default=default, help="text (default) or json"
     )
 
 

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, TextIO
 from rulekit.cli.console import say
 
 if TYPE_CHECKING:
+    from rulekit.rules.falco_config import AppendOutput
     from rulekit.rules.ruleset import Ruleset
     from rulekit.text.diagnostic import Diagnostic
 
 
-def load_or_explain(paths: Sequence[Path]) -> Ruleset | None:
+def load_or_explain(
+    paths: Sequence[Path], append_output: Sequence[AppendOutput] = ()
+) -> Ruleset | None:
     """Return the rules of some files, or None after saying why there are none.
 
     Warnings are left to `rulekit check`.
     """
     from rulekit.rules.loader import load_files
 
-    result = load_files(paths)
+    result = load_files(paths, append_output=append_output)
     errors = [found for found in result.diagnostics if found.severity == "error"]
     if not result.ok or result.ruleset is None:
         explain(errors or result.fatal, sys.stderr)

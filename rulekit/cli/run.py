@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from rulekit.alert import priority_number
 from rulekit.cli.arguments import add_format, priority
 from rulekit.cli.console import Progress, count, say, size_of, summary
-from rulekit.errors import SinkError, SourceError
+from rulekit.cli.falco import add_selection, falco_config, split_overrides
+from rulekit.errors import RulekitError, SinkError, SourceError
 
 if TYPE_CHECKING:
     from rulekit.alert import Alert
     from rulekit.engine.pipeline import Engine
     from rulekit.formats.base import Formatter
+    from rulekit.rules.falco_config import FalcoConfig
     from rulekit.sinks.file import DescriptorSink
 
 HELP = "run rules over a capture and print alerts"
@@ -44,7 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rules",
         metavar="RULES",
         action="append",
-        required=True,
         type=Path,
         help="rules file; more of them are loaded in the order given",
     )
@@ -67,13 +68,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--matching",
         choices=("first", "all"),
-        default="first",
         help="report the first rule by definition that matches an event (default, as in Falco),"
         " or all of them",
     )
+    add_selection(what)
     how = parser.add_argument_group("how to print")
-    add_format(how)
-    how.add_argument("-o", "--output", metavar="FILE", help="write alerts to FILE, not to stdout")
+    add_format(how, default=None)
+    how.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="write alerts to FILE, not to stdout",
+    )
     how.add_argument(
         "--iso8601", action="store_true", help="print times with date and in UTC, not local"
     )
@@ -90,23 +98,30 @@ def run(args: argparse.Namespace) -> int:
     """Print the alerts of a capture; 2 when the rules or the capture cannot be used."""
     from rulekit.cli.rules import load_or_explain
 
-    ruleset = load_or_explain(args.rules)
+    path, overrides = split_overrides(args.output, args.falco_config is not None)
+    config = falco_config(args.falco_config, overrides)
+    rules = args.rules or config.rules_files
+    if not rules:
+        raise RulekitError("no rules: name files with -r, or a --falco-config with rules_files")
+    ruleset = load_or_explain(rules, append_output=config.append_output)
     if ruleset is None:
         return 2
     from rulekit.engine.pipeline import Engine
 
     engine = Engine(
         ruleset,
-        matching=args.matching,
-        min_priority=args.min_priority,
+        matching=args.matching or config.rule_matching,
+        min_priority=args.min_priority or config.priority,
         all_rules=args.all_rules,
+        selectors=(*config.selectors, *(args.selectors or ())),
+        append_output=config.append_output,
     )
     if not engine.rules:
         say("no rule is left to run: all are disabled, for another source or below --min-priority")
-    sink = _sink(args.output)
+    sink = _sink(path)
     bar = Progress(size_of(args.capture), False if args.quiet else None)
     watch = _Watch(args.fail_on)
-    error = _deliver(engine, args.capture, watch, _formatter(args), sink, bar)
+    error = _deliver(engine, args.capture, watch, _formatter(args, config), sink, bar)
     if error is not None:
         say(error)
     if not args.quiet:
@@ -164,14 +179,21 @@ def _deliver(
     return error
 
 
-def _formatter(args: argparse.Namespace) -> Formatter:
-    if args.format == "json":
+def _formatter(args: argparse.Namespace, config: FalcoConfig) -> Formatter:
+    iso8601 = args.iso8601 or config.time_format_iso_8601
+    if (args.format or ("json" if config.json_output else "text")) == "json":
         from rulekit.formats.json import JsonFormatter
 
-        return JsonFormatter(iso8601=args.iso8601)
+        return JsonFormatter(
+            iso8601=iso8601,
+            message=config.json_include_message,
+            output=config.json_include_output,
+            output_fields=config.json_include_output_fields,
+            tags=config.json_include_tags,
+        )
     from rulekit.formats.text import TextFormatter
 
-    return TextFormatter(iso8601=args.iso8601)
+    return TextFormatter(iso8601=iso8601)
 
 
 def _sink(path: str | None) -> DescriptorSink:

@@ -18,10 +18,10 @@ from rulekit.errors import RuleError
 from rulekit.rules.bound import Bound
 from rulekit.rules.check import check_condition
 from rulekit.rules.definitions import Priority
-from rulekit.rules.falco_config import Selector
+from rulekit.rules.falco_config import AppendOutput, Selector
 from rulekit.rules.output import parse_output
 from rulekit.rules.parser import parse_condition
-from rulekit.rules.ruleset import Ruleset
+from rulekit.rules.ruleset import Rule, Ruleset
 from rulekit.rules.selection import select_rules
 from rulekit.state._outputs import OutputProgram
 from rulekit.text.diagnostic import Diagnostic
@@ -41,6 +41,8 @@ class Engine:
         min_priority: Rules less urgent than this are left out; None keeps all.
         all_rules: Take rules as enabled that their file disables.
         selectors: Enable or disable rules by name or tag; the last that means a rule decides.
+        append_output: Adds fields to the alerts of the rules it matches; texts that it adds to
+            outputs are put in when rules are loaded (`rulekit.rules.loader.load_files`).
         caches: False evaluates every condition anew for every event: slow, the same answers.
 
     Raises:
@@ -55,6 +57,7 @@ class Engine:
         min_priority: str | None = None,
         all_rules: bool = False,
         selectors: Sequence[Selector] = (),
+        append_output: Sequence[AppendOutput] = (),
         caches: bool = True,
     ) -> None:
         if matching not in ("all", "first"):
@@ -70,6 +73,7 @@ class Engine:
         self.first_only = matching == "first"
         self.caches = caches
         self.outputs = [OutputProgram(rule.template) for rule in self.rules]
+        self.extras = [_extra_fields(rule, append_output) for rule in self.rules]
         self.stats = Stats()
 
     def run(
@@ -94,6 +98,9 @@ class Engine:
                 for index in loop.matched():
                     rule = self.rules[index]
                     message, fields = loop.render(self.outputs[index])
+                    for key, output, is_raw in self.extras[index]:
+                        text, values = loop.render(output)
+                        fields[key] = values[key] if is_raw else text
                     stats.alerts[rule.name] = stats.alerts.get(rule.name, 0) + 1
                     yield Alert(
                         time_ns=loop.ts_ns,
@@ -111,6 +118,18 @@ class Engine:
             stats.cpu_s = time.process_time() - cpu
             loop.fill(stats)
             loop.close()
+
+
+def _extra_fields(
+    rule: Rule, append_output: Sequence[AppendOutput]
+) -> list[tuple[str, OutputProgram, bool]]:
+    """Return what is added to the fields of alerts: key, output, whether it is one field."""
+    return [
+        (key, compile_output(f"%{key}" if form is None else form), form is None)
+        for extra in append_output
+        if extra.matches(rule.source, rule.name, rule.tags)
+        for key, form in extra.extra_fields
+    ]
 
 
 def print_events(
