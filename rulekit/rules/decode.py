@@ -22,6 +22,9 @@ from rulekit.text.source import SourceText, Span
 _TRUE = frozenset({"y", "yes", "true", "on"})
 _FALSE = frozenset({"n", "no", "false", "off"})
 
+# Whoever has more unknown keys in one element does not need a guess at each.
+_MOST_SUGGESTIONS = 20
+
 _INVALID = "LOAD_ERR_YAML_VALIDATE"
 
 
@@ -203,6 +206,8 @@ class Decoder:
     def check_keys(self, item: Mapping, known: frozenset[str], context: Context) -> None:
         """Warn about keys that mean nothing, and about keys given twice."""
         seen: dict[str, YamlNode] = {}
+        unknown = 0
+        present: set[str] | frozenset[str]
         present = {key.value for key, _ in item.pairs if isinstance(key, Scalar)}
         for key, _ in item.pairs:
             if not isinstance(key, Scalar):
@@ -218,6 +223,9 @@ class Decoder:
                 continue
             name = "null" if key.null else key.value
             if name not in known:
+                unknown += 1
+                if unknown > _MOST_SUGGESTIONS:
+                    present = known | present
                 self._unknown_key(key, name, known, present, context)
             if name in seen:
                 self.out.note(
@@ -230,7 +238,7 @@ class Decoder:
         key: Scalar,
         name: str,
         known: frozenset[str],
-        present: set[str],
+        present: set[str] | frozenset[str],
         context: Context,
     ) -> None:
         close = get_close_matches(name, sorted(known - present), n=1, cutoff=0.75)
