@@ -26,9 +26,7 @@ MAX_DEPTH = 500
 MAX_ALIASED_NODES = 1_000_000
 
 _NULL_TEXTS = frozenset({"", "~", "null", "Null", "NULL"})
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]"
-)
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
 @dataclass(slots=True, eq=False)
