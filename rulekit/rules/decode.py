@@ -225,7 +225,7 @@ class Decoder:
             if name not in known:
                 unknown += 1
                 if unknown > _MOST_SUGGESTIONS:
-                    present = known | present
+                    present = known
                 self._unknown_key(key, name, known, present, context)
             if name in seen:
                 self.out.note(
