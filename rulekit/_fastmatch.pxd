@@ -81,14 +81,17 @@ cdef struct RuleClass:       # rules of a group of event types
     uint32_t n
     uint32_t n_words
     bint has_process         # some rule demands something of the process
-    bint has_path
     const uint32_t* rules
     const uint32_t* roots
     const uint32_t* process
-    const uint32_t* path
     const uint32_t* rest
+    uint32_t first_key       # its number among the keys of all classes
+    uint32_t n_keys
+    const uint32_t* keys     # operands
+    const uint32_t* key_nodes    # n per key
+    uint64_t* key_words      # n_words per key: rules that demand something of it
     uint32_t n_gates
-    uint32_t n_early         # gates tried before the path
+    uint32_t n_early         # gates tried before the keys
     const uint32_t* gates    # nodes
     const uint64_t* gate_words   # n_words per gate: rules that demand it
 
@@ -119,7 +122,8 @@ cdef struct MatcherC:
     TextFn* tests            # owned
     uint32_t n_tests
     Literals literals        # networks are owned
-    uint32_t path_operand    # or NONE
+    uint32_t n_keys          # of all classes together
+    uint64_t* key_words      # owned
     const uint32_t* parts
     uint32_t n_parts
     const uint32_t* process_bits

@@ -7,7 +7,6 @@ class CompiledProgram(Protocol):
     names: tuple[str, ...]
     tables: dict[str, array[int]]
     pool: bytes
-    path_operand: int
 
     def text(self, number: int) -> bytes: ...
 

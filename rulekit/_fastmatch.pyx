@@ -138,8 +138,8 @@ cdef void _flush(MatcherC* m) noexcept nogil:
     # Everything kept is a cache. Nothing of it is in use between two events.
     cdef uint32_t i
     for i in range(N_DOMAINS):
-        kept_clear(&m.facts[i], m.n_classes)
-        kept_drop_answers(m.no_value[i], m.n_classes)
+        kept_clear(&m.facts[i], m.n_keys)
+        kept_drop_answers(m.no_value[i], m.n_keys)
     kept_clear(&m.signatures, m.n_classes)
     m.generation = _new_generation()
     m.facts_version = m.generation
@@ -439,19 +439,19 @@ cdef bint _holds(MatcherC* m, uint32_t number) noexcept nogil:
 # ---- rule words ---------------------------------------------------------------------------------
 
 cdef const uint64_t* _words(
-    MatcherC* m, uint64_t*** kept, uint32_t number, const uint32_t* nodes
+    MatcherC* m, Kept* kept, uint32_t n_answers, uint32_t answer, const RuleClass* rules,
+    const uint32_t* nodes,
 ) noexcept nogil:
     """Return which rules of a class hold as far as `nodes` say; NULL: no memory."""
-    cdef RuleClass* rules = &m.classes[number]
     cdef uint64_t* words
     cdef uint32_t i
-    if kept[0] == NULL:
-        kept[0] = <uint64_t**> calloc(m.n_classes, sizeof(uint64_t*))
-        if kept[0] == NULL:
+    if kept.answers == NULL:
+        kept.answers = <uint64_t**> calloc(n_answers, sizeof(uint64_t*))
+        if kept.answers == NULL:
             m.stats.failures += 1
             return NULL
-        m.cache_bytes += m.n_classes * sizeof(uint64_t*) + 16
-    words = kept[0][number]
+        m.cache_bytes += n_answers * sizeof(uint64_t*) + 16
+    words = kept.answers[answer]
     if words != NULL:
         return words
     words = <uint64_t*> calloc(rules.n_words, sizeof(uint64_t))
@@ -461,7 +461,7 @@ cdef const uint64_t* _words(
     for i in range(rules.n):
         if _holds(m, nodes[i]):
             words[i >> 6] |= <uint64_t> 1 << (i & 63)
-    kept[0][number] = words
+    kept.answers[answer] = words
     m.cache_bytes += rules.n_words * 8 + 16
     return words
 
@@ -514,11 +514,20 @@ cdef inline bint _and_words(uint64_t* live, const uint64_t* words, uint32_t n) n
     return any_ != 0
 
 
-# Leaves in `live` the rules that process, path and gates allow; `nodes` is what remains to be evaluated.
+cdef inline bint _common(const uint64_t* a, const uint64_t* b, uint32_t n) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        if a[i] & b[i]:
+            return True
+    return False
+
+
+# Leaves in `live` the rules that process, keys and gates allow; `nodes` is what remains to be evaluated.
 cdef bint _narrow(MatcherC* m, uint32_t number, const uint32_t** nodes) noexcept nogil:
     cdef RuleClass* rules = &m.classes[number]
     cdef const uint64_t* words
     cdef Kept* facts
+    cdef uint32_t i
     cdef bint known = True
     if m.cache_bytes > m.max_cache_bytes:
         _flush(m)
@@ -527,17 +536,22 @@ cdef bint _narrow(MatcherC* m, uint32_t number, const uint32_t** nodes) noexcept
     if rules.has_process:
         words = NULL
         if m.signature != NULL:
-            words = _words(m, &m.signature.answers, number, rules.process)
+            words = _words(m, m.signature, m.n_classes, number, rules, rules.process)
         known = words != NULL
         if known and not _and_words(m.live, words, rules.n_words):
             return False
     if rules.n_early and not _gates(m, rules, 0, rules.n_early):
         return False
-    if rules.has_path:
-        facts = _operand_facts(m, m.path_operand)
+    for i in range(rules.n_keys):
+        if not _common(m.live, rules.key_words + <size_t> i * rules.n_words, rules.n_words):
+            continue
+        facts = _operand_facts(m, rules.keys[i])
         words = NULL
         if facts != NULL:
-            words = _words(m, &facts.answers, number, rules.path)
+            words = _words(
+                m, facts, m.n_keys, rules.first_key + i, rules,
+                rules.key_nodes + <size_t> i * rules.n,
+            )
         if words == NULL:
             known = False
         elif not _and_words(m.live, words, rules.n_words):
@@ -629,7 +643,6 @@ cdef int _load(Matcher self, program) except -1:
     m.process_bits = <const uint32_t*> _data(tables, "process_bits")
     m.n_process_bits = len(tables["process_bits"])
     m.n_bit_words = (m.n_process_bits + 63) // 64
-    m.path_operand = program.path_operand
     m.n_rules = self.n_rules = len(program.names)
     _load_nodes(self, tables)
     _load_operands(self, tables)
@@ -809,7 +822,6 @@ cdef int _load_classes(Matcher self, dict tables) except -1:
         rules.rules = <const uint32_t*> _data(tables, "class_rule") + first[i]
         rules.roots = <const uint32_t*> _data(tables, "class_root") + first[i]
         rules.process = <const uint32_t*> _data(tables, "class_process") + first[i]
-        rules.path = <const uint32_t*> _data(tables, "class_path") + first[i]
         rules.rest = <const uint32_t*> _data(tables, "class_rest") + first[i]
         rules.n_gates = gate_first[i + 1] - gate_first[i]
         rules.n_early = tables["class_early"][i]
@@ -818,10 +830,38 @@ cdef int _load_classes(Matcher self, dict tables) except -1:
         gate_words += <size_t> rules.n_gates * rules.n_words
         for k in range(rules.n):
             rules.has_process |= m.nodes[rules.process[k]].op != N_TRUE
-            rules.has_path |= m.nodes[rules.path[k]].op != N_TRUE
+    _load_keys(self, tables)
     m.ones = <uint64_t*> _alloc(most, sizeof(uint64_t))
     memset(m.ones, 0xFF, most * sizeof(uint64_t))
     m.live = <uint64_t*> _alloc(most, sizeof(uint64_t))
+    return 0
+
+
+cdef int _load_keys(Matcher self, dict tables) except -1:
+    cdef MatcherC* m = self.c
+    cdef const uint32_t* first = <const uint32_t*> _data(tables, "key_first")
+    cdef const uint32_t* nodes = <const uint32_t*> _data(tables, "key_nodes")
+    cdef uint64_t* words
+    cdef uint32_t i, k, rule
+    cdef size_t size = 0
+    cdef RuleClass* rules
+    m.n_keys = len(tables["key_operand"])
+    for i in range(m.n_classes):
+        size += <size_t> (first[i + 1] - first[i]) * m.classes[i].n_words
+    m.key_words = words = <uint64_t*> _alloc(size, sizeof(uint64_t))
+    for i in range(m.n_classes):
+        rules = &m.classes[i]
+        rules.first_key = first[i]
+        rules.n_keys = first[i + 1] - first[i]
+        rules.keys = <const uint32_t*> _data(tables, "key_operand") + first[i]
+        rules.key_nodes = nodes
+        rules.key_words = words
+        for k in range(rules.n_keys):
+            for rule in range(rules.n):
+                if m.nodes[nodes[rule]].op != N_TRUE:
+                    words[rule >> 6] |= <uint64_t> 1 << (rule & 63)
+            nodes += rules.n
+            words += rules.n_words
     return 0
 
 
@@ -879,9 +919,9 @@ cdef class Matcher:
         if m == NULL:
             return
         for i in range(N_DOMAINS):
-            kept_free(&m.facts[i], m.n_classes)
+            kept_free(&m.facts[i], m.n_keys)
             textindex_free(m.indexes[i])
-            kept_drop_answers(m.no_value[i], m.n_classes)
+            kept_drop_answers(m.no_value[i], m.n_keys)
             free(m.no_value[i])
         kept_free(&m.signatures, m.n_classes)
         if m.operands != NULL:
@@ -894,7 +934,7 @@ cdef class Matcher:
         for block in (
             <size_t> m.slots, <size_t> m.classes, <size_t> m.nodes, <size_t> m.memo,
             <size_t> m.operands, <size_t> m.tests, <size_t> m.literals.networks, <size_t> m.predicates,
-            <size_t> m.ones, <size_t> m.live, <size_t> m.bits, <size_t> m.key,
+            <size_t> m.key_words, <size_t> m.ones, <size_t> m.live, <size_t> m.bits, <size_t> m.key,
         ):
             free(<void*> <size_t> block)
         free(m)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from rulekit.compiler.passes.fold import N_SLOTS, EventClass, fold
 from rulekit.compiler.passes.gate import gates
 from rulekit.compiler.passes.index import Answers, How, index
 from rulekit.compiler.passes.order import Costs
-from rulekit.compiler.passes.split import PATH_FIELD, SplitRoot, Splitter
+from rulekit.compiler.passes.split import SplitRoot, Splitter, choose_keys
 from rulekit.rules.bound import TypedValue
 from rulekit.schema.types import Kind
 
@@ -99,9 +100,11 @@ TABLES = {
     "class_rule": "I",
     "class_root": "I",  # nodes
     "class_process": "I",
-    "class_path": "I",
     "class_rest": "I",
-    "class_early": "I",  # gates of each class that come before the path
+    "class_early": "I",  # gates of each class that come before the keys
+    "key_first": "I",  # keys of each class; one more for the end
+    "key_operand": "I",
+    "key_nodes": "I",  # what each rule of the class demands of the key: as many nodes as rules
     "gate_first": "I",  # gates of each class; one more for the end
     "gate_node": "I",
     "gate_words": "Q",  # rules that demand the node: as many words per gate as the class has
@@ -116,13 +119,11 @@ class Program:
         names: Names of the rules; a match is a position in it.
         tables: The arrays of `TABLES`.
         pool: All texts, end to end.
-        path_operand: Operand of the path that rules are indexed by, or NONE.
     """
 
     names: tuple[str, ...]
     tables: dict[str, array[int]] = field(repr=False)
     pool: bytes = field(repr=False)
-    path_operand: int
 
     def text(self, number: int) -> bytes:
         """Return a text of the pool."""
@@ -151,13 +152,22 @@ def compile_ruleset(rules: Sequence[RuleInput]) -> Program:
     The event types restrict where a rule is tried; None leaves that to the condition. Rules need
     nothing else, so that stand-alone conditions are compiled in the same way.
     """
+    # Everything made here lives until the end: looking for garbage only costs time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _compile(rules)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _compile(rules: Sequence[RuleInput]) -> Program:
     lowered = lower(rules)
     classes = fold(lowered)
-    splitter = Splitter(lowered.graph)
-    parts = {
-        root: splitter.split(root)
-        for root in dict.fromkeys(root for each in classes for _, root in each.rules)
-    }
+    roots = dict.fromkeys(root for each in classes for _, root in each.rules)
+    splitter = Splitter(lowered.graph, choose_keys(lowered.graph, roots))
+    parts = {root: splitter.split(root) for root in roots}
     return _Writer(lowered, classes, splitter, parts).program()
 
 
@@ -190,11 +200,11 @@ class _Writer:
         roots = [
             node
             for part in self.parts.values()
-            for node in (part.root, part.process, part.path, part.rest)
+            for node in (part.root, part.process, part.rest, *(node for _, node in part.keys))
         ]
         nodes = graph.reachable([0, TRUE, *dict.fromkeys(roots)])
         used = [graph.args[n][0] for n in nodes if graph.ops[n] == NodeOp.PREDICATE]
-        answers = index(graph, used)
+        answers = index(graph, self.splitter, used)
         cheap = frozenset(n for n, how in answers.how.items() if how != How.DIRECT)
         for number in used:
             self._predicate(number, answers)
@@ -202,16 +212,7 @@ class _Writer:
         costs = Costs(graph, cheap)
         self._write_nodes(nodes, costs)
         self._write_classes(costs)
-        path = next(
-            (
-                position
-                for number, position in self._operands.items()
-                if isinstance(operand := graph.operands[number], FieldOperand)
-                and operand.name == PATH_FIELD
-            ),
-            NONE,
-        )
-        return Program(self.lowered.names, self.tables, bytes(self.pool), path)
+        return Program(self.lowered.names, self.tables, bytes(self.pool))
 
     def _text(self, text: bytes) -> int:
         number = self._texts.get(text)
@@ -343,24 +344,26 @@ class _Writer:
 
     def _write_nodes(self, nodes: list[int], costs: Costs) -> None:
         graph, tables = self.graph, self.tables
-        self._nodes = dict(zip(nodes, count(), strict=False))
+        position = self._nodes = dict(zip(nodes, count(), strict=False))
+        children, first, n = tables["children"], tables["node_first"], tables["node_n"]
+        tables["node_op"].extend(graph.ops[node] for node in nodes)
         for node in nodes:
             op = graph.ops[node]
-            first = n = 0
             if op == NodeOp.PREDICATE:
-                first = self._predicates[graph.args[node][0]]
-            elif op >= NodeOp.NOT:
-                first = len(tables["children"])
+                first.append(self._predicates[graph.args[node][0]])
+                n.append(0)
+            else:
                 ordered = costs.ordered_children(node)
-                n = len(ordered)
-                tables["children"].extend(self._nodes[child] for child in ordered)
-            self._row("node", {"op": op, "first": first, "n": n})
+                first.append(len(children))
+                n.append(len(ordered))
+                children.extend([position[child] for child in ordered])
 
     def _write_classes(self, costs: Costs) -> None:
         tables, position = self.tables, self._nodes
         tables["slot_class"].extend([0] * N_SLOTS)
         tables["class_first"].append(0)
         tables["gate_first"].append(0)
+        tables["key_first"].append(0)
         for number, each in enumerate(self.classes):
             for slot in each.slots:
                 tables["slot_class"][slot] = number + 1
@@ -369,9 +372,9 @@ class _Writer:
                 tables["class_rule"].append(rule)
                 tables["class_root"].append(position[part.root])
                 tables["class_process"].append(position[part.process])
-                tables["class_path"].append(position[part.path])
                 tables["class_rest"].append(position[part.rest])
             tables["class_first"].append(len(tables["class_rule"]))
+            self._write_keys(each)
             found = gates(self.graph, self.splitter, costs, [root for _, root in each.rules])
             tables["class_early"].append(sum(gate.early for gate in found))
             for gate in found:
@@ -381,3 +384,12 @@ class _Writer:
                     mask.to_bytes((len(each.rules) + 63) // 64 * 8, "little")
                 )
             tables["gate_first"].append(len(tables["gate_node"]))
+
+    def _write_keys(self, each: EventClass) -> None:
+        tables = self.tables
+        demands = [dict(self.parts[root].keys) for _, root in each.rules]
+        keys = [key for key in self.splitter.keys if any(key in demand for demand in demands)]
+        for key in keys:
+            tables["key_operand"].append(self._operands[key])
+            tables["key_nodes"].extend(self._nodes[demand.get(key, TRUE)] for demand in demands)
+        tables["key_first"].append(len(tables["key_operand"]))

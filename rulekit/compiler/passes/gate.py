@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from rulekit.compiler.ir import Graph, NodeOp
 from rulekit.compiler.passes.order import Costs
-from rulekit.compiler.passes.split import PATH, PROCESS, Splitter
+from rulekit.compiler.passes.split import EVENT, NEAR_PATH, Splitter
 
-# Looking up the path costs about as much; dearer gates come after it.
+# Looking up the path costs about as much; dearer gates come after the keys.
 EARLY_COST = 16
 MAX_GATES = 64
 
@@ -19,7 +19,7 @@ class Gate:
     """A node that the rules at `positions` of a class demand.
 
     Attributes:
-        early: It is tried before the path is looked at.
+        early: It is tried before the keys are looked at.
     """
 
     node: int
@@ -34,7 +34,7 @@ def gates(graph: Graph, splitter: Splitter, costs: Costs, roots: Sequence[int]) 
         if graph.ordered[root]:
             continue
         for part in graph.args[root] if graph.ops[root] == NodeOp.AND else (root,):
-            if not splitter.scope(part) & (PROCESS | PATH):
+            if not splitter.scope(part) & ~(EVENT | NEAR_PATH):
                 users.setdefault(part, []).append(position)
     shared = [node for node, positions in users.items() if len(positions) > 1]
     # What decides most rules per nanosecond comes first.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from rulekit.compiler.ir import FieldOperand, Graph, Predicate
-from rulekit.compiler.passes.split import PATH, PROCESS, predicate_scope
+from rulekit.compiler.passes.split import FIRST_KEY, NEAR_PATH, PROCESS, PROCESS_FIELDS, Splitter
 from rulekit.rules.bound import TypedValue
 from rulekit.schema.types import Kind
 
@@ -24,7 +24,7 @@ class How(IntEnum):
     DIRECT = 0
     PROCESS_BIT = 1  # number `bit` of the signature's own bits
     PROCESS_TEXT = 2  # bit `bit` of part `part` of the signature; EXISTS: the part is there
-    TEXT = 3  # bit `bit` of what is kept on the operand's string
+    TEXT = 3  # bit `bit` of what is kept on the key's string
 
 
 class Domain(IntEnum):
@@ -35,7 +35,7 @@ class Domain(IntEnum):
     FILE = 2
     OTHER = 3
     PATH = 4
-    REGEX = 5  # regular expressions on fields of the event: too dear to try twice on a string
+    EVENT = 5
     # Kept on the list that the text is joined from, so that it need not be joined.
     ENVIRONMENT = 6
     ARGUMENTS = 7
@@ -63,6 +63,11 @@ _DOMAIN_OF = {
     "cwd": Domain.FILE,
 }
 
+_PATHS = frozenset({"fd.name", "fd.nameraw", "fs.path.name", "fs.path.source", "fs.path.target"})
+_PATH_PARAMETERS = frozenset(
+    {"path", "name", "oldpath", "newpath", "linkpath", "target", "filename"}
+)
+
 TextTest = tuple[str, "str | None", "tuple[TypedValue, ...]"]
 
 
@@ -89,13 +94,13 @@ class Answers:
     operand_domain: dict[int, Domain] = field(default_factory=dict)
 
 
-def index(graph: Graph, predicates: Iterable[int]) -> Answers:
+def index(graph: Graph, splitter: Splitter, predicates: Iterable[int]) -> Answers:
     """Return how each of `predicates` is answered."""
     answers = Answers()
     part_of: dict[int, int] = {}
     for number in predicates:
         predicate = graph.predicates[number]
-        scope = predicate_scope(graph, number)
+        scope = splitter.predicate_scope(number)
         left = graph.operands[predicate.left]
         text = (
             predicate.kind is Kind.TEXT
@@ -115,14 +120,10 @@ def index(graph: Graph, predicates: Iterable[int]) -> Answers:
             answers.how[number] = How.PROCESS_BIT
             answers.bit[number] = len(answers.process_bits)
             answers.process_bits.append(number)
-        elif text and predicate.quantifier == "one" and scope == PATH:
+        elif scope & ~NEAR_PATH >= FIRST_KEY and isinstance(left, FieldOperand):
             answers.how[number] = How.TEXT
-            answers.operand_domain[predicate.left] = Domain.PATH
-            answers.bit[number] = _text_bit(answers, Domain.PATH, predicate)
-        elif text and predicate.quantifier == "one" and predicate.op == "regex":
-            answers.how[number] = How.TEXT
-            answers.operand_domain[predicate.left] = Domain.REGEX
-            answers.bit[number] = _text_bit(answers, Domain.REGEX, predicate)
+            answers.operand_domain[predicate.left] = _domain(left)
+            answers.bit[number] = _text_bit(answers, _domain(left), predicate)
         else:
             answers.how[number] = How.DIRECT
     return answers
@@ -136,6 +137,9 @@ def _text_bit(answers: Answers, domain: Domain, predicate: Predicate) -> int:
 
 
 def _domain(operand: FieldOperand) -> Domain:
+    if operand.name not in PROCESS_FIELDS:
+        paths = operand.name in _PATHS or operand.key in _PATH_PARAMETERS
+        return Domain.PATH if paths else Domain.EVENT
     if operand.index is None and operand.key is None:
         if operand.name == "proc.env":
             return Domain.ENVIRONMENT

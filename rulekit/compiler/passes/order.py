@@ -83,17 +83,15 @@ class Costs:
     def __init__(self, graph: Graph, cheap: frozenset[int]) -> None:
         self.graph = graph
         self.cheap = cheap
-        self._costs: dict[int, int] = {}
+        self._costs: list[int] = []
 
     def cost(self, node: int) -> int:
-        """Return the cost of a node; its children must be known or few levels below."""
-        known = self._costs.get(node)
-        if known is None:
-            for below in self.graph.reachable([node]):
-                if below not in self._costs:
-                    self._costs[below] = self._cost(below)
-            known = self._costs[node]
-        return known
+        """Return the cost of a node."""
+        known = self._costs
+        # Children have smaller numbers, so that one pass does for all nodes made by now.
+        for each in range(len(known), len(self.graph.ops) if node >= len(known) else 0):
+            known.append(self._cost(each))
+        return known[node]
 
     def _cost(self, node: int) -> int:
         op, args = self.graph.ops[node], self.graph.args[node]
@@ -110,6 +108,7 @@ class Costs:
     def ordered_children(self, node: int) -> tuple[int, ...]:
         """Return the children of a node in the order in which to try them."""
         children = self.graph.args[node]
-        if self.graph.ordered[node]:
+        if self.graph.ordered[node] or len(children) == 1:
             return children
-        return tuple(sorted(children, key=self.cost))
+        self.cost(node)
+        return tuple(sorted(children, key=self._costs.__getitem__))

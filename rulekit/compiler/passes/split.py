@@ -1,12 +1,14 @@
-"""Split rules by what their parts depend on: the process, the path, the event.
+"""Split rules by what their parts depend on: the process, a text of the event, the event.
 
-For each root: what it demands of the process alone, what of the path alone, and the rest. The
-first two are implied by the root, so that an event whose process or path fails them is done with;
-their answers are kept per process and per path, for all rules at once.
+Some text fields are *keys*: the path always, others when many comparisons look at them. For each
+root: what it demands of the process alone, of each key alone, and the rest. The first two are
+implied by the root, so that an event whose process or path fails them is done with; their answers
+are kept per process and per text, for all rules at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rulekit.compiler.ir import (
@@ -24,9 +26,9 @@ from rulekit.schema.types import Kind
 # What a value depends on, as bits. Anything not declared here depends on the event.
 CONST = 0
 PROCESS = 1
-PATH = 2
-EVENT = 4
-NEAR_PATH = 8  # of the event, but something about the path follows
+EVENT = 2
+NEAR_PATH = 4  # of the event, but something about the path follows
+FIRST_KEY = 8  # a bit for each key
 
 PATH_FIELD = "fd.name"
 
@@ -58,70 +60,73 @@ MAX_SPLIT_DEPTH = 300
 
 @dataclass(frozen=True, slots=True)
 class SplitRoot:
-    """One form of a rule: ``root`` = ``process`` and ``path`` and ``rest``."""
+    """One form of a rule: ``root`` = ``process`` and all of ``keys`` and ``rest``.
+
+    Attributes:
+        keys: Pairs of a key and what is demanded of it, where that is anything.
+    """
 
     root: int
     process: int
-    path: int
+    keys: tuple[tuple[int, int], ...]
     rest: int
 
 
-def operand_scope(graph: Graph, number: int) -> int:
-    """Return what an operand depends on, as a union of scope bits."""
-    operand = graph.operands[number]
-    if isinstance(operand, LiteralOperand):
-        return CONST
-    if isinstance(operand, FieldOperand):
-        if operand.name in PROCESS_FIELDS:
-            return PROCESS
-        if operand.name == PATH_FIELD:
-            return PATH
-        return EVENT | NEAR_PATH if operand.name in ("fd.directory", "fd.filename") else EVENT
-    scope = CONST
-    for item in operand.args if isinstance(operand, CallOperand) else operand.items:
-        scope |= operand_scope(graph, item)
-    # Only the path itself is kept beside the interned text, not what is made of it.
-    return scope | EVENT if scope & PATH else scope
-
-
-def predicate_scope(graph: Graph, number: int) -> int:
-    """Return what a comparison depends on, as a union of scope bits."""
-    predicate = graph.predicates[number]
-    scope = operand_scope(graph, predicate.left)
-    if predicate.other is not None:
-        scope |= operand_scope(graph, predicate.other)
-        if scope & PATH:
-            scope |= EVENT
-    elif predicate.kind is not Kind.TEXT and scope & PATH:
-        scope |= EVENT
-    return scope or EVENT
-
-
 class Splitter:
-    """Splits roots of one graph; results are remembered, because event types share roots."""
+    """Splits roots of one graph; results are remembered, because event types share roots.
 
-    def __init__(self, graph: Graph) -> None:
+    Args:
+        keys: Operands that are keys.
+    """
+
+    def __init__(self, graph: Graph, keys: Sequence[int]) -> None:
         self.graph = graph
-        self._scopes: dict[int, int] = {}
+        self.keys = {operand: FIRST_KEY << i for i, operand in enumerate(keys)}
+        self._path = graph.operand(FieldOperand(PATH_FIELD, None, None, Kind.TEXT, "one"))
+        self._path_bit = self.keys.get(self._path, 0)
+        self._scopes: list[int] = []
         self._done: dict[int, SplitRoot] = {}
         self._projected: dict[tuple[int, int, bool], int] = {}
+
+    def operand_scope(self, number: int) -> int:
+        """Return what an operand depends on, as a union of scope bits."""
+        operand = self.graph.operands[number]
+        if isinstance(operand, LiteralOperand):
+            return CONST
+        if isinstance(operand, FieldOperand):
+            if operand.name in PROCESS_FIELDS:
+                return PROCESS
+            return EVENT | NEAR_PATH if operand.name in ("fd.directory", "fd.filename") else EVENT
+        scope = CONST
+        for item in operand.args if isinstance(operand, CallOperand) else operand.items:
+            scope |= self.operand_scope(item)
+        return scope
+
+    def predicate_scope(self, number: int) -> int:
+        """Return what a comparison depends on, as a union of scope bits."""
+        predicate = self.graph.predicates[number]
+        if predicate.left in self.keys and is_text_test(self.graph, predicate):
+            near = self.operand_scope(predicate.left) & NEAR_PATH
+            return self.keys[predicate.left] | near
+        scope = self.operand_scope(predicate.left)
+        if predicate.other is not None:
+            scope |= self.operand_scope(predicate.other)
+        return scope or EVENT
 
     def scope(self, node: int) -> int:
         """Return the union of the scopes of all comparisons below a node."""
         known = self._scopes
-        if node not in known:
-            graph = self.graph
-            for below in graph.reachable([node]):
-                if below in known:
-                    continue
-                op, args = graph.ops[below], graph.args[below]
-                scope = CONST
-                if op == NodeOp.PREDICATE:
-                    scope = predicate_scope(graph, args[0])
+        if node >= len(known):
+            # Children have smaller numbers, so that one pass does for all nodes made by now.
+            ops, args = self.graph.ops, self.graph.args
+            for each in range(len(known), len(ops)):
+                if ops[each] == NodeOp.PREDICATE:
+                    scope = self.predicate_scope(args[each][0])
                 else:
-                    for child in args:
+                    scope = CONST
+                    for child in args[each]:
                         scope |= known[child]
-                known[below] = scope
+                known.append(scope)
         return known[node]
 
     def split(self, root: int) -> SplitRoot:
@@ -135,15 +140,20 @@ class Splitter:
         graph = self.graph
         # Skipping an evaluation would be seen by conditions with a memory.
         if graph.ordered[root] or graph.depth[root] > MAX_SPLIT_DEPTH:
-            return SplitRoot(root, TRUE, TRUE, root)
+            return SplitRoot(root, TRUE, (), root)
+        scope = self.scope(root)
+        keys = []
+        pure = {PROCESS} if scope & PROCESS else set()
+        for operand, bit in self.keys.items():
+            if scope & bit or (operand == self._path and scope & NEAR_PATH):
+                demanded = self._project(root, bit, True)
+                if demanded != TRUE:
+                    keys.append((operand, demanded))
+                    pure |= {bit, bit | NEAR_PATH}
         parts = graph.args[root] if graph.ops[root] == NodeOp.AND else (root,)
-        rest = [part for part in parts if self.scope(part) not in (PROCESS, PATH)]
-        return SplitRoot(
-            root,
-            self._project(root, PROCESS, True),
-            self._project(root, PATH, True),
-            graph.and_(rest),
-        )
+        rest = [part for part in parts if self.scope(part) not in pure]
+        process = self._project(root, PROCESS, True) if scope & PROCESS else TRUE
+        return SplitRoot(root, process, tuple(keys), graph.and_(rest))
 
     def _project(self, node: int, scope: int, over: bool) -> int:
         """Return what a node says about one scope.
@@ -151,12 +161,13 @@ class Splitter:
         With `over` the result is implied by the node, without it it implies the node; comparisons
         of another scope read as true, or false.
         """
-        graph = self.graph
-        if node <= TRUE or self.scope(node) == scope:
+        below = self.scope(node)
+        if node <= TRUE or below & ~NEAR_PATH == scope:
             return node
-        near = NEAR_PATH if scope == PATH else 0
-        if not self.scope(node) & (scope | near):
+        near = NEAR_PATH if scope == self._path_bit else 0
+        if not below & (scope | near):
             return TRUE if over else FALSE
+        graph = self.graph
         key = (node, scope, over)
         found = self._projected.get(key)
         if found is None:
@@ -172,6 +183,46 @@ class Splitter:
                 found = graph.and_(children) if op == NodeOp.AND else graph.or_(children)
             self._projected[key] = found
         return found
+
+
+def is_text_test(graph: Graph, predicate: Predicate) -> bool:
+    """Return whether a comparison is of a text field with literals: a function of the text."""
+    left = graph.operands[predicate.left]
+    return (
+        predicate.kind is Kind.TEXT
+        and predicate.other is None
+        and predicate.quantifier == "one"
+        and isinstance(left, FieldOperand)
+        and left.kind is Kind.TEXT
+        and left.name != "evt.rawarg"
+    )
+
+
+# Keys cost a look-up per event; the path is kept with the file descriptor and always pays.
+KEY_TESTS = 24
+MAX_KEYS = 24
+
+
+def choose_keys(graph: Graph, roots: Iterable[int]) -> list[int]:
+    """Return the operands to be keys: the path, and texts that many comparisons look at."""
+    tests: dict[int, set[tuple[object, ...]]] = {}
+    chosen: dict[int, int] = {}
+    for node in graph.reachable(list(dict.fromkeys(roots))):
+        if graph.ops[node] != NodeOp.PREDICATE or graph.ordered[node]:
+            continue
+        predicate = graph.predicate_of(node)
+        left = graph.operands[predicate.left]
+        if not isinstance(left, FieldOperand) or not is_text_test(graph, predicate):
+            continue
+        if left.name in PROCESS_FIELDS:
+            continue
+        known = tests.setdefault(predicate.left, set())
+        known.add((predicate.op, predicate.modifier, predicate.values))
+        # A regular expression is too dear to be tried twice on a text.
+        always = left.name == PATH_FIELD or predicate.op == "regex"
+        if always or len(known) >= KEY_TESTS:
+            chosen[predicate.left] = len(known) + (1 << 30) * always
+    return sorted(chosen, key=lambda operand: -chosen[operand])[:MAX_KEYS]
 
 
 # What a comparison of the directory or the file name says about the whole path.
