@@ -4,9 +4,10 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rulekit.native._kept cimport Kept, KeptTable
 from rulekit.native._strings cimport Str
-from rulekit.native._textindex cimport TextFn, TextIndex
+from rulekit.native._textindex cimport TextIndex
 from rulekit.state._compare cimport Comparison, Literals
 from rulekit.state._fields cimport FieldRef, Value
+from rulekit.state._literals cimport LiteralPool
 from rulekit.state._state cimport Context, State
 
 cdef enum:
@@ -119,9 +120,7 @@ cdef struct MatcherC:
     Operand* operands        # owned
     uint32_t n_operands
     const uint32_t* arguments
-    TextFn* tests            # owned
-    uint32_t n_tests
-    Literals literals        # networks are owned
+    Literals literals        # the LiteralPool's
     uint32_t n_keys          # of all classes together
     uint64_t* key_words      # owned
     const uint32_t* parts
@@ -158,10 +157,8 @@ cdef struct MatcherC:
 cdef class Matcher:
     cdef MatcherC* c
     cdef readonly object program
-    cdef object _buffers     # arrays that the C structs point into
-    cdef dict _regexes       # number of a text → full match
+    cdef LiteralPool _literals
     cdef readonly uint32_t n_rules
-    cdef readonly object error   # first exception of a regular expression, or None
 
 # Writes the numbers of the rules that match, in definition order, and returns how many match, which
 # may be more than `cap`. Borrow the MatcherC from Matcher.c while the Matcher lives.

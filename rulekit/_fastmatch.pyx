@@ -13,7 +13,6 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from rulekit.errors import RuleError
-from rulekit.native.regex import RegexError, compile_regex
 
 from rulekit.native._event cimport param_u64
 from rulekit.native._kept cimport (
@@ -21,22 +20,20 @@ from rulekit.native._kept cimport (
     kept_words,
 )
 from rulekit.native._strings cimport Str, intern
-from rulekit.native._text cimport text_length, textset_add, textset_free, textset_init
-from rulekit.native._textindex cimport (
-    T_IN, T_REGEX, TextFn, textindex_free, textindex_new, textindex_run
-)
-from rulekit.state._compare cimport Network, Q_ANCESTORS, compare_value
+from rulekit.native._text cimport text_length
+from rulekit.native._textindex cimport TextFn, textindex_free, textindex_new, textindex_run
+from rulekit.state._compare cimport Q_ANCESTORS, compare_value
 from rulekit.state._fields cimport (
     V_ADDRESS, V_BOOL, V_BYTES, V_DOUBLE, V_INT, V_TEXT, V_UINT, extract, free_field_ref,
     init_field_ref, put_list, put_text,
 )
+from rulekit.state._literals cimport LiteralPool
 from rulekit.state._state cimport Context, State, Thread
 from rulekit.state._threads cimport find_thread, main_thread
 from rulekit.state._transform cimport apply_transform, transform_op
 
 cdef enum:
     MAX_ANCESTORS = 256      # longer chains are not remembered
-    SET_LITERALS = 4         # from so many literals on `in` uses a hash set
 
 # Words and facts of a freed matcher must never be taken for those of another.
 cdef uint32_t _generations = 0
@@ -99,21 +96,6 @@ cdef bint _call(MatcherC* m, Operand* operand) noexcept nogil:
 
 
 # ---- comparisons --------------------------------------------------------------------------------
-
-cdef bint _regex(void* owner, uint32_t literal, const char* text, uint32_t n) noexcept nogil:
-    with gil:
-        return _regex_gil(<Matcher> owner, literal, text, n)
-
-
-cdef bint _regex_gil(Matcher matcher, uint32_t literal, const char* text, uint32_t n) noexcept:
-    try:
-        return matcher._regexes[literal](text[:n])
-    except Exception as error:
-        matcher.c.stats.failures += 1
-        if matcher.error is None:
-            matcher.error = error
-        return False
-
 
 # Reads the field and compares: needs nothing that is kept.
 cdef bint _direct(MatcherC* m, const Predicate* p) noexcept nogil:
@@ -631,11 +613,8 @@ cdef int _load(Matcher self, program) except -1:
     cdef dict tables = program.tables
     cdef uint32_t i, n
     cdef size_t widest = 0
-    self._buffers = (tables, program.pool)
-    m.literals.texts.pool = <const char*> (<bytes> program.pool)
-    m.literals.texts.offsets = <const uint64_t*> _data(tables, "text_end")
-    m.literals.numbers = <const int64_t*> _data(tables, "numbers")
-    m.literals.doubles = <const double*> _data(tables, "doubles")
+    self._literals = LiteralPool(tables, program.pool)
+    m.literals = self._literals.c
     m.children = <const uint32_t*> _data(tables, "children")
     m.arguments = <const uint32_t*> _data(tables, "arguments")
     m.parts = <const uint32_t*> _data(tables, "parts")
@@ -646,8 +625,6 @@ cdef int _load(Matcher self, program) except -1:
     m.n_rules = self.n_rules = len(program.names)
     _load_nodes(self, tables)
     _load_operands(self, tables)
-    _load_tests(self, tables)
-    _load_networks(self, tables)
     _load_predicates(self, tables)
     _load_classes(self, tables)
     if m.caches:
@@ -732,52 +709,6 @@ cdef int _load_operands(Matcher self, dict tables) except -1:
     return 0
 
 
-cdef int _load_tests(Matcher self, dict tables) except -1:
-    cdef MatcherC* m = self.c
-    cdef uint32_t i, k
-    cdef TextFn* test
-    m.n_tests = len(tables["test_op"])
-    m.tests = <TextFn*> _alloc(m.n_tests, sizeof(TextFn))
-    for i in range(m.n_tests):
-        test = &m.tests[i]
-        test.op = tables["test_op"][i]
-        test.modifier = tables["test_modifier"][i]
-        test.first = tables["test_first"][i]
-        test.n = tables["test_n"][i]
-        if test.op == T_IN and test.n >= SET_LITERALS:
-            test.has_set = True
-            if not textset_init(&test.set, &m.literals.texts, test.n):
-                raise MemoryError
-            for k in range(test.n):
-                textset_add(&test.set, test.first + k)
-        elif test.op == T_REGEX:
-            for k in range(test.n):
-                pattern = self.program.text(test.first + k)
-                try:
-                    self._regexes[test.first + k] = compile_regex(pattern)
-                except RegexError as error:
-                    text = pattern.decode("utf-8", "replace")
-                    raise RuleError(f"regular expression `{text}`: {error}") from error
-    return 0
-
-
-cdef int _load_networks(Matcher self, dict tables) except -1:
-    cdef MatcherC* m = self.c
-    cdef uint32_t i, k, n = len(tables["network_text"]), bits
-    cdef Network* network
-    m.literals.networks = <Network*> _alloc(n, sizeof(Network))
-    for i in range(n):
-        network = &m.literals.networks[i]
-        prefix = self.program.text(tables["network_text"][i])
-        network.len = min(len(prefix), 16)
-        bits = tables["network_bits"][i]
-        for k in range(network.len):
-            network.bytes[k] = prefix[k]
-            network.mask[k] = 0xFF if bits >= 8 else <uint8_t> (0xFF00 >> bits)
-            bits = bits - 8 if bits > 8 else 0
-    return 0
-
-
 cdef int _load_predicates(Matcher self, dict tables) except -1:
     cdef MatcherC* m = self.c
     cdef uint32_t i, test
@@ -798,7 +729,7 @@ cdef int _load_predicates(Matcher self, dict tables) except -1:
         p.part = tables["predicate_part"][i]
         p.bit = tables["predicate_bit"][i]
         test = tables["predicate_test"][i]
-        p.comparison.test = NULL if test == NONE else &m.tests[test]
+        p.comparison.test = NULL if test == NONE else &self._literals.tests[test]
     return 0
 
 
@@ -874,9 +805,9 @@ cdef int _load_domain(Matcher self, dict tables, uint32_t domain) except -1:
     cdef uint32_t i
     cdef TextFn** tests = <TextFn**> _alloc(n, sizeof(TextFn*))
     for i in range(n):
-        tests[i] = &m.tests[numbers[first + i]]
+        tests[i] = &self._literals.tests[numbers[first + i]]
     m.indexes[domain] = textindex_new(
-        &m.literals.texts, <uint32_t> len(tables["text_end"]), tests, n, m.literals.owner, _regex
+        &m.literals.texts, <uint32_t> len(tables["text_end"]), tests, n, m.literals.owner, m.literals.regex
     )
     free(tests)
     if m.indexes[domain] == NULL or not kept_init(&m.facts[domain]):
@@ -903,10 +834,6 @@ cdef class Matcher:
         if self.c == NULL:
             raise MemoryError
         self.program = program
-        self._regexes = {}
-        self.error = None
-        self.c.literals.owner = <void*> self
-        self.c.literals.regex = _regex
         self.c.caches = caches
         self.c.first_match = first_match
         self.c.max_cache_bytes = max_cache_bytes
@@ -928,17 +855,19 @@ cdef class Matcher:
             for i in range(m.n_operands):
                 if m.operands[i].form == O_FIELD:
                     free_field_ref(&m.operands[i].ref)
-        if m.tests != NULL:
-            for i in range(m.n_tests):
-                textset_free(&m.tests[i].set)
         for block in (
             <size_t> m.slots, <size_t> m.classes, <size_t> m.nodes, <size_t> m.memo,
-            <size_t> m.operands, <size_t> m.tests, <size_t> m.literals.networks, <size_t> m.predicates,
+            <size_t> m.operands, <size_t> m.predicates,
             <size_t> m.key_words, <size_t> m.ones, <size_t> m.live, <size_t> m.bits, <size_t> m.key,
         ):
             free(<void*> <size_t> block)
         free(m)
         self.c = NULL
+
+    @property
+    def error(self):
+        """The first exception of a regular expression, or None; such a comparison is false."""
+        return self._literals.error if self._literals is not None else None
 
     def flush(self):
         """Drop everything that is kept about processes and paths."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rulekit.compiler.passes import split
 from rulekit.compiler.program import compile_ruleset
 from rulekit.compiler.reference import evaluate
 from rulekit.testing._probe import Probe
@@ -41,10 +44,14 @@ def events(draw: st.DrawFn) -> list[Any]:
     return out
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(c.conditions(FIELDS), min_size=1, max_size=6), events())
-def test_caches_and_compilation_change_no_answer(rules: list[Any], sequence: list[Any]) -> None:
-    program = compile_ruleset([(f"r{i}", rule, None) for i, rule in enumerate(rules)])
+@pytest.mark.parametrize("key_tests", [1, split.KEY_TESTS])
+@settings(max_examples=200, deadline=None)
+@given(rules=st.lists(c.conditions(FIELDS), min_size=1, max_size=6), sequence=events())
+def test_caches_and_compilation_change_no_answer(
+    key_tests: int, rules: list[Any], sequence: list[Any]
+) -> None:
+    with mock.patch.object(split, "KEY_TESTS", key_tests):
+        program = compile_ruleset([(f"r{i}", rule, None) for i, rule in enumerate(rules)])
     probes = [Probe(program), Probe(program, caches=False), Probe(program, max_cache_bytes=400)]
     for slot, thread, version, values, interned in sequence:
         want = [
