@@ -18,11 +18,20 @@ from rulekit.rules.bound import (
     BoundTuple,
     Operand,
 )
+from rulekit.rules.check import check_condition
+from rulekit.rules.parser import parse_condition
 from rulekit.schema.fields import field_table
 from rulekit.schema.types import Kind
 from rulekit.text.source import SourceText
 
 SPAN = SourceText("test", "").span(0, 0)
+
+
+def bound(text: str) -> Bound:
+    """Return a condition given as text, checked."""
+    result = check_condition(parse_condition(SourceText("test", text)), "syscall", stand_alone=True)
+    assert result.bound is not None, result.diagnostics
+    return result.bound
 
 
 def field(name: str, index: int | None = None, key: str | None = None) -> BoundField:
