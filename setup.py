@@ -50,7 +50,7 @@ setup(
     package_dir={"rulekit._rulesets": "rulesets"},
     ext_modules=cythonize(
         extensions,
-        nthreads=0,
+        nthreads=os.cpu_count() or 1,
         compiler_directives={
             "language_level": 3,
             "boundscheck": False,
