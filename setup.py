@@ -19,11 +19,11 @@ if PGO and SANITIZE:
     raise SystemExit("RULEKIT_PGO and RULEKIT_SANITIZE do not go together")
 
 compile_args = ["-O3", "-g0", "-fno-strict-aliasing", "-Wno-unused-function"]
-compile_args += ["-Wno-unused-variable"]
+compile_args += ["-Wno-unused-variable", "-Wno-sign-compare"]
 link_args: list[str] = []
 if SANITIZE:
     flags = ["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-omit-frame-pointer"]
-    compile_args = ["-O1", "-g", "-fno-strict-aliasing", *flags]
+    compile_args = ["-O1", "-g", "-fno-strict-aliasing", "-Wno-sign-compare", *flags]
     link_args = list(flags)
 if PGO:
     profiles = ROOT / "build" / "pgo"
