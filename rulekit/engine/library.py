@@ -13,7 +13,7 @@ from rulekit.rules.loader import load_files
 from rulekit.text.diagnostic import Diagnostic
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Ruleset(rules.Ruleset):
     """Loaded rules that can be run; immutable, safe to share between threads."""
 

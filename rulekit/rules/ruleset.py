@@ -24,8 +24,18 @@ from rulekit.rules.output import OutputTemplate, OutputToken
 from rulekit.text.source import SourceText, Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NamedList:
+class _Named:
+    """Prints as its name: a rule's trees take thousands of lines."""
+
+    __slots__ = ()
+    name: str
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NamedList(_Named):
     """A list.
 
     Attributes:
@@ -40,8 +50,8 @@ class NamedList:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Macro:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Macro(_Named):
     """A macro.
 
     Attributes:
@@ -60,8 +70,8 @@ class Macro:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ExceptionBlock:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ExceptionBlock(_Named):
     """An exception of a rule, as written.
 
     Attributes:
@@ -76,8 +86,8 @@ class ExceptionBlock:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rule:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Rule(_Named):
     """A rule that can be run.
 
     Attributes:
@@ -141,7 +151,7 @@ class Rule:
         return tuple(sorted(names))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Ruleset:
     """Rules in the order of their first definitions, with everything they were made from.
 
@@ -160,6 +170,10 @@ class Ruleset:
     unused_lists: tuple[str, ...]
     files: tuple[SourceText, ...] = ()
     _by_name: dict[str, Rule] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.rules)} rules, {len(self.macros)} macros, {len(self.lists)} lists"
+        return f"<{type(self).__name__}: {counts}>"
 
     def __iter__(self) -> Iterator[Rule]:
         return iter(self.rules)

@@ -26,7 +26,9 @@ MAX_DEPTH = 500
 MAX_ALIASED_NODES = 1_000_000
 
 _NULL_TEXTS = frozenset({"", "~", "null", "Null", "NULL"})
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]"
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +78,7 @@ class Mapping:
 YamlNode: TypeAlias = "Scalar | Sequence | Mapping"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ScalarText(SourceText):
     """The value of a scalar; the map to characters of the file is made when first asked for."""
 

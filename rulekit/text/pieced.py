@@ -46,7 +46,7 @@ class Part:
         return Part(self.text[start:end], origin, self.insertion)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PiecedText(SourceText):
     """Text joined from parts."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SourceText:
     """A piece of text with the name a person knows it by.
 
@@ -25,6 +25,10 @@ class SourceText:
     outer: SourceText | None = None
     offsets: tuple[int, ...] = ()
     _lines: list[int] = field(default_factory=list, repr=False)
+
+    def __repr__(self) -> str:
+        # Every node of a tree holds its text: a full one would be printed thousands of times.
+        return f"<{type(self).__name__} {self.name!r}, {len(self.text)} characters>"
 
     def locate(self, offset: int) -> tuple[int, int]:
         """Return line and column, both counted from 1, of a character offset of this text."""
