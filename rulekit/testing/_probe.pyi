@@ -4,8 +4,28 @@ from rulekit.compiler.program import Program
 
 class Probe:
     def __init__(
-        self, program: Program, *, caches: bool = True, max_cache_bytes: int = ...
+        self,
+        program: Program,
+        *,
+        caches: bool = True,
+        max_cache_bytes: int = ...,
+        beside: Probe | None = None,
     ) -> None: ...
+    def set_thread(
+        self,
+        tid: int,
+        version: int,
+        *,
+        parent: int | None = None,
+        pid: int | None = None,
+        args: bytes | None = None,
+        env: bytes | None = None,
+        capabilities: int | None = None,
+    ) -> None: ...
+    def changed(
+        self, *, ancestors: bool = False, accounts: bool = False, containers: bool = False
+    ) -> None: ...
+    def collect(self) -> None: ...
     def stats(self) -> dict[str, int]: ...
     def match(
         self,
@@ -15,4 +35,5 @@ class Probe:
         tid: int | None = None,
         version: int | None = None,
         interned: bool = True,
+        container_event: bool = False,
     ) -> list[int]: ...

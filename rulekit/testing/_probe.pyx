@@ -11,8 +11,10 @@ from rulekit.state._compare cimport K_ADDRESS, K_BOOL, K_BYTES, K_NETWORK
 from rulekit.state._fields cimport (
     V_ADDRESS, V_BOOL, V_BYTES, V_DOUBLE, V_INT, Value, put_list, put_text
 )
-from rulekit.state._state cimport Context, State, Thread, state_free, state_new
-from rulekit.state._threads cimport add_thread, find_thread
+from rulekit.state._state cimport (
+    Container, Context, State, Thread, state_collect, state_free, state_new
+)
+from rulekit.state._threads cimport add_thread, find_thread, link_thread
 
 
 cdef class Probe:
@@ -25,13 +27,18 @@ cdef class Probe:
     cdef State* state
     cdef EventView event
     cdef Context context
+    cdef Container container
     cdef list held
+    cdef Probe other         # whose state this is, or None
 
-    def __cinit__(self, program, *, bint caches=True, uint64_t max_cache_bytes=64 << 20):
+    def __cinit__(self, program, *, bint caches=True, uint64_t max_cache_bytes=64 << 20,
+                  Probe beside=None):
         self.matcher = Matcher(program, caches=caches, max_cache_bytes=max_cache_bytes)
-        self.state = state_new(NULL)
+        self.other = beside
+        self.state = state_new(NULL) if beside is None else beside.state
         if self.state == NULL:
             raise MemoryError
+        memset(&self.container, 0, sizeof(Container))
         memset(&self.event, 0, sizeof(EventView))
         memset(&self.context, 0, sizeof(Context))
         self.context.state = self.state
@@ -39,14 +46,47 @@ cdef class Probe:
         self.held = []
 
     def __dealloc__(self):
-        if self.state != NULL:
+        if self.state != NULL and self.other is None:
             state_free(self.state)
+
+    def set_thread(self, int64_t tid, uint32_t version, *, parent=None, pid=None, args=None,
+                   env=None, capabilities=None):
+        """Make or change a thread; changes are told to nobody else."""
+        cdef Thread* thread = find_thread(self.state, tid)
+        if thread == NULL:
+            thread = add_thread(self.state, tid)
+            if thread == NULL:
+                raise MemoryError
+            thread.pid = tid if pid is None else pid
+            thread.ptid = 0 if parent is None else parent
+            thread.vtid = tid
+            link_thread(self.state, thread)
+        elif parent is not None:
+            thread.ptid = parent
+        if args is not None:
+            thread.args = intern(self.state.strings, args, len(args))
+        if env is not None:
+            thread.env = intern(self.state.strings, env, len(env))
+        if capabilities is not None:
+            thread.cap_effective = thread.cap_permitted = thread.cap_inheritable = capabilities
+        thread.version = version
+
+    def changed(self, *, bint ancestors=False, bint accounts=False, bint containers=False):
+        """Tell that facts of ancestors, or the tables, may have changed."""
+        self.state.ancestry_version += ancestors
+        self.state.account_version += accounts
+        self.state.container_version += containers
+
+    def collect(self):
+        """Free all strings that the state does not name."""
+        state_collect(self.state)
 
     def stats(self):
         """Return the counters of the matcher."""
         return self.matcher.stats()
 
-    def match(self, uint32_t slot, dict values, *, tid=None, version=None, bint interned=True):
+    def match(self, uint32_t slot, dict values, *, tid=None, version=None, bint interned=True,
+              bint container_event=False):
         """Return the numbers of the rules that match.
 
         `values` is by ``(field, index, key)``; what is missing is null. With `tid` the event has a
@@ -61,6 +101,7 @@ cdef class Probe:
         scratch_reset(&self.state.scratch)
         self.held.clear()
         self.context.thread = NULL
+        self.context.event_container = &self.container if container_event else NULL
         if tid is not None:
             thread = find_thread(self.state, tid)
             if thread == NULL:
