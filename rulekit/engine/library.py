@@ -21,7 +21,7 @@ class Ruleset(rules.Ruleset):
         self,
         capture: str | os.PathLike[str],
         *,
-        matching: str = "all",
+        matching: str = "first",
         min_priority: str | None = None,
         all_rules: bool = False,
     ) -> Generator[Alert, None, None]:
@@ -31,8 +31,8 @@ class Ruleset(rules.Ruleset):
 
         Args:
             capture: A ``.scap`` file, plain or gzip.
-            matching: ``all`` reports every rule that matches an event, ``first`` the first one in
-                the order of definition.
+            matching: ``first`` reports the first rule, in the order of definition, that matches an
+                event; ``all`` every one.
             min_priority: Leaves out rules that are less urgent (``warning``).
             all_rules: Take rules as enabled that their file disables.
 
