@@ -3,6 +3,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memset, strlen
 
+import os
+
 from rulekit.native._event cimport (
     EC_INTERNAL, EC_METAEVENT, EC_SYSCALL, EF_READS_FROM_FD, EF_WAITS, EF_WRITES_TO_FD, has_param,
     native_syscall_name, param_i64, param_u64, syscall_name,
@@ -154,8 +156,14 @@ cdef bint x_asynctype(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     return c.ev.info.category & EC_METAEVENT != 0 and x_type(c, ref, out)
 
 
+# The name of the machine that looks, not of the one that recorded: peers print nothing for a capture
+# unless this variable says what.
+cdef bytes _hostname = os.environb.get(b"FALCO_HOSTNAME", b"")
+cdef const char* _hostname_text = _hostname
+
+
 cdef bint x_hostname(Context* c, FieldRef* ref, Value* out) noexcept nogil:
-    return put_cstr(out, c.state.hostname)
+    return put_cstr(out, _hostname_text)
 
 
 cdef bint x_num(Context* c, FieldRef* ref, Value* out) noexcept nogil:

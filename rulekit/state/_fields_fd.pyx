@@ -12,7 +12,7 @@ from rulekit.native._event cimport (
 )
 from rulekit.native._scratch cimport Buf, buf_i64, buf_put, buf_putc, buf_u64, scratch_alloc
 from rulekit.native._strings cimport Str
-from rulekit.state._containers cimport address_is_local, find_container
+from rulekit.state._containers cimport address_is_local
 from rulekit.state._fds cimport fds_in_order, find_fd
 from rulekit.state._fields cimport (
     SCOPE_EVENT, SCOPE_FD, FieldRef, Value, put_address, put_bool, put_cstr, put_int,
@@ -26,7 +26,7 @@ from rulekit.state._render cimport PT_INT32, put_buf, put_ipv4, put_ipv6
 from rulekit.state._state cimport (
     FD_DIRECTORY, FD_FILE, FD_FILE_V2, FD_IPV4_SERVSOCK, FD_IPV4_SOCK, FD_IPV6_SERVSOCK,
     FD_IPV6_SOCK, FD_UNIX_SOCK, FDF_CONNECTED, FDF_LOWER, FDF_ROLE_CLIENT, FDF_ROLE_SERVER,
-    FDF_UPPER, L4_ICMP, L4_RAW, L4_TCP, L4_UDP, Container, Context, Fd, FdTable, Thread,
+    FDF_UPPER, L4_ICMP, L4_RAW, L4_TCP, L4_UDP, Context, Fd, FdTable, Thread,
 )
 from rulekit.state._threads cimport fd_table
 
@@ -215,19 +215,15 @@ cdef bint x_filename(Context* c, FieldRef* ref, Value* out) noexcept nogil:
 
 
 cdef bint _in_container(Context* c, Value* out) noexcept nogil:
-    # Container id, colon, and what `out` holds.
-    cdef Thread* thread = thread_of(c)
-    cdef Str* id = thread.container_id if thread != NULL else NULL
-    cdef uint32_t id_len = id.len if id != NULL else 0
-    cdef char* text = <char*> scratch_alloc(&c.state.scratch, <size_t> id_len + 1 + out.len)
+    # A colon and what `out` holds. The place before the colon stays empty, as in the recorded peers:
+    # there the id of a container belongs to the fields `container.*`.
+    cdef char* text = <char*> scratch_alloc(&c.state.scratch, <size_t> out.len + 1)
     if text == NULL:
         return False
-    if id_len:
-        memcpy(text, id.ptr, id_len)
-    text[id_len] = c':'
+    text[0] = c':'
     if out.len:
-        memcpy(text + id_len + 1, out.ptr, out.len)
-    return put_text(out, text, id_len + 1 + out.len)
+        memcpy(text + 1, out.ptr, out.len)
+    return put_text(out, text, out.len + 1)
 
 
 cdef bint x_containername(Context* c, FieldRef* ref, Value* out) noexcept nogil:
@@ -428,36 +424,9 @@ cdef inline bint _listener(const Fd* fd) noexcept nogil:
     return fd.type == FD_IPV4_SERVSOCK or fd.type == FD_IPV6_SERVSOCK
 
 
-cdef bint _has_ip(Str* ip, const uint8_t* addr) noexcept nogil:
-    # Is `ip`, as text, this IPv4 address?
-    cdef char text[16]
-    cdef int n
-    if ip == NULL or ip.len == 0 or ip.len > 15:
-        return False
-    n = snprintf(text, sizeof(text), "%u.%u.%u.%u", <unsigned int> addr[0], <unsigned int> addr[1],
-                 <unsigned int> addr[2], <unsigned int> addr[3])
-    return n == <int> ip.len and memcmp(text, ip.ptr, ip.len) == 0
-
-
 cdef bint _local(Context* c, const uint8_t* addr, bint v6) noexcept nogil:
-    # Does the address belong to this machine, as the event's thread sees it?
-    cdef Thread* thread = thread_of(c)
-    cdef Container* container
-    cdef uint32_t i
-    if thread != NULL and thread.container_id != NULL and thread.container_id.len != 0:
-        if v6:
-            return False
-        container = find_container(c.state, thread.container_id)
-        if container != NULL and container.ip != NULL and container.ip.len != 0:
-            if _has_ip(container.ip, addr):
-                return True
-        else:
-            for i in range(c.state.n_container_buckets):
-                container = c.state.container_buckets[i]
-                while container != NULL:
-                    if _has_ip(container.ip, addr):
-                        return True
-                    container = container.hash_next
+    # Does the address belong to this machine? Containers have no addresses of their own here, as in
+    # the peers since containers became a plugin.
     return address_is_local(c.state, addr, v6)
 
 

@@ -16,7 +16,7 @@ cdef enum:
 cdef enum Success:
     NEVER = 0
     RES_IS_ZERO = 1          # p0 == 0
-    FD_IS_OPEN = 2           # p0 >= 0
+    FD_IS_OPEN = 2           # p0 != -1: the peers look for the one value, so most failed opens pass
 
 cdef enum Base:              # what a relative path starts from
     CWD = 0
@@ -104,7 +104,7 @@ cdef bint _path(Context* c, const Rule* rule, const Side* side, bint raw, Value*
     if side.param == 0 or not has_param(c.ev, 0):
         return False
     res = param_i64(c.ev, 0, -1)
-    if (res < 0) if rule.success == FD_IS_OPEN else (res != 0):
+    if (res == -1) if rule.success == FD_IS_OPEN else (res != 0):
         return False
     if side.base == FD_NAME:
         if c.fd == NULL or c.fd.name == NULL:

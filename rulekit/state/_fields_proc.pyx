@@ -537,9 +537,18 @@ cdef bint x_duration(Context* c, FieldRef* ref, Value* out) noexcept nogil:
 
 cdef bint x_ppid_duration(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     cdef Thread* thread = thread_of(c)
-    if thread != NULL:
-        thread = ancestor(c.state, thread, 1)
-    return thread != NULL and thread.clone_ts != 0 and put_uint(out, c.ev.ts_ns - thread.clone_ts)
+    cdef Thread* parent
+    if thread == NULL:
+        return False
+    parent = ancestor(c.state, thread, 1)
+    if parent == NULL:
+        return False
+    if parent.clone_ts != 0:
+        return put_uint(out, c.ev.ts_ns - parent.clone_ts)
+    # A parent older than the capture has no duration; the peers print the number of fds that the
+    # process itself has open.
+    thread = main_thread(thread)
+    return put_uint(out, thread.fds.n_fds if thread != NULL else 0)
 
 
 cdef bint x_pid_ts(Context* c, FieldRef* ref, Value* out) noexcept nogil:
