@@ -58,8 +58,6 @@ def missing_reason(named: NamedField, event_id: int) -> str | None:
         return None if event.category.startswith("IO") else "reads and writes nothing"
     if name in ("evt.res", "evt.rawres", "evt.failed"):
         return None if event.is_exit else "returns nothing"
-    if name in ("evt.asynctype", "evt.pluginname", "evt.plugininfo"):
-        return "does not come from a plugin"
     return None
 
 

@@ -7,8 +7,10 @@ import re
 from rulekit.text.diagnostic import Fix
 from rulekit.text.source import Span
 
-_JOINT_BEFORE = re.compile(r"\s+(?:and|or)\s+\Z")
-_JOINT_AFTER = re.compile(r"\s+(?:and|or)\s+")
+_JOINTS = {
+    word: (re.compile(rf"\s+{word}\s+\Z"), re.compile(rf"\s+{word}\s+")) for word in ("and", "or")
+}
+_FAR = 200
 
 
 def replace_text(span: Span, text: str, title: str) -> Fix | None:
@@ -22,25 +24,20 @@ def replace_text(span: Span, text: str, title: str) -> Fix | None:
     return Fix(place, text, title)
 
 
-def remove_operand(span: Span, title: str) -> Fix | None:
-    """Return a fix that removes an operand with the ``and`` or ``or`` beside it.
+def remove_operand(span: Span, word: str, title: str) -> Fix | None:
+    """Return a fix that removes an operand of ``and`` or ``or`` with this word beside it.
 
-    None when parentheses or a ``not`` stand between the operand and the operator.
+    None when anything else stands there, such as a parenthesis.
     """
     place = span.outermost()
     if place.text != span.text:
         return None
     text = place.source.text
-    before = _JOINT_BEFORE.search(text, max(0, place.start - 200), place.start)
-    if before is not None:
-        return Fix(Span(place.source, before.start(), place.end), "", title)
-    after = _JOINT_AFTER.match(text, place.end)
-    if after is not None and _begins(text[: place.start]):
-        return Fix(Span(place.source, place.start, after.end()), "", title)
+    before, after = _JOINTS[word]
+    found = before.search(text, max(0, place.start - _FAR), place.start)
+    if found is not None:
+        return Fix(Span(place.source, found.start(), place.end), "", title)
+    found = after.match(text, place.end)
+    if found is not None:
+        return Fix(Span(place.source, place.start, found.end()), "", title)
     return None
-
-
-def _begins(text: str) -> bool:
-    """Tell whether a condition or a group begins where a text ends."""
-    kept = text.rstrip()
-    return kept.endswith(("(", ":", ">", "|", ">-", "|-")) and not kept.endswith("not (")

@@ -162,7 +162,7 @@ def current_events() -> frozenset[int]:
 
 
 def _is_current(event: EventType) -> bool:
-    if event.flags & {"OLD_VERSION", "UNUSED"} or event.name in ("NA", "asyncevent"):
+    if event.flags & {"OLD_VERSION", "UNUSED"} or event.name == "NA":
         return False
     if event.is_exit:
         return True

@@ -49,8 +49,6 @@ def _comparison(node: ComparisonNode) -> bool | None:
     if node.modifier is not None:
         return None
     name, text = node.left.name, node.right.text
-    if name == "evt.dir" and node.op in ("=", "=="):
-        return {"<": True, ">": False}.get(text)
     if name == "evt.source" and node.op in ("=", "=="):
         return True if text == "syscall" else None
     return _number(node, node.left, text)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rulekit.rules.ast import ComparisonNode, FieldNode, LiteralNode
 from rulekit.rules.bound import BoundField
 from rulekit.rules.names import DEPRECATED_FIELDS
+from rulekit.schema.events import event_types
 from rulekit.schema.fields import Field
 from rulekit.text.diagnostic import Diagnostic, Fix
 from rulekit.tools.lint.check import Check, LintContext, named_field
@@ -46,7 +47,7 @@ def _in_output(bound: BoundField) -> Iterator[Diagnostic]:
 
 def _why(field: Field) -> str:
     if field.name == "evt.dir":
-        return "`<` is always true and `>` always false, since enter events are gone"
+        return "always `<` for system calls, since enter events are gone"
     if "latency" in field.name:
         return "always 0, since enter events are gone"
     return "newer versions of Falco do without it"
@@ -57,11 +58,15 @@ def _falco(name: str) -> str | None:
 
 
 def _fix(place: Place) -> Fix | None:
-    """Return a fix for ``evt.dir = <``, which is true anyway."""
+    """Return a fix for ``evt.dir = <``, which is true for every system call.
+
+    Other events (``switch``, ``procexit``) still have the direction ``>``.
+    """
     node = place.fact.node
-    if place.fact.negated or not _is_exit_only(node):
+    calls = all(event_types()[event].is_exit for event in place.events)
+    if place.fact.negated or not calls or not _is_exit_only(node):
         return None
-    return remove_operand(node.span, "remove the comparison, it is always true")
+    return remove_operand(node.span, "and", "remove the comparison, it is always true")
 
 
 def _is_exit_only(node: ComparisonNode) -> bool:
@@ -80,8 +85,8 @@ CHECK = Check(
     what="A field that Falco has given up, in a condition or an output.",
     why="""\
 Since release 0.42 events come when a system call ends and no longer when it begins. `evt.dir = <`
-is therefore always true, `evt.dir = >` never, and what measured the time between the two is 0. A
-later release may refuse these fields.""",
+is therefore true for every system call, `evt.dir = >` for none, and what measured the time between
+the two is 0. A later release may refuse these fields.""",
     bad="""\
 - rule: Shell started
   desc: A shell was started.
@@ -99,5 +104,5 @@ later release may refuse these fields.""",
   tags: [process]
 """,
     run=_run,
-    fix="Removes `evt.dir = <` where it is an operand of `and`.",
+    fix="Removes `evt.dir = <` where it is an operand of `and` and all events are system calls.",
 )

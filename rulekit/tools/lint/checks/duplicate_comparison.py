@@ -44,7 +44,7 @@ def _equal(node: AndNode | OrNode) -> Iterator[Diagnostic]:
                 "changes nothing",
                 "remove it, or compare with what was meant",
                 labels=[Label(first.span, "the same")],
-                fix=remove_operand(child.span, "remove the second one"),
+                fix=remove_operand(child.span, word, "remove the second one"),
             )
 
 
@@ -68,7 +68,7 @@ def _covered(node: OrNode) -> Iterator[Diagnostic]:
                         "changes nothing",
                         "remove it, or compare with what was meant",
                         labels=[Label(other.span, "holds whenever the other one does")],
-                        fix=remove_operand(child.span, "remove the covered comparison"),
+                        fix=remove_operand(child.span, "or", "remove the covered comparison"),
                     )
                     break
 

@@ -12,6 +12,9 @@ from rulekit.tools.lint.check import Check, LintContext, named_field
 from rulekit.tools.lint.facts import Place, event_list, places
 from rulekit.tools.lint.values import fields_of_operand
 
+# More events than these are not worth naming.
+_FEW = 30
+
 
 def _run(context: LintContext) -> Iterator[Diagnostic]:
     for owner in context.owners:
@@ -21,7 +24,7 @@ def _run(context: LintContext) -> Iterator[Diagnostic]:
             if place.fact.negated or not place.events:
                 continue
             for field in _fields(place.fact.node):
-                found = _missing(field, place) or _never_open(field, place)
+                found = _missing(field, place) or _never_open(field, place) or _enter(field, place)
                 if found is not None:
                     yield found
                     break
@@ -43,10 +46,12 @@ def _missing(field: FieldNode, place: Place) -> Diagnostic | None:
         if why is None:
             return None
         reason = reason or why
+    first = event_list(frozenset([min(place.events)]))
+    few = len(place.events) <= _FEW
     return CHECK.report(
-        f"this comparison is never true for {event_list(place.events)}",
+        f"this comparison is never true for {event_list(place.events) if few else 'any event'}",
         place.fact.node.span,
-        f"no value: {event_list(frozenset([min(place.events)]))} {reason}",
+        f"no value: {first} {reason}" if few else "no event has a value for it",
         "remove it, or ask for the event types that it is about",
     )
 
@@ -64,6 +69,20 @@ def _never_open(field: FieldNode, place: Place) -> Diagnostic | None:
         place.fact.node.span,
         "only calls that open files make it true",
         f"it is about {', '.join(f'`{name}`' for name in sorted(known))}",
+    )
+
+
+def _enter(field: FieldNode, place: Place) -> Diagnostic | None:
+    right = place.fact.node.right
+    wants_enter = place.fact.node.op in ("=", "==") and isinstance(right, LiteralNode)
+    if field.name != "evt.dir" or not wants_enter or right.text != ">":  # type: ignore[union-attr]
+        return None
+    if not all(event_types()[event].is_exit for event in place.events):
+        return None
+    return CHECK.report(
+        f"`evt.dir` is never `>` for {event_list(place.events)}",
+        place.fact.node.span,
+        "system calls come once, when they end",
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rulekit.rules.yaml import Scalar, Sequence
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import Span
-from rulekit.tools.lint.attack import TACTICS, tactics_of
+from rulekit.tools.lint.attack import TACTIC_NAMES, TACTICS, tactics_of
 from rulekit.tools.lint.check import Check, LintContext
 
 _technique = re.compile(r"[Tt](\d{4})(?:\.\d{3})?").fullmatch
@@ -43,7 +43,7 @@ def _tactic(tag: str) -> str | None:
     if tag.upper() in TACTICS:
         return TACTICS[tag.upper()]
     name = tag.lower().removeprefix("mitre_").replace("-", "_")
-    return name if tag.lower().startswith("mitre_") and name in TACTICS.values() else None
+    return name if tag.lower().startswith("mitre_") and name in TACTIC_NAMES else None
 
 
 CHECK = Check(
@@ -53,7 +53,7 @@ CHECK = Check(
     why="""\
 Alerts are grouped and counted by these tags. A technique under the wrong tactic hides a gap in one
 column of the matrix and invents coverage in another. Known are the techniques of the enterprise
-matrix, versions 13 to 18; others are not judged.""",
+matrix, versions 13 to 19; others are not judged.""",
     bad="""\
 - rule: Shell started
   desc: A shell was started.
