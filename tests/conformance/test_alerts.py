@@ -50,6 +50,8 @@ def find_capture(shared: Path, name: str) -> Path:
 # Two peers answered these, each for the rules that it knows, each with the first match of an event
 # only: the file holds two first matches of one event, where one engine has one.
 TWO_PEERS = {"old-layout-573k", "sf_full_capture_mpm-event"}
+# 0.40.0 finds no name for an id in a container, the newer peer takes the host's as we do.
+NAMED_BY_HOST = {"Non sudo setuid"}
 
 
 @pytest.mark.parametrize("name", CAPTURES)
@@ -67,7 +69,7 @@ def test_upstream_rules_raise_the_peers_alerts(shared: Path, upstream: Ruleset, 
     alerts = run(upstream, capture, "first")
     got = count(alerts)
     if name in TWO_PEERS:
-        assert not got - want
+        assert {rule for _, rule, _ in got - want} <= NAMED_BY_HOST
         alerts = run(upstream, capture, "all")
         assert not want - count(alerts)
     else:
