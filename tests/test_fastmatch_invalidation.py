@@ -50,6 +50,31 @@ def test_a_change_of_the_main_thread_is_noticed(probe: Probe) -> None:
     assert probe.match(3, {PARENT: b"zsh"}, tid=4) == []
 
 
+@pytest.mark.parametrize("changed", [1, 2, 8])
+def test_a_thread_that_is_parent_counts_and_so_does_its_main_thread(changed: int) -> None:
+    # 8 is a thread of 2 and the parent of 5.
+    probe = Probe(program("proc.pname = bash"))
+    family(probe)
+    probe.set_thread(8, 18, parent=1, pid=2)
+    probe.set_thread(5, 15, parent=8)
+    assert probe.match(3, {PARENT: b"bash"}, tid=5) == [0]
+    probe.set_thread(changed, 99)
+    probe.changed(ancestors=True)
+    assert probe.match(3, {PARENT: b"zsh"}, tid=5) == []
+
+
+@pytest.mark.parametrize("changed", [2, 9])
+def test_a_thread_with_another_parent_than_its_process_has_both(changed: int) -> None:
+    probe = Probe(program("proc.pname = bash"))
+    family(probe)
+    probe.set_thread(9, 19, parent=1)
+    probe.set_thread(6, 16, parent=9, pid=3)
+    assert probe.match(3, {PARENT: b"bash"}, tid=6) == [0]
+    probe.set_thread(changed, 99)
+    probe.changed(ancestors=True)
+    assert probe.match(3, {PARENT: b"zsh"}, tid=6) == []
+
+
 def test_a_new_parent_is_noticed(probe: Probe) -> None:
     probe.set_thread(3, 13, parent=1)
     probe.changed(ancestors=True)
@@ -115,6 +140,16 @@ def test_two_programs_over_one_state_do_not_mix() -> None:
     assert second.match(3, {**values, NAME: b"dog"}, tid=2, version=2) == [0]
 
 
+def test_two_programs_do_not_mix_what_lists_make_true() -> None:
+    first = Probe(program("proc.args contains a"))
+    second = Probe(program("proc.args contains b"), beside=first)
+    first.set_thread(1, 1, args=b"a\0")
+    for version in range(2, 5):
+        assert first.match(3, {("proc.args", None, None): b"a"}, tid=1) == [0]
+        assert second.match(3, {("proc.args", None, None): b"a"}, tid=1) == []
+        first.set_thread(1, version)
+
+
 def test_collected_strings_take_their_facts_with_them() -> None:
     probe = Probe(program("fd.name contains a or proc.name = cat"))
     for i in range(2000):
@@ -125,25 +160,40 @@ def test_collected_strings_take_their_facts_with_them() -> None:
             probe.collect()
 
 
+def test_strings_that_the_table_refuses_are_looked_at() -> None:
+    probe = Probe(program("fd.name contains a", "not fd.name contains a"))
+    path = ("fd.name", None, None)
+    assert probe.match(3, {path: b""}, interned=False) == [1]
+    probe.refuse_strings()
+    assert probe.match(3, {path: b"a"}, interned=False) == [0]
+    assert probe.match(3, {path: b"b"}, interned=False) == [1]
+
+
 @pytest.mark.parametrize("field", ["proc.args", "proc.env"])
 def test_facts_kept_on_a_list_belong_to_that_list(field: str) -> None:
     probe = Probe(program(f"{field} contains x"))
     name = (field, None, None)
     for version, text in enumerate([b"x", b"y", b"", b"xy"] * 2, 1):
         words = text + b"\0" if text else b""
-        probe.set_thread(1, version, args=words, env=words)
+        if field == "proc.args":
+            probe.set_thread(1, version, args=words)
+        else:
+            probe.set_thread(1, version, env=words)
         assert probe.match(3, {name: text}, tid=1) == ([0] if b"x" in text else [])
     assert probe.stats()["facts_built"] == 4
 
 
-@pytest.mark.parametrize("which", ["effective", "permitted", "inheritable"])
-def test_facts_kept_of_capabilities_belong_to_that_set(which: str) -> None:
-    probe = Probe(program(f"thread.cap_{which} contains CAP_X"))
-    name = (f"thread.cap_{which}", None, None)
+@pytest.mark.parametrize("place", range(3))
+def test_facts_kept_of_capabilities_belong_to_that_set(place: int) -> None:
+    name = f"thread.cap_{('effective', 'permitted', 'inheritable')[place]}"
+    probe = Probe(program(f"{name} contains CAP_X"))
     for version, number in enumerate([1, 2, 3, 4, 5, 6, 7, 1, 7, 2] * 2, 1):
-        probe.set_thread(1, version, capabilities=number)
+        sets = [0, 0, 0]
+        sets[place] = number
+        probe.set_thread(1, version, capabilities=(sets[0], sets[1], sets[2]))
         text = b"CAP_X" if number % 2 else b"CAP_Y"
-        assert probe.match(3, {name: text}, tid=1) == ([0] if number % 2 else [])
+        found = probe.match(3, {(name, None, None): text}, tid=1)
+        assert found == ([0] if number % 2 else [])
 
 
 def test_facts_of_capabilities_do_not_outlive_the_caches() -> None:
@@ -152,6 +202,6 @@ def test_facts_of_capabilities_do_not_outlive_the_caches() -> None:
     )
     name = ("thread.cap_effective", None, None)
     for i in range(300):
-        probe.set_thread(1, i + 1, capabilities=1)
+        probe.set_thread(1, i + 1, capabilities=(1, 0, 0))
         values = {name: b"CAP_X", ("fd.name", None, None): b"%d" % i}
         assert probe.match(3, values, tid=1) == [0]

@@ -68,7 +68,7 @@ cdef class Probe:
         if env is not None:
             thread.env = intern(self.state.strings, env, len(env))
         if capabilities is not None:
-            thread.cap_effective = thread.cap_permitted = thread.cap_inheritable = capabilities
+            thread.cap_effective, thread.cap_permitted, thread.cap_inheritable = capabilities
         thread.version = version
 
     def changed(self, *, bint ancestors=False, bint accounts=False, bint containers=False):
@@ -76,6 +76,10 @@ cdef class Probe:
         self.state.ancestry_version += ancestors
         self.state.account_version += accounts
         self.state.container_version += containers
+
+    def refuse_strings(self):
+        """Let the table of strings take nothing more."""
+        self.state.strings.hard_limit_bytes = 0
 
     def collect(self):
         """Free all strings that the state does not name."""
