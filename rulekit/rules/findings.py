@@ -19,6 +19,8 @@ from rulekit.text.source import SourceText, Span
 MAX_DIAGNOSTICS = 100
 # Looking for more errors than anybody is shown would only take time.
 MAX_ERRORS = 3 * MAX_DIAGNOSTICS
+# Falco prints all warnings; a file of nothing else must not fill the memory.
+MAX_WARNINGS = 10_000
 _NAME_WIDTH = 20
 _SNIPPET_WIDTH = 160
 
@@ -169,12 +171,14 @@ class Findings:
 
     def warn(self, found: Diagnostic, context: Context) -> None:
         """Record a warning that Falco gives, too."""
-        self.warnings.append(Finding(found, context))
-        self.diagnostics.append(found)
+        if len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(Finding(found, context))
+            self.diagnostics.append(found)
 
     def note(self, found: Diagnostic) -> None:
         """Record something that Falco says nothing about."""
-        self.diagnostics.append(found)
+        if found.severity == "error" or len(self.diagnostics) < 2 * MAX_WARNINGS:
+            self.diagnostics.append(found)
 
     def fail(
         self,

@@ -295,6 +295,8 @@ def _tolerated_quote(text: str, error: yaml.MarkedYAMLError) -> str:
 
 def _open_quote(file: SourceText, opened: int, severity: Any) -> RuleError:
     newline = file.text.find("\n", opened)
+    if newline < 0:
+        newline = len(file.text)
     found = Diagnostic(
         "RK006",
         severity,
