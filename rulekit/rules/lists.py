@@ -31,6 +31,10 @@ MAX_ADDED_CHARS = 10_000_000
 MAX_ITEMS = 4_000_000
 # Pieces copied while lists are put into conditions; each list copies all pieces of a condition.
 MAX_STEPS = 1_000_000
+# Pieces of one condition for each that somebody wrote, on average, and how many there may always
+# be: lists that each name the next one twice double with every level.
+MAX_GROWTH = 20
+FREE_PIECES = 10_000
 
 
 class ExpansionTooLarge(Exception):
@@ -121,7 +125,7 @@ class ListTable:
         """Return the parts of a condition with every list name replaced, and these names.
 
         Raises:
-            ExpansionTooLarge: When `MAX_ADDED_CHARS` or `MAX_STEPS` is passed.
+            ExpansionTooLarge: When `MAX_ADDED_CHARS`, `MAX_STEPS` or `MAX_GROWTH` is passed.
         """
         text = "".join([part.text for part in parts])
         pending = self._candidates(text, -1)
@@ -129,7 +133,7 @@ class ListTable:
             return parts, frozenset()
         used: set[str] = set()
         heapq.heapify(pending)
-        done, before = -1, len(text)
+        done, before, written = -1, len(text), len(parts)
         while pending:
             order = heapq.heappop(pending)
             if order == done:
@@ -146,7 +150,9 @@ class ListTable:
             self._steps += len(parts) + size // 1000
             self._added += max(0, size - before)
             before = size
-            if self._added > MAX_ADDED_CHARS or self._steps > MAX_STEPS:
+            written += 2 * len(entry.items)
+            grown_wild = len(parts) > FREE_PIECES + MAX_GROWTH * written
+            if self._added > MAX_ADDED_CHARS or self._steps > MAX_STEPS or grown_wild:
                 definition = entry.definition
                 raise ExpansionTooLarge(definition.name, definition.name_span)
             for name in entry.words:

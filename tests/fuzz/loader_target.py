@@ -193,7 +193,9 @@ def shape(node: Any) -> Any:
     if not dataclasses.is_dataclass(node):
         return node
     values = (getattr(node, f.name) for f in dataclasses.fields(node) if f.name != "span")
-    if isinstance(node, LiteralNode) and node.text in ("oneof", "anyof", "allof"):
-        # Such a word is written in quotes, lest it be read as a modifier.
+    if isinstance(node, LiteralNode) and (
+        node.text in ("oneof", "anyof", "allof") or any(c < " " for c in node.text)
+    ):
+        # Written in quotes, lest it be read as a modifier, or not be seen.
         return ("LiteralNode", node.text)
     return (type(node).__name__, *(shape(value) for value in values))

@@ -1,0 +1,77 @@
+"""Hostile rule files, and what fuzzing has found: a diagnostic in bounded time and memory.
+
+RULEKIT_FUZZ_LONG=1 takes the large inputs, too (minutes).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import hostile  # noqa: E402
+from loader_target import examine  # noqa: E402
+
+LONG = os.environ.get("RULEKIT_FUZZ_LONG") == "1"
+# Those that take seconds or hundreds of megabytes by their size alone.
+LARGE = {name for name in hostile.INPUTS if name.startswith(("ten_megabytes", "hundred_thousand"))}
+LARGE |= {"exception_tuples", "exception_values", "many_exceptions", "megabyte_item_list"}
+LARGE |= {"macro_doubling_many_rules", "thousands_of_bad_rules", "list_appended"}
+# Many long texts from a short file: more than a second per 100 kB, but bounded.
+LARGE |= {"list_in_many_conditions"}
+SLOWNESS = {"list_in_many_conditions": 60.0, "macro_doubling_many_rules": 20.0}
+ENDS = {
+    "alias_bomb_sequences": "refused RK007",
+    "deep_parentheses": "refused RK105",
+    "deep_parentheses_alone": "refused RK105",
+    "deep_negations": "refused RK105",
+    "deep_transformers": "refused RK105",
+    "deep_yaml_flow": "refused RK009",
+    "deep_yaml_maps": "refused RK009",
+    "deep_yaml_blocks": "refused RK009",
+    "deep_yaml_dashes": "refused RK009",
+    "invalid_utf8": "refused RK002",
+    "truncated_utf8": "refused RK002",
+    "nuls": "refused RK003",
+    "nul_in_a_condition": "refused RK003",
+    "macro_doubling": "refused RK335",
+    "macro_chain_forwards": "refused RK335",
+    "list_doubling_forwards": "refused RK334",
+    "list_of_itself": "ok",
+    "list_doubling": "ok",
+    "every_escape": "ok",
+}
+
+
+@pytest.mark.parametrize("name", [n for n in hostile.INPUTS if LONG or n not in LARGE])
+def test_hostile_input_ends_well(name: str) -> None:
+    # Machines that are busy with other tests get some leave.
+    end = examine(hostile.INPUTS[name](), slowness=4.0 * SLOWNESS.get(name, 1.0))
+    assert end.startswith(ENDS.get(name, ""))
+
+
+@pytest.mark.parametrize("path", sorted((HERE / "regressions").glob("*.bin")), ids=lambda p: p.stem)
+def test_what_was_found_stays_mended(path: Path) -> None:
+    examine(path.read_bytes(), slowness=8.0, more=True)
+
+
+@pytest.mark.parametrize("name", ["ten_megabytes_of_brackets", "alias_bomb_items"])
+def test_a_gigabyte_is_enough(name: str) -> None:
+    command = [sys.executable, str(HERE / "hostile.py"), name]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_blind_mutation_finds_nothing(tmp_path: Path) -> None:
+    seconds = os.environ.get("RULEKIT_FUZZ_SECONDS", "6")
+    command = [sys.executable, str(HERE / "run_loader.py"), "--engine", "own", "--seconds", seconds]
+    command += ["--corpus", str(tmp_path), "--log", str(tmp_path / "log")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    found = [path.read_text() for path in (tmp_path / "findings").glob("*.txt")]
+    assert done.returncode == 0, "\n".join([done.stdout, done.stderr[-500:], *found])
