@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import islice
 
 from rulekit.rules.definitions import MacroDef
 from rulekit.rules.expand import MAX_COMPARISONS, MAX_DEPTH, Condition, MacroError
@@ -13,6 +14,7 @@ from rulekit.text.pieced import with_trail
 from rulekit.text.source import SourceText, Span
 
 _LONGEST_TRAIL = 5
+MAX_COMPARED = 300
 
 
 def explain_macro(error: MacroError, known: MacroDef | None, collector: Collector) -> Diagnostic:
@@ -31,7 +33,9 @@ def explain_macro(error: MacroError, known: MacroDef | None, collector: Collecto
         elif name in collector.lists:
             help_ = f"`{name}` is a list; compare a field with it: `FIELD in ({name})`"
         else:
-            close = get_close_matches(name, list(collector.macros), n=1)
+            # Many unknown names among many known ones: not each is compared with all.
+            like = (other for other in collector.macros if abs(len(other) - len(name)) <= 3)
+            close = get_close_matches(name, list(islice(like, MAX_COMPARED)), n=1)
             help_ = f"did you mean `{close[0]}`?" if close else None
     elif error.kind == "loop":
         code, message, label = "RK302", f"macro `{name}` contains itself", "here it comes back"
