@@ -38,6 +38,8 @@ from rulekit.text.source import SourceText, Span
 
 RULE_FILE_DEPTH = 1000
 FILTER_DEPTH = 100
+# A tree takes some two hundred bytes of memory per character.
+MAX_CHARS = 5_000_000
 
 
 class ConditionSyntaxError(RuleError):
@@ -70,6 +72,10 @@ def parse_condition(text: SourceText, *, max_depth: int = RULE_FILE_DEPTH) -> No
             syntax_error("RK100", "empty condition", text.span(0, 0), "a condition is needed"),
             "shape",
         )
+    if len(text.text) > MAX_CHARS:
+        message = f"condition is longer than {MAX_CHARS} characters"
+        found = syntax_error("RK335", message, text.span(0, 1), "lists and exceptions put in")
+        raise ConditionSyntaxError(found, "depth")
     node: Node = _run(text, "condition", max_depth)[0]
     return node
 
