@@ -59,3 +59,17 @@ def test_rulesets_and_rules_print_shortly() -> None:
     assert repr(ruleset.rules[0]) == "<Rule 'Scheduled job written'>"
     assert len(repr(ruleset.rules[0].span)) < 200
     assert len(repr(ruleset.rules[0].node)) < 20_000
+
+
+def test_the_builder_of_captures_has_a_public_name(tmp_path: Path) -> None:
+    import rulekit.capture
+
+    assert rulekit.capture.__all__ == sorted(rulekit.capture.__all__)
+    assert all(getattr(rulekit.capture, name).__doc__ for name in rulekit.capture.__all__)
+    builder = rulekit.capture.Builder()
+    builder.add_process(1, "init")
+    builder.add_event("close", {"res": 0, "fd": 3}, tid=1)
+    builder.save(tmp_path / "a.scap")
+    assert (tmp_path / "a.scap").read_bytes()[:4] == b"\n\r\r\n"
+    with pytest.raises(AttributeError, match="no attribute 'nosuch'"):
+        rulekit.capture.nosuch  # noqa: B018

@@ -1,6 +1,6 @@
 """Synthetic captures for tests: a little world of processes, and what happens in it.
 
-b = CaptureBuilder()
+b = Builder()
 b.add_process(100, "bash", exepath="/bin/bash", cwd="/root")
 b.add_event("openat", {"fd": 3, "dirfd": "AT_FDCWD", "name": "/etc/shadow", "flags": "O_RDONLY"},
             tid=100)
@@ -44,7 +44,7 @@ class _Event:
 
 
 @dataclass
-class CaptureBuilder:
+class Builder:
     """Collect processes and events, then `build` the capture.
 
     Every event comes `STEP_NS` after the one before unless it says otherwise. What events do to
@@ -240,3 +240,6 @@ class CaptureBuilder:
 def container_cgroup(container_id: str) -> list[str]:
     """Return the cgroups of a process in a Docker container with that 64-digit id."""
     return [f"{s}=/docker/{container_id}" for s in ("cpuset", "cpu", "cpuacct", "memory")]
+
+
+CaptureBuilder = Builder  # its former name

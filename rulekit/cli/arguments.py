@@ -28,7 +28,7 @@ def add_capture(parser: argparse.ArgumentParser) -> None:
         "--capture",
         metavar="CAPTURE",
         required=True,
-        help="capture to read: .scap, plain or gzip",
+        help="capture to read: .scap, plain or gzip; - is standard input",
     )
 
 

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rulekit.cli.arguments import add_capture, read_conditions, read_json_lines
+from rulekit.cli.window import WINDOW_HELP, add_window, window_of
 from rulekit.errors import RulekitError
 from rulekit.formats.base import escape_controls
 
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HELP = "print the events of a capture"
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Prints the events of a capture, one per line: all of them, or those for which CONDITION holds.
 
 FORMAT is text with fields, as in the output of a rule: '%evt.num %proc.name %fd.name'. Events
 for which one of the fields is null are left out, unless FORMAT begins with an asterisk: then
 nulls print as <NA>.
+
+{WINDOW_HELP}
 
 --conditions and --outputs answer many questions in one pass; they read one JSON value per line
 and print one JSON object per line, in the same order. Positions count all event headers of the
@@ -44,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_capture(parser)
     parser.add_argument("condition", nargs="?", metavar="CONDITION", help="as in a rule")
     parser.add_argument("-p", "--print", dest="template", metavar="FORMAT", help="what to print")
+    add_window(parser)
     many = parser.add_mutually_exclusive_group()
     many.add_argument(
         "--conditions",
@@ -73,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from rulekit.engine.pipeline import print_events
 
     write, terminal = sys.stdout.buffer.write, sys.stdout.isatty()
-    for line in print_events(args.capture, args.template, args.condition):
+    for line in print_events(args.capture, args.template, args.condition, window_of(args)):
         # File names and arguments are bytes in no particular encoding: they come out as they are,
         # but for a terminal, which would obey some of them.
         write((visible(line) if terminal else line) + b"\n")

@@ -11,9 +11,12 @@ from rulekit.alert import priority_number
 from rulekit.cli.arguments import add_format, priority
 from rulekit.cli.console import Progress, count, say, size_of, summary
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
+from rulekit.cli.window import WINDOW_HELP, add_window, window_of
 from rulekit.errors import RulekitError, SinkError, SourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from rulekit.alert import Alert
     from rulekit.engine.pipeline import Engine
     from rulekit.formats.base import Formatter
@@ -21,9 +24,13 @@ if TYPE_CHECKING:
     from rulekit.sinks.file import DescriptorSink
 
 HELP = "run rules over a capture and print alerts"
-DESCRIPTION = """\
+DESCRIPTION = f"""\
 Runs rules over a capture and prints one alert per line. A summary goes to stderr. When the
-capture is damaged or the disk is full, the alerts up to there are kept, and the exit code is 2."""
+capture is damaged or the disk is full, the alerts up to there are kept, and the exit code is 2.
+
+CAPTURE can be a pipe: '-' is standard input. Memory does not grow with its length.
+
+{WINDOW_HELP}"""
 EXAMPLES = (
     (
         "rulekit run -r rulesets/credential_access/rules.yaml"
@@ -34,6 +41,11 @@ EXAMPLES = (
         "rulekit run -r rulesets/persistence/rules.yaml -e rulesets/captures/attack-host.scap.gz"
         " --format json --min-priority warning",
         "as JSON lines, without the less urgent ones",
+    ),
+    (
+        "zcat rulesets/captures/attack-host.scap.gz | rulekit run"
+        " -r rulesets/persistence/rules.yaml -e - --to +30s",
+        "from a pipe, the first thirty seconds",
     ),
 )
 
@@ -54,8 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--capture",
         metavar="CAPTURE",
         required=True,
-        help="capture to read: .scap, plain or gzip",
+        help="capture to read: .scap, plain or gzip; - is standard input",
     )
+    add_window(what)
     what.add_argument(
         "--all-rules", action="store_true", help="also run rules marked `enabled: false`"
     )
@@ -98,6 +111,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the alerts of a capture; 2 when the rules or the capture cannot be used."""
     from rulekit.cli.rules import load_or_explain
 
+    window = window_of(args)
     path, overrides = split_overrides(args.output, args.falco_config is not None)
     config = falco_config(args.falco_config, overrides)
     rules = args.rules or config.rules_files
@@ -121,7 +135,8 @@ def run(args: argparse.Namespace) -> int:
     sink = _sink(path)
     bar = Progress(size_of(args.capture), False if args.quiet else None)
     watch = _Watch(args.fail_on)
-    error = _deliver(engine, args.capture, watch, _formatter(args, config), sink, bar)
+    alerts = engine.run(args.capture, progress=bar.update, window=window)
+    error = _deliver(engine, alerts, watch, _formatter(args, config), sink, bar)
     if error is not None:
         say(error)
     if not args.quiet:
@@ -143,7 +158,7 @@ class _Watch:
 
 def _deliver(
     engine: Engine,
-    capture: str,
+    alerts: Generator[Alert, None, None],
     watch: _Watch,
     formatter: Formatter,
     sink: DescriptorSink,
@@ -153,7 +168,6 @@ def _deliver(
 
     What was found before the error is delivered and stays.
     """
-    alerts = engine.run(capture, progress=bar.update)
     error: str | None = None
     try:
         for alert in alerts:

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from rulekit._fastmatch cimport Matcher
 from rulekit.capture._blocks cimport Decoder
 from rulekit.capture._reader cimport CaptureReader
+from rulekit.engine._window cimport EventWindow
 from rulekit.native._event cimport EventView
 from rulekit.state._state cimport Context, State
 
@@ -26,6 +27,7 @@ cdef class EventLoop:
     cdef uint32_t* hits         # owned; room for every rule
     cdef uint32_t capacity
     cdef int n_hits
+    cdef EventWindow window
     cdef bint open_event        # the current event was shown and is not finished yet
     cdef uint64_t n_visible
     cdef uint64_t pause_at

@@ -3,6 +3,7 @@ from typing import Any
 from rulekit._fastmatch import Matcher
 from rulekit.capture._reader import CaptureReader
 from rulekit.engine.stats import Stats
+from rulekit.engine.window import Window
 from rulekit.state._outputs import OutputProgram
 
 class EventLoop:
@@ -18,6 +19,7 @@ class EventLoop:
         matcher: Matcher | None = None,
         max_threads: int = ...,
         max_fds: int = ...,
+        window: Window | None = None,
     ) -> None: ...
     def next(self) -> bool | None: ...
     def matched(self) -> list[int]: ...

@@ -14,6 +14,7 @@ from rulekit.capture._blocks cimport (
     decoder_next,
 )
 from rulekit.capture._reader cimport CaptureReader
+from rulekit.engine._window cimport PLACE_AFTER, PLACE_INSIDE, Place, fill_window, place_of
 from rulekit.native._scratch cimport Buf, buf_free
 from rulekit.native._strings cimport strtab_wants_collection
 from rulekit.state._outputs cimport OutputProgram
@@ -32,11 +33,13 @@ cdef class EventLoop:
         reader: Where the bytes come from.
         matcher: What is asked of each event; None shows every event.
         max_threads, max_fds: Bounds of the state tables (fds per process); 0: the default.
+        window: The `rulekit.engine.window.Window` to look at; None is everything.
     """
 
     def __cinit__(self, CaptureReader reader not None, Matcher matcher=None, uint32_t max_threads=0,
-                  uint32_t max_fds=0):
+                  uint32_t max_fds=0, window=None):
         cdef Limits limits
+        fill_window(&self.window, window)
         default_limits(&limits)
         if max_threads:
             limits.max_threads = max_threads
@@ -58,6 +61,7 @@ cdef class EventLoop:
 
     cdef int advance(self) noexcept nogil:
         cdef int result
+        cdef Place place
         if self.open_event:
             state_event_done(self.state, &self.context)
             self.open_event = False
@@ -70,6 +74,14 @@ cdef class EventLoop:
             result = decoder_next(self.decoder, self.state, &self.event)
             if result == NEXT_EVENT:
                 state_event(self.state, &self.event, &self.context)
+                if self.window.active:
+                    place = place_of(&self.window, self.event.num, self.event.ts_ns,
+                                     self.state.first_event_ts_ns)
+                    if place != PLACE_INSIDE:
+                        state_event_done(self.state, &self.context)
+                        if place == PLACE_AFTER:
+                            return STOP_END
+                        continue
                 if self.context.visible and not self.event.block_flags & 1:
                     self.n_visible += 1
                     if self.matcher is None:

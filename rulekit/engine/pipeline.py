@@ -14,6 +14,7 @@ from rulekit.compiler import compile
 from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.stats import Stats
+from rulekit.engine.window import Window
 from rulekit.errors import RuleError
 from rulekit.rules.bound import Bound
 from rulekit.rules.check import check_condition
@@ -77,16 +78,23 @@ class Engine:
         self.stats = Stats()
 
     def run(
-        self, source: CapturePath, *, progress: Progress | None = None
+        self,
+        source: CapturePath,
+        *,
+        progress: Progress | None = None,
+        window: Window | None = None,
     ) -> Generator[Alert, None, None]:
         """Yield the alerts of a capture in the order of its events.
+
+        Args:
+            window: Only the events in it can match; those before it still feed the state.
 
         Raises:
             SourceError: The capture cannot be read, or breaks off; alerts of everything before the
                 damage were yielded, and `stats` is valid.
         """
         matcher = Matcher(self.program, first_match=self.first_only, caches=self.caches)
-        loop = EventLoop(CaptureReader(source), matcher)
+        loop = EventLoop(CaptureReader(source), matcher, window=window)
         self.stats = stats = Stats()
         started, cpu = time.perf_counter(), time.process_time()
         try:
@@ -133,7 +141,10 @@ def _extra_fields(
 
 
 def print_events(
-    source: CapturePath, template: str | None = None, condition: str | None = None
+    source: CapturePath,
+    template: str | None = None,
+    condition: str | None = None,
+    window: Window | None = None,
 ) -> Iterator[bytes]:
     """Yield one line per event that `condition` holds for, rendered by `template`.
 
@@ -143,7 +154,7 @@ def print_events(
     keep_nulls = text.startswith("*")
     output = compile_output(text[1:] if keep_nulls else text)
     matcher = Matcher(compile_ruleset([(condition, bind(condition), None)])) if condition else None
-    loop = EventLoop(CaptureReader(source), matcher)
+    loop = EventLoop(CaptureReader(source), matcher, window=window)
     try:
         while (found := loop.next()) is not None:
             if found:

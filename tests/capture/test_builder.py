@@ -13,21 +13,21 @@ import pytest
 
 from rulekit.capture._inspect import read_snapshots
 from rulekit.capture._reader import iter_events
-from rulekit.capture.builder import START_NS, STEP_NS, CaptureBuilder, container_cgroup
+from rulekit.capture.builder import START_NS, STEP_NS, Builder, container_cgroup
 from rulekit.capture.encode import ParamValue, encode_param, find_type
 from rulekit.capture.writer import FdEntry, Group, Interface, Machine, User, encode_event
 from rulekit.schema.events import Param, event_types
 
 
 def only_event(event: str, params: dict[str, ParamValue], **options: bool) -> dict[str, bytes]:
-    b = CaptureBuilder()
+    b = Builder()
     b.add_event(event, params, tid=5, **options)
     ((_, _, _, _, type_id, found),) = iter_events(io.BytesIO(b.build()))
     return dict(zip((p.name for p in event_types()[type_id].params), found, strict=True))
 
 
 def test_events_come_out_as_they_went_in() -> None:
-    b = CaptureBuilder()
+    b = Builder()
     first = b.add_event("openat", {"fd": 3, "name": "/etc/shadow"}, tid=7, cpu=2)
     second = b.add_event("procexit", {"status": 0}, tid=7, ts_ns=START_NS + 5)
     third = b.add_event("switch", {"next": 8}, tid=7, flags=1)
@@ -109,7 +109,7 @@ def test_what_does_not_fit_is_refused_with_the_name(
     event: str, param: str, value: ParamValue
 ) -> None:
     with pytest.raises(ValueError, match=param):
-        CaptureBuilder().add_event(event, {param: value}, tid=1)
+        Builder().add_event(event, {param: value}, tid=1)
 
 
 def test_every_current_parameter_type_can_be_written_as_bytes_and_none() -> None:
@@ -122,7 +122,7 @@ def test_every_current_parameter_type_can_be_written_as_bytes_and_none() -> None
 
 
 def test_the_snapshot_comes_out_as_it_went_in() -> None:
-    b = CaptureBuilder(machine=Machine("node", 4, boot_ns=9))
+    b = Builder(machine=Machine("node", 4, boot_ns=9))
     b.users = [User(1000, "me", 100, "/home/me", "/bin/sh")]
     b.groups = [Group(100, "users")]
     b.interfaces = [Interface("eth0", "10.0.0.1", "255.0.0.0", "10.255.255.255", 7)]
@@ -150,7 +150,7 @@ def test_the_snapshot_comes_out_as_it_went_in() -> None:
 
 
 def test_spawn_writes_clone_and_execve_of_a_child() -> None:
-    b = CaptureBuilder()
+    b = Builder()
     b.add_process(1, "systemd", uid=0, cwd="/")
     b.spawn(2, "bash", parent=1, uid=1000, cwd="/home", args=["-c", "x"])
     b.spawn(3, "cat", parent=2, exepath="/bin/cat")
@@ -166,7 +166,7 @@ def test_spawn_writes_clone_and_execve_of_a_child() -> None:
 
 
 def test_a_container_is_announced_as_json() -> None:
-    b = CaptureBuilder()
+    b = Builder()
     b.add_container("ab" * 32, "web", image="nginx")
     ((*_, params),) = iter_events(io.BytesIO(b.build()))
     assert params[1] == b"container\0"
@@ -180,13 +180,13 @@ def test_a_parameter_over_its_length_field_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         encode_event(find_type("write").id, [bytes(65535), b""], ts_ns=1, tid=1)
     # The longest event that does fit can be read.
-    data = CaptureBuilder()
+    data = Builder()
     data.add_raw(find_type("write").id, [bytes(8), bytes(65532 - 2 - 26 - 8 - 8), b"", b""], tid=1)
     assert len(list(iter_events(io.BytesIO(data.build())))) == 1
 
 
 def test_files_are_compressed_by_their_name(tmp_path: Path) -> None:
-    b = CaptureBuilder()
+    b = Builder()
     b.add_event("switch", tid=1)
     b.save(tmp_path / "a.scap")
     b.save(tmp_path / "a.scap.gz")
@@ -198,7 +198,7 @@ def test_files_are_compressed_by_their_name(tmp_path: Path) -> None:
 def test_sysdig_reads_what_the_builder_writes(tmp_path: Path) -> None:
     if shutil.which("sysdig") is None:
         pytest.skip("sysdig is not installed")
-    b = CaptureBuilder()
+    b = Builder()
     b.add_process(1, "systemd", exepath="/sbin/init")
     b.add_process(100, "bash", ptid=1, exepath="/bin/bash", cwd="/root", uid=0)
     b.add_fd(100, FdEntry(4, "file", "/var/log/x"))

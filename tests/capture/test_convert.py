@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rulekit.capture._convert import plan_of
 from rulekit.capture._reader import iter_events
-from rulekit.capture.builder import CaptureBuilder
+from rulekit.capture.builder import Builder
 from rulekit.errors import SourceError
 from rulekit.schema.events import event_types
 
@@ -26,7 +26,7 @@ FORMS = sorted(RULES)
 
 def decode(events: list[Raw]) -> list[tuple[int, int, tuple[bytes, ...]]]:
     """Return (raw position, type, parameters) of what is delivered."""
-    b = CaptureBuilder()
+    b = Builder()
     for event in events:
         b.add_raw(event.type, event.params, tid=event.tid)
     found = iter_events(io.BytesIO(b.build()))
@@ -114,7 +114,7 @@ def test_an_old_container_event_becomes_json() -> None:
 
 
 def test_a_mismatched_enter_event_counts_as_missing() -> None:
-    b = CaptureBuilder()
+    b = Builder()
     b.add_raw(TYPES["PPME_SYSCALL_READ_E"], [b"\x05" * 8, b"\x06" * 4], tid=1)
     b.add_raw(TYPES["PPME_SYSCALL_CLOSE_X"], [bytes(8)], tid=1)
     events = iter_events(io.BytesIO(b.build()))
@@ -123,7 +123,7 @@ def test_a_mismatched_enter_event_counts_as_missing() -> None:
 
 
 def test_a_form_that_nobody_can_convert_is_an_error_with_its_place() -> None:
-    b = CaptureBuilder()
+    b = Builder()
     b.add_event("getcwd", {"res": 0, "path": "/"}, tid=1)
     b.add_raw(TYPES["PPME_SYSCALL_CLOSE_X"], [b""] * 5, tid=1)
     events = iter_events(io.BytesIO(b.build()))
@@ -136,7 +136,7 @@ def test_a_form_that_nobody_can_convert_is_an_error_with_its_place() -> None:
 
 
 def test_lenient_reading_skips_and_counts_what_cannot_be_converted() -> None:
-    b = CaptureBuilder()
+    b = Builder()
     b.add_raw(TYPES["PPME_SYSCALL_CLOSE_X"], [b""] * 5, tid=1)
     b.add_event("getcwd", {"res": 0, "path": "/"}, tid=1)
     events = iter_events(io.BytesIO(b.build()), lenient=True)
@@ -145,7 +145,7 @@ def test_lenient_reading_skips_and_counts_what_cannot_be_converted() -> None:
 
 
 def test_remembered_enter_events_are_bounded_and_evictions_counted() -> None:
-    b = CaptureBuilder()
+    b = Builder()
     enter, leave = TYPES["PPME_SYSCALL_CLOSE_E"], TYPES["PPME_SYSCALL_CLOSE_X"]
     tids = [7 + 8192 * i for i in range(5)]  # all of one set of four
     for tid in tids:
@@ -159,7 +159,7 @@ def test_remembered_enter_events_are_bounded_and_evictions_counted() -> None:
 
 
 def test_large_enter_events_do_not_hold_more_than_their_share() -> None:
-    b = CaptureBuilder()
+    b = Builder()
     for tid in range(1500):
         b.add_raw(TYPES["PPME_SYSCALL_WRITE_E"], [bytes(8), b"x" * 60000], tid=tid)
     b.add_raw(TYPES["PPME_SYSCALL_WRITE_X"], [bytes(8), b""], tid=1499)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rulekit.capture._inspect import read_snapshots
 from rulekit.capture._reader import EventIterator, iter_events
-from rulekit.capture.builder import CaptureBuilder
+from rulekit.capture.builder import Builder
 from rulekit.capture.writer import (
     FdEntry,
     Group,
@@ -32,7 +32,7 @@ TYPES = {e.enum: e.id for e in event_types()}
 
 def small_capture() -> bytes:
     """Return a capture with something of everything, current and outdated."""
-    b = CaptureBuilder()
+    b = Builder()
     b.interfaces += [
         Interface("lo", "127.0.0.1", "255.0.0.0", "127.255.255.255"),
         Interface("lo", "::1", "ffff::", "::"),
@@ -141,7 +141,7 @@ def test_flipped_bytes_end_in_events_or_an_error(
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 0xFFFFFFFF), st.binary(max_size=200))
 def test_any_block_behind_sound_metadata_is_handled(kind: int, body: bytes) -> None:
-    b = CaptureBuilder()
+    b = Builder()
     b.add_event("getcwd", {"res": 0, "path": "/"}, tid=1)
     for block in (kind, *EVENT_BLOCKS, *range(0x201, 0x223)):
         data = encode_section() + encode_block(block, body) + b.build()[28:]

@@ -15,12 +15,12 @@ import pytest
 
 from rulekit.capture import reader
 from rulekit.capture._reader import CaptureReader, iter_events
-from rulekit.capture.builder import CaptureBuilder
+from rulekit.capture.builder import Builder
 from rulekit.errors import SourceError
 
 
 def capture(n_events: int = 20, *, start: int = 0, compress: bool = False) -> bytes:
-    b = CaptureBuilder()
+    b = Builder()
     b.add_process(1, "systemd")
     for i in range(start, start + n_events):
         b.add_event("getcwd", {"res": i, "path": "/" + "x" * (i * 37 % 900)}, tid=i)
@@ -70,7 +70,7 @@ def test_a_member_may_end_anywhere_and_padding_may_follow() -> None:
 
 
 def test_a_large_event_is_read_whole_and_a_ceiling_refuses_it() -> None:
-    b = CaptureBuilder()
+    b = Builder()
     b.add_event("asyncevent", {"name": "x", "data": b"y" * 3_000_000}, tid=1)
     data = b.build(compress=True)
     ((*_, params),) = iter_events(io.BytesIO(data))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rulekit.capture._reader import CaptureReader
-from rulekit.capture.builder import CaptureBuilder
+from rulekit.capture.builder import Builder
 from rulekit.errors import SourceError
 from rulekit.sources import base
 from rulekit.sources.base import Source, open_source
@@ -16,7 +16,7 @@ from rulekit.sources.scap import ScapSource
 
 
 def write_capture(path: Path) -> None:
-    b = CaptureBuilder()
+    b = Builder()
     b.add_event("switch", tid=1)
     b.save(path)
 

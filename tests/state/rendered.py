@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from rulekit.capture._reader import CaptureReader
-from rulekit.capture.builder import CaptureBuilder
+from rulekit.capture.builder import Builder
 from rulekit.engine._loop import EventLoop
 from rulekit.rules.output import OutputTemplate, parse_output
 from rulekit.state._outputs import OutputProgram
@@ -20,7 +20,7 @@ def program(text: str, *, base64: bool = False) -> OutputProgram:
 
 
 def render_all(
-    builder: CaptureBuilder, text: str, *, base64: bool = False
+    builder: Builder, text: str, *, base64: bool = False
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return message and fields of every shown event."""
     output = program(text, base64=base64)
@@ -32,11 +32,11 @@ def render_all(
     return found
 
 
-def render(builder: CaptureBuilder, text: str, *, base64: bool = False) -> str:
+def render(builder: Builder, text: str, *, base64: bool = False) -> str:
     """Return the message for the last event."""
     return render_all(builder, text, base64=base64)[-1][0]
 
 
-def fields(builder: CaptureBuilder, text: str) -> dict[str, Any]:
+def fields(builder: Builder, text: str) -> dict[str, Any]:
     """Return the typed fields of the last event."""
     return render_all(builder, text)[-1][1]

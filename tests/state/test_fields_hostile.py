@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from rulekit.capture.builder import CaptureBuilder
+from rulekit.capture.builder import Builder
 from rulekit.capture.writer import FdEntry
 from rulekit.schema.events import event_types
 from rulekit.schema.fields import field_table
@@ -54,7 +54,7 @@ def random_bytes(source: random.Random) -> bytes:
 @pytest.mark.parametrize("seed", range(4))
 def test_random_parameters_of_every_event(seed: int) -> None:
     source = random.Random(seed)
-    b = CaptureBuilder()
+    b = Builder()
     b.add_process(100, "bash", args=["a"], env=["A=b"], cgroups=["cpu=/"], cwd="/")
     b.add_fd(100, FdEntry(0, "file", "/dev/null"))
     b.add_fd(100, FdEntry(3, "ipv4", local=("1.2.3.4", 1), peer=("5.6.7.8", 2)))

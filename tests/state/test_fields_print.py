@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rulekit.capture.builder import START_NS, STEP_NS, CaptureBuilder, container_cgroup
+from rulekit.capture.builder import START_NS, STEP_NS, Builder, container_cgroup
 from rulekit.capture.writer import FdEntry, Interface
 from tests.state.rendered import fields, program, render, render_all
 
@@ -29,8 +29,8 @@ def utc() -> Iterator[None]:
 
 
 @pytest.fixture
-def b() -> CaptureBuilder:
-    builder = CaptureBuilder()
+def b() -> Builder:
+    builder = Builder()
     builder.add_process(1, "systemd", exepath="/sbin/init", cwd="/")
     builder.add_process(
         100, "bash", ptid=1, exe="-bash", exepath="/bin/bash", cwd="/root",
@@ -40,7 +40,7 @@ def b() -> CaptureBuilder:
     return builder
 
 
-def ev(builder: CaptureBuilder, event: str, tid: int = 100, **params: Any) -> CaptureBuilder:
+def ev(builder: Builder, event: str, tid: int = 100, **params: Any) -> Builder:
     builder.add_event(event, params, tid=tid)
     return builder
 
@@ -102,7 +102,7 @@ PARAMS = [
 
 @pytest.mark.parametrize(("name", "params", "param", "both", "alone"), PARAMS)
 def test_parameters(
-    b: CaptureBuilder, name: str, params: dict[str, Any], param: str, both: str, alone: str | None
+    b: Builder, name: str, params: dict[str, Any], param: str, both: str, alone: str | None
 ) -> None:
     b.add_fd(100, FdEntry(0, "file", "/dev/null"))
     ev(b, name, **params)
@@ -115,7 +115,7 @@ def test_parameters(
         assert render(b, f"%evt.arg.{param}") == alone
 
 
-def test_a_dynamic_parameter_prints_as_what_its_first_byte_says(b: CaptureBuilder) -> None:
+def test_a_dynamic_parameter_prints_as_what_its_first_byte_says(b: Builder) -> None:
     ev(b, "setsockopt", res=0, fd=3, level=1, optname=2, val=b"\x02\x05\0\0\0", optlen=4)
     assert "val=5 " in render(b, "%evt.args")
     assert fields(b, "%evt.rawarg.val") == {"evt.rawarg.val": 5}
@@ -123,7 +123,7 @@ def test_a_dynamic_parameter_prints_as_what_its_first_byte_says(b: CaptureBuilde
     assert "val=INVALID DYNAMIC PARAMETER " in render(b, "%evt.args")
 
 
-def test_relative_paths_start_from_the_directory_fd(b: CaptureBuilder) -> None:
+def test_relative_paths_start_from_the_directory_fd(b: Builder) -> None:
     b.add_fd(100, FdEntry(5, "directory", "/srv"))
     ev(b, "mkdirat", res=0, dirfd=5, path="a/../b", mode=0)
     assert "path=a/../b(/srv/b) " in render(b, "%evt.args")
@@ -136,7 +136,7 @@ def test_relative_paths_start_from_the_directory_fd(b: CaptureBuilder) -> None:
     assert render(b, "%fs.path.name") == "<NA>"
 
 
-def test_raw_parameters_keep_their_type(b: CaptureBuilder) -> None:
+def test_raw_parameters_keep_their_type(b: Builder) -> None:
     ev(b, "openat", fd=-2, dirfd=-100, name="/x", flags=4097, mode=0o666)
     text = "%evt.rawarg.fd %evt.rawarg.flags %evt.rawarg.mode %evt.rawarg.name %evt.rawarg.res"
     assert render_all(b, text)[-1] == (
@@ -151,12 +151,12 @@ def test_raw_parameters_keep_their_type(b: CaptureBuilder) -> None:
     )
 
 
-def test_numbered_parameters(b: CaptureBuilder) -> None:
+def test_numbered_parameters(b: Builder) -> None:
     ev(b, "chdir", res=0, path="/tmp")
     assert render(b, "%evt.arg[0]|%evt.arg[1]|%evt.arg[2]|%evt.arg[99999]") == "0|/tmp|<NA>|<NA>"
 
 
-def test_byte_buffers(b: CaptureBuilder) -> None:
+def test_byte_buffers(b: Builder) -> None:
     ev(b, "read", res=3, data=b"\x00ab" * 700, fd=0)
     assert render(b, "%evt.buffer") == (".ab" * 700)[:1023]
     assert render(b, "%evt.buffer", base64=True).startswith("AGFiAGFi")
@@ -165,12 +165,12 @@ def test_byte_buffers(b: CaptureBuilder) -> None:
     assert render(b, "%evt.buffer") == "<NA>"
 
 
-def test_generic_calls_have_the_name_of_the_call(b: CaptureBuilder) -> None:
+def test_generic_calls_have_the_name_of_the_call(b: Builder) -> None:
     b.add_raw(1, [(0).to_bytes(2, "little"), (39).to_bytes(2, "little")], tid=100)
     assert render(b, "%evt.type|%syscall.type|%evt.args|%evt.res") == "getpid|getpid||<NA>"
 
 
-def test_the_process(b: CaptureBuilder) -> None:
+def test_the_process(b: Builder) -> None:
     ev(b, "chdir", res=-2, path="/nowhere")
     text = (
         "%proc.name,%proc.exe,%proc.cmdline,%proc.exeline,%proc.args,%proc.args[1],%proc.args[2],"
@@ -182,7 +182,7 @@ def test_the_process(b: CaptureBuilder) -> None:
     )
 
 
-def test_ancestors(b: CaptureBuilder) -> None:
+def test_ancestors(b: Builder) -> None:
     b.spawn(200, "sh", parent=100)
     b.spawn(300, "id", parent=200)
     ev(b, "getcwd", tid=300, res=0, path="/root")
@@ -197,7 +197,7 @@ def test_ancestors(b: CaptureBuilder) -> None:
 
 
 def test_a_loop_of_parents_ends() -> None:
-    b = CaptureBuilder()
+    b = Builder()
     b.add_process(10, "a", ptid=20)
     b.add_process(20, "b", ptid=30)
     b.add_process(30, "c", ptid=20)
@@ -206,7 +206,7 @@ def test_a_loop_of_parents_ends() -> None:
     assert render(b, "%proc.aname[5]") in ("b", "c", "<NA>")
 
 
-def test_an_unknown_thread(b: CaptureBuilder) -> None:
+def test_an_unknown_thread(b: Builder) -> None:
     ev(b, "getcwd", tid=999, res=0, path="/")
     text = "%proc.name|%proc.exepath|%proc.pid|%thread.tid|%proc.cwd|%proc.pname|%proc.nthreads"
     assert render(b, text) == "<NA>||-1|999|./|<NA>|0"
@@ -217,7 +217,7 @@ def test_an_unknown_thread(b: CaptureBuilder) -> None:
     }
 
 
-def test_fds(b: CaptureBuilder) -> None:
+def test_fds(b: Builder) -> None:
     ev(b, "openat", fd=3, dirfd=-100, name="notes//x", flags=1, mode=0, dev=0xFE00, ino=7)
     text = (
         "%fd.num|%fd.name|%fd.nameraw|%fd.directory|%fd.filename|%fd.type|%fd.typechar|%fd.dev|"
@@ -234,7 +234,7 @@ def test_fds(b: CaptureBuilder) -> None:
     assert render(b, "%fd.num|%fd.name|%fd.types") == "<NA>|<NA>|<NA>"
 
 
-def test_kinds_of_fds_come_youngest_first(b: CaptureBuilder) -> None:
+def test_kinds_of_fds_come_youngest_first(b: Builder) -> None:
     b.add_fd(100, FdEntry(0, "file", "/dev/null"))
     b.add_fd(100, FdEntry(1, "fifo", "pipe:[1]"))
     b.add_fd(100, FdEntry(2, "file", "/dev/null"))
@@ -244,12 +244,12 @@ def test_kinds_of_fds_come_youngest_first(b: CaptureBuilder) -> None:
     assert render(b, '%join("+",fd.types) %len(fd.types)') == "file+pipe 2"
 
 
-def test_no_fd_at_all_is_an_empty_list(b: CaptureBuilder) -> None:
+def test_no_fd_at_all_is_an_empty_list(b: Builder) -> None:
     ev(b, "close", res=-9, fd=9)
     assert render_all(b, "%fd.types")[-1] == ("()", {"fd.types": None})
 
 
-def test_ends_of_a_connection(b: CaptureBuilder) -> None:
+def test_ends_of_a_connection(b: Builder) -> None:
     b.interfaces.append(Interface("eth0", "10.0.0.1", "255.255.255.0", "10.0.0.255"))
     ev(b, "socket", fd=4, domain=2, type=1, proto=6)
     ev(b, "connect", res=0, tuple=(("10.0.0.1", 4000), ("1.2.3.4", 443)), fd=4)
@@ -264,14 +264,14 @@ def test_ends_of_a_connection(b: CaptureBuilder) -> None:
     assert fields(b, "%fd.sport %fd.sip") == {"fd.sport": 443, "fd.sip": "1.2.3.4"}
 
 
-def test_a_listener_has_the_server_end_only(b: CaptureBuilder) -> None:
+def test_a_listener_has_the_server_end_only(b: Builder) -> None:
     ev(b, "socket", fd=4, domain=2, type=1, proto=6)
     ev(b, "bind", res=0, addr=("0.0.0.0", 80), fd=4)
     text = "%fd.sip:%fd.sport|%fd.cip:%fd.cport|%fd.is_server|%fd.lport"
     assert render(b, text) == "0.0.0.0:80|<NA>:<NA>|true|<NA>"
 
 
-def test_times(b: CaptureBuilder) -> None:
+def test_times(b: Builder) -> None:
     ev(b, "getcwd", res=0, path="/")
     ev(b, "getcwd", res=0, path="/")
     text = (
@@ -289,14 +289,14 @@ def test_times(b: CaptureBuilder) -> None:
     assert found["evt.reltime"] == STEP_NS
 
 
-def test_times_are_local(b: CaptureBuilder) -> None:
+def test_times_are_local(b: Builder) -> None:
     os.environ["TZ"] = "IST-5:30"
     time.tzset()
     ev(b, "getcwd", res=0, path="/")
     assert render(b, "%evt.time.s %evt.time.iso8601").startswith("03:43:20 2023-11-14T22:13:20")
 
 
-def test_results(b: CaptureBuilder) -> None:
+def test_results(b: Builder) -> None:
     ev(b, "close", res=-9, fd=9)
     text = "%evt.res|%evt.rawres|%evt.failed|%evt.count.error|%evt.count.error.other"
     assert render(b, text) == "EBADF|-9|true|1|1"
@@ -307,7 +307,7 @@ def test_results(b: CaptureBuilder) -> None:
     assert render(b, "%evt.res|%evt.failed|%evt.dir") == "<NA>|<NA>|>"
 
 
-def test_the_host_is_a_container_called_host(b: CaptureBuilder) -> None:
+def test_the_host_is_a_container_called_host(b: Builder) -> None:
     ev(b, "getcwd", res=0, path="/")
     text = (
         "%container.id|%container.name|%container.full_id|%container.type|%container.image|"
@@ -317,7 +317,7 @@ def test_the_host_is_a_container_called_host(b: CaptureBuilder) -> None:
     assert render(b, text) == "host|host|host|host||false||<NA>|<NA>|<NA>|<NA>|<NA>"
 
 
-def test_containers(b: CaptureBuilder) -> None:
+def test_containers(b: Builder) -> None:
     b.add_process(500, "nginx", ptid=1, cgroups=container_cgroup(CONTAINER))
     ev(b, "getcwd", tid=500, res=0, path="/")
     text = "%container.id|%container.name|%container.image|%container.privileged"
@@ -339,19 +339,19 @@ def test_containers(b: CaptureBuilder) -> None:
     assert render(b, "%container.mount.source[^/data$]|%container.mount[9]") == "/srv|<NA>"
 
 
-def test_widths_cut_and_fill(b: CaptureBuilder) -> None:
+def test_widths_cut_and_fill(b: Builder) -> None:
     ev(b, "getcwd", res=0, path="/")
     assert render(b, "[%6proc.name][%2proc.name][%3proc.pid]") == "[bash  ][ba][100]"
 
 
-def test_text_that_is_no_utf8_survives(b: CaptureBuilder) -> None:
+def test_text_that_is_no_utf8_survives(b: Builder) -> None:
     ev(b, "chdir", res=0, path=b"/\xff\xc3\xa9\0")
     message, found = render_all(b, "%proc.cwd")[-1]
     assert message.encode("utf-8", "surrogateescape") == b"/\xff\xc3\xa9/"
     assert found["proc.cwd"] == message
 
 
-def test_a_call_shows_its_field_untransformed(b: CaptureBuilder) -> None:
+def test_a_call_shows_its_field_untransformed(b: Builder) -> None:
     ev(b, "getcwd", res=0, path="/")
     assert render_all(b, "%toupper(proc.name) %len(proc.name)")[-1] == (
         "BASH 4",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from rulekit.capture.builder import CaptureBuilder
+from rulekit.capture.builder import Builder
 from rulekit.capture.writer import FdEntry
 from tests.state.rendered import render
 
 
 @pytest.fixture
-def b() -> CaptureBuilder:
-    builder = CaptureBuilder()
+def b() -> Builder:
+    builder = Builder()
     builder.add_process(100, "Ba-Sh", exepath="/usr/bin/bash", cwd="/")
     builder.add_event("chdir", {"res": 0, "path": "/"}, tid=100)
     return builder
@@ -35,7 +35,7 @@ def b() -> CaptureBuilder:
         ("toupper(fd.name)", "<NA>"),
     ],
 )
-def test_calls(b: CaptureBuilder, call: str, text: str) -> None:
+def test_calls(b: Builder, call: str, text: str) -> None:
     assert render(b, f"%{call}") == text
 
 
@@ -55,7 +55,7 @@ def test_calls(b: CaptureBuilder, call: str, text: str) -> None:
         (b"====", "<NA>"),
     ],
 )
-def test_base64_is_decoded_or_null(b: CaptureBuilder, encoded: bytes, text: str) -> None:
+def test_base64_is_decoded_or_null(b: Builder, encoded: bytes, text: str) -> None:
     b.add_event("chdir", {"res": -2, "path": encoded + b"\0"}, tid=100)
     assert render(b, "%b64(evt.arg.path)") == text
 
@@ -81,7 +81,7 @@ def test_base64_is_decoded_or_null(b: CaptureBuilder, encoded: bytes, text: str)
     ],
 )
 def test_getopt_follows_the_habits_of_short_options(
-    b: CaptureBuilder, words: list[str], options: str, text: str
+    b: Builder, words: list[str], options: str, text: str
 ) -> None:
     quoted = ",".join(f'"{w}"' for w in words)
     assert render(b, f'%getopt(({quoted}),"{options}")') == f"({text})"
@@ -97,14 +97,12 @@ def test_getopt_follows_the_habits_of_short_options(
         (["-n"], "t", "<NA>"),
     ],
 )
-def test_getopt_picks_one_option(
-    b: CaptureBuilder, words: list[str], letter: str, text: str
-) -> None:
+def test_getopt_picks_one_option(b: Builder, words: list[str], letter: str, text: str) -> None:
     quoted = ",".join(f'"{w}"' for w in words)
     assert render(b, f'%getopt(({quoted}),"nt:")[{letter}]') == text
 
 
-def test_lists_are_transformed_item_by_item(b: CaptureBuilder) -> None:
+def test_lists_are_transformed_item_by_item(b: Builder) -> None:
     b.add_fd(100, FdEntry(0, "file", "/dev/null"))
     b.add_event("close", {"res": -9, "fd": 9}, tid=100)
     assert render(b, '%join(",",fd.types) %len(fd.types)') == "file 1"
