@@ -160,6 +160,9 @@ cdef class Matcher:
     cdef LiteralPool _literals
     cdef readonly uint32_t n_rules
 
+# A number that no other matcher of the process uses.
+cdef uint32_t new_generation() noexcept nogil
+
 # Writes the numbers of the rules that match, in definition order, and returns how many match, which
 # may be more than `cap`. Borrow the MatcherC from Matcher.c while the Matcher lives.
 cdef int match_event(MatcherC* m, Context* ctx, uint32_t* out, int cap) noexcept nogil

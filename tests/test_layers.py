@@ -17,14 +17,14 @@ LAYERS = [
     {"schema"},
     {"native"},
     {"alert", "rules", "state"},
-    {"capture", "compiler", "_fastmatch"},
+    {"capture", "compiler", "_fastmatch", "_evaluate"},
     {"sources", "formats", "sinks"},
     {"engine"},
     {"testing", "tools"},
     {"cli"},
 ]
 RANK = {unit: rank for rank, row in enumerate(LAYERS) for unit in row}
-PATTERNS = ("*.py", "*.pyx", "*.pxd", "*.pyi")
+PATTERNS = ("*.py", "*.pyx", "*.pxd", "*.pxi", "*.pyi")
 
 # Read as text, not as syntax tree, so that Cython's files are held to the same rule.
 IMPORT = re.compile(

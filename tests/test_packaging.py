@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "rulekit"
-SOURCES = ("*.py", "*.pyx", "*.pxd", "*.pyi", "*.lark", "*.json", "py.typed")
+SOURCES = ("*.py", "*.pyx", "*.pxd", "*.pxi", "*.pyi", "*.lark", "*.json", "py.typed")
 
 
 def tree(*patterns: str) -> set[str]:

@@ -1,0 +1,573 @@
+# The evaluator, text that modules include: each gets an instance of its own, compiled for its purpose.
+# `_fastmatch.pyx` makes the fast one, `engine/_profile.pyx` one that counts and times,
+# `engine/_explain.pyx` one that keeps nothing and evaluates what the others may skip. An includer
+# cimports the structs of `rulekit._fastmatch` that it uses by name, and defines in C
+#
+#   OBSERVED   0, or 1 to call its own observe_*() functions; a constant, so that the compiler leaves
+#              out of the fast instance everything that depends on it.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc
+from libc.string cimport memcpy, memset
+
+from rulekit.native._event cimport param_u64
+from rulekit.native._kept cimport (
+    Kept, KeptTable, kept_clear, kept_drop_answers, kept_share, kept_words,
+)
+from rulekit.native._strings cimport Str, intern
+from rulekit.native._text cimport text_length
+from rulekit.native._textindex cimport textindex_run
+from rulekit.state._compare cimport Q_ANCESTORS, compare_value
+from rulekit.state._fields cimport V_TEXT, Value, extract, put_list
+from rulekit.state._state cimport Context, State, Thread
+from rulekit.state._threads cimport find_thread, main_thread
+from rulekit.state._transform cimport apply_transform
+
+cdef enum:
+    MAX_ANCESTORS = 256      # longer chains are not remembered
+
+cdef extern from *:
+    int __builtin_ctzll(unsigned long long) noexcept nogil
+
+
+# ---- values -------------------------------------------------------------------------------------
+
+cdef const Value* operand_value(MatcherC* m, uint32_t number) noexcept nogil:
+    """Return the value of an operand, read at most once per event; NULL is null."""
+    cdef Operand* operand = &m.operands[number]
+    if operand.epoch != m.epoch:
+        operand.epoch = m.epoch
+        operand.present = _read(m, operand)
+    return &operand.value if operand.present else NULL
+
+
+cdef bint _read(MatcherC* m, Operand* operand) noexcept nogil:
+    cdef const Value* item
+    cdef uint32_t i
+    if operand.form == O_FIELD:
+        return extract(m.context, &operand.ref, &operand.value)
+    if operand.form == O_LITERAL:
+        return True
+    if operand.form == O_CALL:
+        return _call(m, operand)
+    if not put_list(m.context, &operand.value, operand.n):
+        m.stats.failures += 1
+        return False
+    for i in range(operand.n):
+        item = operand_value(m, m.arguments[operand.first + i])
+        if item == NULL:
+            return False
+        operand.value.items[i] = item[0]
+    operand.value.n_items = operand.n
+    return True
+
+
+cdef bint _call(MatcherC* m, Operand* operand) noexcept nogil:
+    cdef const Value* argument
+    cdef Value arguments
+    cdef uint32_t i
+    if not put_list(m.context, &arguments, operand.n):
+        m.stats.failures += 1
+        return False
+    for i in range(operand.n):
+        argument = operand_value(m, m.arguments[operand.first + i])
+        if argument == NULL:
+            return False
+        arguments.items[i] = argument[0]
+    return apply_transform(
+        m.context, operand.call, arguments.items, operand.n, operand.key, &operand.value
+    )
+
+
+# ---- comparisons --------------------------------------------------------------------------------
+
+# Reads the field and compares: needs nothing that is kept.
+cdef bint _direct(MatcherC* m, const Predicate* p) noexcept nogil:
+    cdef const Value* value = operand_value(m, p.left)
+    cdef const Value* other = NULL
+    if value == NULL:
+        return False
+    if p.other != NONE:
+        other = operand_value(m, p.other)
+        if other == NULL:
+            return False
+    return compare_value(&m.literals, &p.comparison, value, other)
+
+
+# ---- what is kept -------------------------------------------------------------------------------
+
+cdef inline bint _bit(const uint64_t* words, uint32_t bit) noexcept nogil:
+    return words[bit >> 6] >> (bit & 63) & 1
+
+
+cdef void _flush(MatcherC* m) noexcept nogil:
+    # Everything kept is a cache. Nothing of it is in use between two events.
+    cdef uint32_t i
+    for i in range(N_DOMAINS):
+        kept_clear(&m.facts[i], m.n_keys)
+        kept_drop_answers(m.no_value[i], m.n_keys)
+    kept_clear(&m.signatures, m.n_classes)
+    m.generation = new_generation()
+    m.facts_version = m.generation
+    m.cache_bytes = 0
+
+
+cdef Kept* _share(MatcherC* m, KeptTable* table, const uint64_t* words, uint32_t n, bint* made) noexcept nogil:
+    cdef Kept* kept = kept_share(table, words, n, made)
+    if kept == NULL:
+        m.stats.failures += 1
+    elif made[0]:
+        m.cache_bytes += sizeof(Kept) + n * 8 + 16
+    return kept
+
+
+cdef Kept* _share_facts(MatcherC* m, uint32_t domain, const uint64_t* bits) noexcept nogil:
+    cdef bint made
+    cdef Kept* facts = _share(m, &m.facts[domain], bits, m.indexes[domain].n_words, &made)
+    m.stats.facts_shared += not made
+    return facts
+
+
+# Facts are kept on `text`, which decides what the value is: its interned text, or what it is made of.
+cdef Kept* _facts_of(
+    MatcherC* m, uint32_t domain, const Value* value, Str* text, bint keep
+) noexcept nogil:
+    """Return the comparisons that hold for a text value; NULL: not to be had."""
+    cdef uint32_t n
+    cdef Kept* facts
+    if value.kind != V_TEXT:
+        return m.no_value[domain]
+    if text != NULL and text.facts_version == m.facts_version and text.facts[domain]:
+        return <Kept*> text.facts[domain]
+    n = text_length(value.ptr, value.len)
+    if text == NULL and keep and m.context.state != NULL:
+        text = intern(m.context.state.strings, value.ptr, n)
+        if text.len != n:          # refused: the table is full
+            text = NULL
+        elif text.facts_version == m.facts_version and text.facts[domain]:
+            return <Kept*> text.facts[domain]
+    m.stats.facts_built += 1
+    textindex_run(m.indexes[domain], value.ptr, n, m.bits)
+    facts = _share_facts(m, domain, m.bits)
+    if text != NULL and facts != NULL:
+        if text.facts == NULL:
+            text.facts = <uint64_t*> calloc(N_DOMAINS, sizeof(uint64_t))
+            if text.facts == NULL:
+                return facts
+            text.facts_version = m.facts_version
+        elif text.facts_version != m.facts_version:
+            memset(text.facts, 0, N_DOMAINS * sizeof(uint64_t))
+            text.facts_version = m.facts_version
+        text.facts[domain] = <uint64_t> facts
+    return facts
+
+
+cdef Kept* _operand_facts(MatcherC* m, uint32_t number) noexcept nogil:
+    """Return what is known about the text of an operand in this event; NULL: not to be had."""
+    cdef Operand* operand = &m.operands[number]
+    cdef const Value* value
+    if operand.facts_epoch != m.epoch:
+        operand.facts_epoch = m.epoch
+        value = operand_value(m, number)
+        if value == NULL:
+            operand.facts = m.no_value[operand.domain]
+        else:
+            operand.facts = _facts_of(m, operand.domain, value, value.str, True)
+    return operand.facts
+
+
+cdef Kept* _ancestor_facts(MatcherC* m, uint32_t domain, const Value* value, bint* failed) noexcept nogil:
+    # What holds for at least one ancestor; NULL without ancestors.
+    cdef uint32_t i, k, n_words = m.indexes[domain].n_words
+    cdef Kept* facts
+    cdef Kept* all = NULL
+    cdef uint64_t* union_ = m.bits + n_words
+    cdef bint mixed = False
+    for i in range(value.n_items):
+        facts = _facts_of(m, domain, &value.items[i], value.items[i].str, False)
+        if facts == NULL:
+            failed[0] = True
+            return NULL
+        if all == NULL:
+            all = facts
+            memcpy(union_, kept_words(facts), n_words * 8)
+        elif facts != all:
+            mixed = True
+            for k in range(n_words):
+                union_[k] |= kept_words(facts)[k]
+    if mixed:
+        all = _share_facts(m, domain, union_)
+        failed[0] = all == NULL
+    return all
+
+
+cdef uint64_t _chain(State* state, Thread* thread) noexcept nogil:
+    # Versions of everybody whose facts a process field may show: the main thread, ancestors counted
+    # by main threads, ancestors walked thread by thread. 0: not to be remembered.
+    cdef uint64_t h = 0x9E3779B97F4A7C15ULL
+    cdef Thread* main = main_thread(thread)
+    cdef Thread* by_main = main
+    cdef Thread* by_thread = thread
+    cdef uint32_t i
+    if main != NULL:
+        h = (h ^ main.version) * 0xD1B54A32D192ED03ULL
+    for i in range(MAX_ANCESTORS):
+        if by_thread == by_main:
+            by_thread = NULL
+        if by_thread != NULL:
+            by_thread = _parent(state, by_thread)
+            if by_thread != NULL:
+                h = (h ^ by_thread.version) * 0x8CB92BA72F3D8DD7ULL
+        if by_main != NULL:
+            by_main = _parent(state, by_main)
+            if by_main != NULL:
+                h = (h ^ (<uint64_t> by_main.version << 32)) * 0x9E3779B97F4A7C15ULL
+                by_main = main_thread(by_main)
+                h = (h ^ (0 if by_main == NULL else by_main.version)) * 0xD1B54A32D192ED03ULL
+        h ^= h >> 29
+        if by_main == NULL and by_thread == NULL:
+            return h | 1
+    return 0
+
+
+cdef inline Thread* _parent(State* state, Thread* thread) noexcept nogil:
+    if thread.parent != NULL and thread.parent.tid == thread.ptid:
+        return thread.parent
+    return find_thread(state, thread.ptid)
+
+
+cdef Kept* _signature(MatcherC* m) noexcept nogil:
+    """Return the signature of the event's thread; NULL: none, or not to be had."""
+    cdef Context* context = m.context
+    cdef Thread* thread = context.thread
+    cdef State* state = context.state
+    cdef Kept* signature
+    cdef uint64_t chain = 0
+    if thread == NULL or context.event_container != NULL:
+        return NULL
+    if state.account_version != m.account_version or state.container_version != m.container_version:
+        # Signatures stay true, but no thread's is known any more.
+        m.account_version = state.account_version
+        m.container_version = state.container_version
+        m.generation = new_generation()
+    if thread.words_epoch == m.generation and thread.words_version == thread.version:
+        if thread.ancestry_version == state.ancestry_version:
+            return <Kept*> thread.words
+        chain = _chain(state, thread)
+        m.stats.chains_checked += 1
+        if chain != 0 and chain == thread.words_chain:
+            thread.ancestry_version = state.ancestry_version
+            return <Kept*> thread.words
+    if chain == 0:
+        chain = _chain(state, thread)
+    signature = _build_signature(m)
+    if signature != NULL and chain != 0:
+        thread.words = signature
+        thread.words_epoch = m.generation
+        thread.words_version = thread.version
+        thread.ancestry_version = state.ancestry_version
+        thread.words_chain = chain
+    return signature
+
+
+cdef inline Str* _source(Thread* thread, const Operand* operand) noexcept nogil:
+    # The list that a joined text is made of; facts are kept on it, in a domain of their own.
+    if operand.source == S_ARGUMENTS:
+        return thread.args
+    if operand.source == S_ENVIRONMENT:
+        thread = main_thread(thread)
+        return thread.env if thread != NULL else NULL
+    return NULL
+
+
+cdef Kept* _capability_facts(MatcherC* m, uint32_t number) noexcept nogil:
+    # A few sets are all that most hosts show, and each is a long text.
+    cdef Operand* operand = &m.operands[number]
+    cdef Thread* thread = m.context.thread
+    cdef const Value* value
+    cdef Kept* facts
+    cdef uint32_t i
+    cdef uint64_t caps = thread.cap_effective
+    if operand.source == S_CAP_PERMITTED:
+        caps = thread.cap_permitted
+    elif operand.source == S_CAP_INHERITABLE:
+        caps = thread.cap_inheritable
+    if operand.seen_version != m.facts_version:
+        operand.seen_version = m.facts_version
+        memset(operand.seen_facts, 0, sizeof(operand.seen_facts))
+    for i in range(4):
+        if operand.seen_facts[i] != NULL and operand.seen[i] == caps:
+            return operand.seen_facts[i]
+    value = operand_value(m, number)
+    if value == NULL:
+        return m.no_value[operand.domain]
+    facts = _facts_of(m, operand.domain, value, NULL, False)
+    operand.seen[operand.oldest] = caps
+    operand.seen_facts[operand.oldest] = facts
+    operand.oldest = (operand.oldest + 1) & 3
+    return facts
+
+
+cdef Kept* _build_signature(MatcherC* m) noexcept nogil:
+    cdef uint32_t i
+    cdef Operand* operand
+    cdef const Value* value
+    cdef Kept* facts
+    cdef Kept* signature
+    cdef Str* source
+    cdef bint failed = False, made = False
+    for i in range(m.n_parts):
+        operand = &m.operands[m.parts[i]]
+        if operand.source >= S_CAP_PERMITTED:
+            facts = _capability_facts(m, m.parts[i])
+            if facts == NULL:
+                return NULL
+            m.key[i] = 0 if facts == m.no_value[operand.domain] else <uint64_t> facts
+            continue
+        source = _source(m.context.thread, operand)
+        if source != NULL and source.facts_version == m.facts_version:
+            m.key[i] = source.facts[operand.domain]
+            if m.key[i]:
+                continue
+        value = operand_value(m, m.parts[i])
+        if value == NULL:
+            facts = NULL
+        elif operand.quantifier == Q_ANCESTORS:
+            facts = _ancestor_facts(m, operand.domain, value, &failed)
+        else:
+            facts = _facts_of(m, operand.domain, value, value.str if source == NULL else source, False)
+            failed = facts == NULL
+        if failed:
+            return NULL
+        m.key[i] = <uint64_t> facts
+    memset(m.key + m.n_parts, 0, m.n_bit_words * 8)
+    for i in range(m.n_process_bits):
+        if _direct(m, &m.predicates[m.process_bits[i]]):
+            m.key[m.n_parts + (i >> 6)] |= <uint64_t> 1 << (i & 63)
+    signature = _share(m, &m.signatures, m.key, m.n_parts + m.n_bit_words, &made)
+    if made:
+        m.stats.signatures_built += 1
+    else:
+        m.stats.signatures_shared += 1
+    return signature
+
+
+# ---- the graph ----------------------------------------------------------------------------------
+
+cdef bint _predicate(MatcherC* m, const Predicate* p) noexcept nogil:
+    cdef Kept* facts
+    if p.how == H_PROCESS_TEXT and m.signature != NULL:
+        facts = <Kept*> kept_words(m.signature)[p.part]
+        if facts == NULL:
+            return False
+        return p.bit == NONE or _bit(kept_words(facts), p.bit)
+    if p.how == H_PROCESS_BIT and m.signature != NULL:
+        return _bit(kept_words(m.signature) + m.n_parts, p.bit)
+    if p.how == H_TEXT and m.caches:
+        facts = _operand_facts(m, p.left)
+        if facts != NULL:
+            if facts == m.no_value[m.operands[p.left].domain]:
+                return False
+            return p.bit == NONE or _bit(kept_words(facts), p.bit)
+    return _direct(m, p)
+
+
+cdef bint _holds(MatcherC* m, uint32_t number) noexcept nogil:
+    # The depth of recursion is bounded by the compiler (MAX_DEPTH in compiler/lower.py).
+    cdef const Node* node = &m.nodes[number]
+    cdef uint32_t known = m.memo[number]
+    cdef uint32_t i
+    cdef bint answer
+    if known >> 1 == m.epoch:
+        return known & 1
+    if node.op == N_PREDICATE:
+        answer = _predicate(m, &m.predicates[node.first])
+    elif node.op == N_NOT:
+        answer = not _holds(m, m.children[node.first])
+    elif node.op == N_AND:
+        answer = True
+        for i in range(node.first, node.first + node.n):
+            if not _holds(m, m.children[i]):
+                answer = False
+                break
+    elif node.op == N_OR:
+        answer = False
+        for i in range(node.first, node.first + node.n):
+            if _holds(m, m.children[i]):
+                answer = True
+                break
+    else:
+        answer = node.op == N_TRUE
+    m.memo[number] = m.epoch << 1 | answer
+    return answer
+
+
+# ---- rule words ---------------------------------------------------------------------------------
+
+cdef const uint64_t* _words(
+    MatcherC* m, Kept* kept, uint32_t n_answers, uint32_t answer, const RuleClass* rules,
+    const uint32_t* nodes,
+) noexcept nogil:
+    """Return which rules of a class hold as far as `nodes` say; NULL: no memory."""
+    cdef uint64_t* words
+    cdef uint32_t i
+    if kept.answers == NULL:
+        kept.answers = <uint64_t**> calloc(n_answers, sizeof(uint64_t*))
+        if kept.answers == NULL:
+            m.stats.failures += 1
+            return NULL
+        m.cache_bytes += n_answers * sizeof(uint64_t*) + 16
+    words = kept.answers[answer]
+    if words != NULL:
+        return words
+    words = <uint64_t*> calloc(rules.n_words, sizeof(uint64_t))
+    if words == NULL:
+        m.stats.failures += 1
+        return NULL
+    for i in range(rules.n):
+        if _holds(m, nodes[i]):
+            words[i >> 6] |= <uint64_t> 1 << (i & 63)
+    kept.answers[answer] = words
+    m.cache_bytes += rules.n_words * 8 + 16
+    return words
+
+
+cdef void begin_event(MatcherC* m, Context* ctx) noexcept nogil:
+    m.epoch += 1
+    if m.epoch >= 0x7FFFFFFF:
+        _new_epochs(m)
+    m.context = ctx
+    m.signature = NULL
+
+
+cdef void _new_epochs(MatcherC* m) noexcept nogil:
+    cdef uint32_t i
+    memset(m.memo, 0, m.n_nodes * sizeof(uint32_t))
+    for i in range(m.n_operands):
+        m.operands[i].epoch = 0
+        m.operands[i].facts_epoch = 0
+    m.epoch = 1
+
+
+cdef bint _gates(
+    MatcherC* m, const RuleClass* rules, uint32_t first, uint32_t last
+) noexcept nogil:
+    """Try gates first .. last - 1 on the live rules; False when none is left."""
+    cdef const uint64_t* mask
+    cdef uint64_t any_
+    cdef uint32_t i, word
+    for i in range(first, last):
+        mask = rules.gate_words + <size_t> i * rules.n_words
+        any_ = 0
+        for word in range(rules.n_words):
+            any_ |= m.live[word] & mask[word]
+        if any_ and not _holds(m, rules.gates[i]):
+            any_ = 0
+            for word in range(rules.n_words):
+                m.live[word] &= ~mask[word]
+                any_ |= m.live[word]
+            if not any_:
+                return False
+    return True
+
+
+cdef inline bint _and_words(uint64_t* live, const uint64_t* words, uint32_t n) noexcept nogil:
+    cdef uint64_t any_ = 0
+    cdef uint32_t i
+    for i in range(n):
+        live[i] &= words[i]
+        any_ |= live[i]
+    return any_ != 0
+
+
+cdef inline bint _common(const uint64_t* a, const uint64_t* b, uint32_t n) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        if a[i] & b[i]:
+            return True
+    return False
+
+
+# Leaves in `live` the rules that process, keys and gates allow; `nodes` is what remains to be evaluated.
+cdef bint _narrow(MatcherC* m, uint32_t number, const uint32_t** nodes) noexcept nogil:
+    cdef RuleClass* rules = &m.classes[number]
+    cdef const uint64_t* words
+    cdef Kept* facts
+    cdef uint32_t i
+    cdef bint known = True
+    if m.cache_bytes > m.max_cache_bytes:
+        _flush(m)
+        m.stats.flushes += 1
+    m.signature = _signature(m)
+    if rules.has_process:
+        words = NULL
+        if m.signature != NULL:
+            words = _words(m, m.signature, m.n_classes, number, rules, rules.process)
+        known = words != NULL
+        if known and not _and_words(m.live, words, rules.n_words):
+            return False
+    if rules.n_early and not _gates(m, rules, 0, rules.n_early):
+        return False
+    for i in range(rules.n_keys):
+        if not _common(m.live, rules.key_words + <size_t> i * rules.n_words, rules.n_words):
+            continue
+        facts = _operand_facts(m, rules.keys[i])
+        words = NULL
+        if facts != NULL:
+            words = _words(
+                m, facts, m.n_keys, rules.first_key + i, rules,
+                rules.key_nodes + <size_t> i * rules.n,
+            )
+        if words == NULL:
+            known = False
+        elif not _and_words(m.live, words, rules.n_words):
+            return False
+    if known:
+        nodes[0] = rules.rest
+    return _gates(m, rules, rules.n_early, rules.n_gates)
+
+
+cdef int match_class(MatcherC* m, uint32_t number, uint32_t* out, int cap) noexcept nogil:
+    cdef RuleClass* rules = &m.classes[number]
+    cdef const uint32_t* nodes = rules.roots
+    cdef uint64_t live
+    cdef uint32_t i, word
+    cdef int n = 0
+    memcpy(m.live, m.ones, rules.n_words * sizeof(uint64_t))
+    if m.caches and not _narrow(m, number, &nodes):
+        return 0
+    for word in range(rules.n_words):
+        live = m.live[word]
+        while live:
+            i = word << 6 | <uint32_t> __builtin_ctzll(live)
+            live &= live - 1
+            if i >= rules.n:
+                break
+            m.stats.survivors += 1
+            if _holds(m, nodes[i]):
+                if n < cap:
+                    out[n] = rules.rules[i]
+                n += 1
+                if m.first_match:
+                    m.stats.matches += 1
+                    return n
+    m.stats.matches += n
+    return n
+
+
+cdef int match_event(MatcherC* m, Context* ctx, uint32_t* out, int cap) noexcept nogil:
+    cdef uint32_t slot = ctx.ev.type
+    cdef uint64_t call
+    cdef uint32_t number
+    m.stats.events += 1
+    if slot <= 1:
+        call = param_u64(ctx.ev, 0, 0)
+        slot = GENERIC_BASE + <uint32_t> call if 0 < call < N_SLOTS - GENERIC_BASE else 1
+    elif slot >= GENERIC_BASE:
+        return 0
+    number = m.slots[slot]
+    if number == 0:
+        return 0
+    m.stats.gated += 1
+    begin_event(m, ctx)
+    return match_class(m, number - 1, out, cap)
