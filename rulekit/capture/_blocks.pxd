@@ -2,9 +2,23 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from rulekit.capture._convert cimport Converter
-from rulekit.native._event cimport EventView
+from libc.string cimport memcpy
+
+from rulekit.capture._convert cimport (
+    CLASS_COLUMNS, CONVERT_DELIVER, CONVERT_SKIP, PATH_DELIVER, PATH_DROP, PATH_LONG, PATH_PLAN, PATH_STORE,
+    Converter, convert, enter_keep,
+)
+from rulekit.native._event cimport EventInfo, EventView, MAX_PARAMS, N_EVENT_TYPES
 from rulekit.state._state cimport State
+
+cdef enum:
+    BLOCK_HEADER = 8
+    BLOCK_FRAME = 12         # header and trailer
+    V2_HEADER = 26
+    V1_HEADER = 22
+    MAX_SMALL_BLOCK = 65536  # body and trailer of a block that is not a large one
+    EV_V2 = 0x216
+    EVF_V2 = 0x217
 
 cdef enum NextResult:
     NEXT_EVENT = 0        # `ev` is filled, already converted to the current form, to be delivered
@@ -50,11 +64,115 @@ cdef struct Decoder:
     uint64_t error_offset     # of the block or entry, in the stream
     char error[200]
     Converter* converter      # owned: remembered enter events
+    const uint8_t* paths      # EventPath of [type * CLASS_COLUMNS + parameter count]
+    const EventInfo* infos
     int mode                  # DecoderMode
     uint64_t section_headers  # event headers of this section
 
 
 cdef Decoder* decoder_new() noexcept nogil                   # NULL: no memory
 cdef void decoder_free(Decoder* d) noexcept nogil
-# `state` may be NULL: then metadata is only validated. Pointers in `ev` are valid until the next call.
-cdef int decoder_next(Decoder* d, State* state, EventView* ev) noexcept nogil     # NextResult
+cdef int decoder_next_any(Decoder* d, State* state, EventView* ev) noexcept nogil
+
+
+cdef inline uint16_t get_u16(const uint8_t* p) noexcept nogil:
+    cdef uint16_t value
+    memcpy(&value, p, 2)
+    return value
+
+
+cdef inline uint32_t get_u32(const uint8_t* p) noexcept nogil:
+    cdef uint32_t value
+    memcpy(&value, p, 4)
+    return value
+
+
+cdef inline uint64_t get_u64(const uint8_t* p) noexcept nogil:
+    cdef uint64_t value
+    memcpy(&value, p, 8)
+    return value
+
+
+# The next event; a NextResult. `state` may be NULL: then metadata is only validated. Pointers in `ev`
+# are valid until the next call.
+#
+# This is the short way, for a sound event of the usual form in the middle of a section. Whatever is
+# unusual, or not sound, is left untouched to decoder_next_any, which knows every case.
+cdef inline int decoder_next(Decoder* d, State* state, EventView* ev) noexcept nogil:
+    cdef const uint8_t* p
+    cdef const uint8_t* q
+    cdef const uint8_t* lengths
+    cdef const uint8_t* at
+    cdef const uint8_t* end
+    cdef uint64_t there
+    cdef uint32_t block, total, length, n, i, flags, extra
+    cdef uint16_t type, size
+    cdef uint8_t path
+    cdef int result
+    if d.mode != MODE_EVENTS or d.error_code != ERROR_NONE:
+        return decoder_next_any(d, state, ev)
+    while True:
+        there = d.size - d.pos
+        if there < BLOCK_FRAME + 6 + V2_HEADER:
+            break
+        p = d.data + d.pos
+        block = get_u32(p)
+        total = get_u32(p + 4)
+        flags = 0
+        extra = 2
+        if block != EV_V2:
+            if block != EVF_V2:
+                break
+            flags = get_u32(p + 10)
+            extra = 6
+        q = p + BLOCK_HEADER + extra
+        length = get_u32(q + 16)
+        type = get_u16(q + 20)
+        n = get_u32(q + 22)
+        # Wide enough not to wrap: lengths that do not fit are found by the other way.
+        if (total > there or total > BLOCK_HEADER + MAX_SMALL_BLOCK or n > MAX_PARAMS or type >= N_EVENT_TYPES
+                or length < V2_HEADER + 2 * n or <uint64_t> length + BLOCK_FRAME + extra > total
+                or get_u32(p + total - 4) != total):
+            break
+        path = d.paths[type * CLASS_COLUMNS + n]
+        lengths = q + V2_HEADER
+        at = lengths + 2 * n
+        end = q + length
+        if path == PATH_STORE or path == PATH_DROP:
+            for i in range(n):
+                at += get_u16(lengths + 2 * i)
+            if at > end:
+                break
+            d.n_headers += 1
+            d.section_headers += 1
+            d.pos += total
+            if path == PATH_STORE:
+                enter_keep(d.converter, <int64_t> get_u64(q + 8), type, n, lengths, <uint32_t> (at - lengths),
+                           <uint64_t> (d.data + d.size - lengths))
+            continue
+        if path == PATH_LONG:
+            break
+        for i in range(n):
+            size = get_u16(lengths + 2 * i)
+            ev.params[i].ptr = at
+            ev.params[i].len = size
+            at += size
+        if at > end:
+            break
+        d.n_headers += 1
+        d.section_headers += 1
+        ev.cpu = get_u16(p + 8)
+        ev.block_flags = flags
+        ev.ts_ns = get_u64(q)
+        ev.tid = <int64_t> get_u64(q + 8)
+        ev.raw = d.n_headers
+        ev.type = type
+        ev.info = &d.infos[type]
+        ev.nparams = n
+        d.pos += total
+        if path == PATH_PLAN:
+            convert(d.converter, ev, n)
+        d.n_delivered += 1
+        ev.num = d.n_delivered
+        return NEXT_EVENT
+    return decoder_next_any(d, state, ev)

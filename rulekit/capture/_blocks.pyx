@@ -7,12 +7,12 @@ no resynchronisation: without a sound block length nothing after it can be trust
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
 
 from rulekit.capture._convert cimport (
     CLASS_COLUMNS, CLASS_DELIVER, CLASS_DROP, CLASS_LOSS, CLASS_NO_RULE, CLASS_PLAN,
     CLASS_TOO_MANY, CONVERT_DELIVER, CONVERT_NO_RULE, CONVERT_SKIP, TYPE_LARGE, convert,
-    converter_free, converter_new, converter_reset, event_classes, type_shapes,
+    converter_free, converter_new, converter_reset, event_classes, event_paths,
+    type_shapes,
 )
 from rulekit.capture._snapshot cimport (
     SNAP_ACCOUNTS, SNAP_FDS, SNAP_INTERFACES, SNAP_MACHINE, SNAP_THREADS, import_block,
@@ -22,18 +22,11 @@ from rulekit.state._state cimport state_reset
 from rulekit.state._update cimport state_import_done
 
 cdef enum:
-    BLOCK_HEADER = 8
-    BLOCK_FRAME = 12         # header and trailer
     SECTION_MIN = 28
-    V2_HEADER = 26
-    V1_HEADER = 22
-    MAX_SMALL_BLOCK = 65536  # body and trailer of a block that is not a large one
     MAX_CONVERTED = 65536    # event length, as a v2 event
     SECTION_ID = 0x0A0D0D0A
     BYTE_ORDER = 0x1A2B3C4D
     BYTE_ORDER_SWAPPED = 0x4D3C2B1A
-    EV_V2 = 0x216
-    EVF_V2 = 0x217
     EV_V2_LARGE = 0x221
     EVF_V2_LARGE = 0x222
     EV_V1 = 0x204
@@ -59,6 +52,8 @@ cdef Decoder* decoder_new() noexcept nogil:
         free(d)
         return NULL
     d.max_block_bytes = DEFAULT_MAX_BLOCK
+    d.paths = event_paths
+    d.infos = event_infos
     return d
 
 
@@ -66,24 +61,6 @@ cdef void decoder_free(Decoder* d) noexcept nogil:
     if d != NULL:
         converter_free(d.converter)
         free(d)
-
-
-cdef inline uint16_t _u16(const uint8_t* p) noexcept nogil:
-    cdef uint16_t value
-    memcpy(&value, p, 2)
-    return value
-
-
-cdef inline uint32_t _u32(const uint8_t* p) noexcept nogil:
-    cdef uint32_t value
-    memcpy(&value, p, 4)
-    return value
-
-
-cdef inline uint64_t _u64(const uint8_t* p) noexcept nogil:
-    cdef uint64_t value
-    memcpy(&value, p, 8)
-    return value
 
 
 # --- errors -------------------------------------------------------------------------------------
@@ -122,7 +99,7 @@ cdef int _starved(Decoder* d, uint64_t need) noexcept nogil:
         else:
             snprintf(d.error, sizeof(d.error),
                      b"the stream ends inside a block of type %Xh (%llu of %llu bytes): is the file truncated?",
-                     _u32(d.data + d.pos), <unsigned long long> there, <unsigned long long> need)
+                     get_u32(d.data + d.pos), <unsigned long long> there, <unsigned long long> need)
         return NEXT_ERROR
     if d.mode == MODE_START:
         return _error(d, ERROR_NOT_CAPTURE, b"not a capture: there is nothing in it")
@@ -141,17 +118,17 @@ cdef int _section(Decoder* d, State* state) noexcept nogil:
     # Byte order first: with the wrong one the length means nothing.
     if there < 16:
         return _starved(d, 16)
-    if _u32(p + 8) == <uint32_t> BYTE_ORDER_SWAPPED:
+    if get_u32(p + 8) == <uint32_t> BYTE_ORDER_SWAPPED:
         return _error(d, ERROR_VERSION, b"written on a big-endian machine, which is not supported")
-    if _u32(p + 8) != <uint32_t> BYTE_ORDER:
+    if get_u32(p + 8) != <uint32_t> BYTE_ORDER:
         return _error(d, ERROR_NOT_CAPTURE, b"not a capture: wrong magic in the section header")
-    if _u16(p + 12) > 1:
+    if get_u16(p + 12) > 1:
         d.error_code = ERROR_VERSION
         d.error_offset = d.base + d.pos
         snprintf(d.error, sizeof(d.error), b"format version %d.%d is newer than the known 1.x",
-                 <int> _u16(p + 12), <int> _u16(p + 14))
+                 <int> get_u16(p + 12), <int> get_u16(p + 14))
         return NEXT_ERROR
-    total = _u32(p + 4)
+    total = get_u32(p + 4)
     if total < SECTION_MIN:
         return _block_error(d, ERROR_BLOCK, SECTION_ID, b"too short (length, least)", total,
                             SECTION_MIN)
@@ -160,9 +137,9 @@ cdef int _section(Decoder* d, State* state) noexcept nogil:
                             d.max_block_bytes)
     if there < total:
         return _starved(d, total)
-    if _u32(p + total - 4) != total:
+    if get_u32(p + total - 4) != total:
         return _block_error(d, ERROR_BLOCK, SECTION_ID, b"length is not repeated at the end",
-                            total, _u32(p + total - 4))
+                            total, get_u32(p + total - 4))
     d.pos += total
     if d.n_sections:
         converter_reset(d.converter)
@@ -209,7 +186,7 @@ cdef int _other_block(Decoder* d, State* state, uint32_t block) noexcept nogil:
     """Consume a section header or a metadata block; NEXT_SECTION stands for success."""
     cdef const uint8_t* p = d.data + d.pos
     cdef uint64_t there = d.size - d.pos
-    cdef uint32_t total = _u32(p + 4)
+    cdef uint32_t total = get_u32(p + 4)
     cdef int version
     cdef int kind
     cdef const char* wrong
@@ -228,9 +205,9 @@ cdef int _other_block(Decoder* d, State* state, uint32_t block) noexcept nogil:
                             d.max_block_bytes)
     if there < total:
         return _starved(d, total)
-    if _u32(p + total - 4) != total:
+    if get_u32(p + total - 4) != total:
         return _block_error(d, ERROR_BLOCK, block, b"length is not repeated at the end", total,
-                            _u32(p + total - 4))
+                            get_u32(p + total - 4))
     kind = _snapshot_kind(block, &version)
     if kind == 0:
         d.n_unknown_blocks += 1
@@ -276,7 +253,7 @@ cdef int _count_v1(const uint8_t* lengths, uint32_t room, uint32_t known, bint w
         total = n * width
         if total <= room:
             for i in range(n):
-                total += _u32(lengths + 4 * i) if wide else _u16(lengths + 2 * i)
+                total += get_u32(lengths + 4 * i) if wide else get_u16(lengths + 2 * i)
                 if total > room:
                     break
             if total == room:
@@ -297,7 +274,7 @@ cdef int _bad_event(Decoder* d, uint32_t block, uint64_t total, int code, const 
     return _block_error(d, code, block, what, value, limit)
 
 
-cdef int decoder_next(Decoder* d, State* state, EventView* ev) noexcept nogil:
+cdef int decoder_next_any(Decoder* d, State* state, EventView* ev) noexcept nogil:
     cdef const uint8_t* p
     cdef const uint8_t* q
     cdef uint64_t there
@@ -317,7 +294,7 @@ cdef int decoder_next(Decoder* d, State* state, EventView* ev) noexcept nogil:
                 return NEXT_SECTION
             return _starved(d, BLOCK_HEADER)
         p = d.data + d.pos
-        block = _u32(p)
+        block = get_u32(p)
         form = _event_form(block)
         if form == NOT_EVENT:
             result = _other_block(d, state, block)
@@ -333,7 +310,7 @@ cdef int decoder_next(Decoder* d, State* state, EventView* ev) noexcept nogil:
                 state_import_done(state)
             return NEXT_SECTION
 
-        total = _u32(p + 4)
+        total = get_u32(p + 4)
         header = V1_HEADER if form & EVENT_V1 else V2_HEADER
         frame = BLOCK_FRAME + (6 if form & EVENT_FLAGS else 2)
         if total < frame + header:
@@ -348,18 +325,18 @@ cdef int decoder_next(Decoder* d, State* state, EventView* ev) noexcept nogil:
                                 MAX_SMALL_BLOCK + BLOCK_HEADER)
         if there < total:
             return _starved(d, total)
-        ev.cpu = _u16(p + 8)
+        ev.cpu = get_u16(p + 8)
         q = p + 10
         ev.block_flags = 0
         if form & EVENT_FLAGS:
-            ev.block_flags = _u32(q)
+            ev.block_flags = get_u32(q)
             q += 4
         room = total - frame
-        length = _u32(q + 16)
-        type = _u16(q + 20)
+        length = get_u32(q + 16)
+        type = get_u16(q + 20)
         d.n_headers += 1
         d.section_headers += 1
-        if _u32(p + total - 4) != total:
+        if get_u32(p + total - 4) != total:
             d.n_bad_trailers += 1
         if form & EVENT_V1 and (type == 280 or type == 286):
             length -= 3                      # an old writer's mistake
@@ -389,7 +366,7 @@ cdef int decoder_next(Decoder* d, State* state, EventView* ev) noexcept nogil:
             n = counted
             length += 4
         else:
-            n = _u32(q - 4)
+            n = get_u32(q - 4)
         # The lengths, then the parameters; the sum is checked once it is complete.
         if shape & TYPE_LARGE:
             if n > end >> 2:
@@ -401,7 +378,7 @@ cdef int decoder_next(Decoder* d, State* state, EventView* ev) noexcept nogil:
                 continue
             at = n * 4
             for i in range(n):
-                length = _u32(q + 4 * i)
+                length = get_u32(q + 4 * i)
                 if length > end - at:
                     at = end + 1
                     break
@@ -420,12 +397,12 @@ cdef int decoder_next(Decoder* d, State* state, EventView* ev) noexcept nogil:
             at = n * 2
             for i in range(min(n, known)):
                 ev.params[i].ptr = q + at
-                ev.params[i].len = _u16(q + 2 * i)
+                ev.params[i].len = get_u16(q + 2 * i)
                 at += ev.params[i].len
             for i in range(min(n, known), n):
                 if at > end:
                     break                    # before the sum can overflow
-                at += _u16(q + 2 * i)
+                at += get_u16(q + 2 * i)
         if at > end:
             result = _bad_event(d, block, total, ERROR_EVENT,
                                 b"invalid event, a parameter reaches past its end (type, parameters)",
@@ -433,8 +410,8 @@ cdef int decoder_next(Decoder* d, State* state, EventView* ev) noexcept nogil:
             if result != NEXT_SECTION:
                 return result
             continue
-        ev.ts_ns = _u64(p + frame - 4)
-        ev.tid = <int64_t> _u64(p + frame + 4)
+        ev.ts_ns = get_u64(p + frame - 4)
+        ev.tid = <int64_t> get_u64(p + frame + 4)
         ev.raw = d.n_headers
         ev.type = type
         ev.info = &event_infos[type]

@@ -2,6 +2,7 @@
 # of the EventView are pointed at what they come from.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from rulekit.native._event cimport EventView, MAX_PARAMS
 
@@ -23,19 +24,30 @@ cdef enum ConvertResult:
     CONVERT_NO_RULE = 2
     CONVERT_TOO_MANY = 3
 
+cdef enum:
+    N_SETS = 8192            # of remembered enter events; power of two
+    N_WAYS = 4
+    ENTER_BYTES = 88         # kept inside the entry
+
+cdef enum EventPath:         # what the decoder's short way does with a form of event
+    PATH_LONG = 0            # nothing: decoder_next_any looks at everything
+    PATH_DELIVER = 1
+    PATH_DROP = 2
+    PATH_STORE = 3           # kept as it is, for the exit event
+    PATH_PLAN = 4            # convert()
+
 cdef struct Enter:           # the remembered enter event of a thread
-    bint valid
+    int64_t tid
+    uint64_t stamp           # time of its storing, in stores: the oldest of a set is evicted; 0: nothing stored
     uint16_t type
-    uint32_t n
-    uint64_t stamp           # time of its storing, in stores: the oldest of a set is evicted
-    uint32_t offsets[MAX_PARAMS + 1]
-    uint8_t* big             # owned; used when the parameters do not fit into `small`
+    uint16_t n
+    uint32_t size            # of the image: n lengths of 16 bits, then the parameters back to back
+    uint8_t* big             # owned; used when the image does not fit into `small`
     uint32_t big_cap
-    uint8_t small[64]
+    uint8_t small[ENTER_BYTES]
 
 cdef struct Converter:
-    int64_t* tids            # owned; [set][way]
-    Enter* enters            # owned; parallel to `tids`
+    Enter* enters            # owned; [set][way]
     uint64_t stores
     uint64_t big_bytes       # held by all `big` together
     uint64_t n_evicted       # enter events forgotten for want of room
@@ -44,6 +56,7 @@ cdef struct Converter:
     uint64_t text_cap
 
 cdef const uint8_t* event_classes    # EventClass of [type * CLASS_COLUMNS + parameter count]
+cdef const uint8_t* event_paths      # EventPath, parallel to event_classes
 cdef const uint8_t* type_shapes      # parameter count of the table | TYPE_LARGE, by type
 
 cdef Converter* converter_new() noexcept nogil      # NULL: no memory
@@ -52,3 +65,29 @@ cdef void converter_reset(Converter* c) noexcept nogil
 # Apply the plan of (ev.type, n) to an event of class CLASS_PLAN; n is the count in the file. Pointers
 # that it puts into `ev` are valid until the next call.
 cdef int convert(Converter* c, EventView* ev, uint32_t n) noexcept nogil   # ConvertResult
+cdef Enter* enter_slot(Converter* c, int64_t tid) noexcept nogil     # where to store, evicting if need be
+cdef uint8_t* enter_big(Converter* c, Enter* enter, uint32_t size) noexcept nogil   # NULL: no room
+
+
+# Remember an enter event as it lies in the file: `image` is its lengths and parameters, `size` bytes,
+# copied, for the window moves on; `there` bytes may be read from there.
+cdef inline void enter_keep(Converter* c, int64_t tid, uint16_t type, uint32_t n, const uint8_t* image,
+                            uint32_t size, uint64_t there) noexcept nogil:
+    cdef Enter* enter = &c.enters[(<uint32_t> tid & (N_SETS - 1)) * N_WAYS]
+    cdef uint8_t* target
+    if enter.tid != tid:
+        enter = enter_slot(c, tid)
+    if size <= ENTER_BYTES and there >= ENTER_BYTES:
+        memcpy(enter.small, image, ENTER_BYTES)      # of fixed size: a few moves, no call
+    else:
+        target = enter.small
+        if size > ENTER_BYTES:
+            target = enter_big(c, enter, size)
+            if target == NULL:
+                return
+        memcpy(target, image, size)
+    c.stores += 1
+    enter.stamp = c.stores
+    enter.type = type
+    enter.n = <uint16_t> n
+    enter.size = size

@@ -13,8 +13,6 @@ from rulekit.native._event cimport EF_LARGE_PAYLOAD, N_EVENT_TYPES, event_infos,
 from rulekit.schema.events import event_table, load_table
 
 cdef enum:
-    N_SETS = 8192            # of remembered enter events; power of two
-    N_WAYS = 4
     NO_CUT = 0xffffffff
     TYPE_DROP_E = 148
     TYPE_DROP_X = 149
@@ -60,6 +58,7 @@ memset(ZEROS, 0, 16)
 memset(ONES, 0xff, 16)
 
 cdef uint8_t* _classes = NULL
+cdef uint8_t* _paths = NULL
 cdef uint8_t* _shapes = NULL
 cdef uint16_t* _plan_of = NULL       # index into _plans, parallel to _classes
 cdef Plan* _plans = NULL
@@ -166,17 +165,39 @@ cdef int _fill_plan(Plan* plan, str terminal, int to, list sources, object enter
     return 0
 
 
+cdef void _fill_paths() noexcept:
+    """Choose the forms that are common and simple enough for the decoder's short way."""
+    cdef int t, n, cell
+    cdef const Plan* plan
+    for t in range(n_event_types):
+        if _shapes[t] & TYPE_LARGE:
+            continue
+        for n in range(_shapes[t] + 1):
+            cell = t * CLASS_COLUMNS + n
+            if _classes[cell] == CLASS_DELIVER:
+                _paths[cell] = PATH_DELIVER
+            elif _classes[cell] == CLASS_DROP:
+                _paths[cell] = PATH_DROP
+            elif _classes[cell] == CLASS_PLAN:
+                plan = &_plans[_plan_of[cell]]
+                if plan.terminal == END_STORE and plan.n == plan.n_same and plan.to == t:
+                    _paths[cell] = PATH_STORE
+                elif plan.terminal == END_DELIVER:
+                    _paths[cell] = PATH_PLAN
+
+
 cdef int _compile() except -1:
-    global _classes, _shapes, _plan_of, _plans, event_classes, type_shapes
+    global _classes, _paths, _shapes, _plan_of, _plans, event_classes, event_paths, type_shapes
     cdef list events = event_table()["events"]
     cdef dict table = load_table("event_converter")
     cdef dict rules = {(r["event"], r["nparams"]): r for r in table["rules"]}
     cdef list plans = []
     cdef int t, n, cell
     _classes = <uint8_t*> calloc(N_EVENT_TYPES, CLASS_COLUMNS)
+    _paths = <uint8_t*> calloc(N_EVENT_TYPES, CLASS_COLUMNS)
     _shapes = <uint8_t*> calloc(N_EVENT_TYPES, 1)
     _plan_of = <uint16_t*> calloc(N_EVENT_TYPES * CLASS_COLUMNS, sizeof(uint16_t))
-    if _classes == NULL or _shapes == NULL or _plan_of == NULL:
+    if _classes == NULL or _paths == NULL or _shapes == NULL or _plan_of == NULL:
         raise MemoryError
     for t in range(n_event_types):
         _shapes[t] = event_infos[t].nparams
@@ -215,7 +236,9 @@ cdef int _compile() except -1:
         raise MemoryError
     for n, (terminal, to, sources, enter_type) in enumerate(plans):
         _fill_plan(&_plans[n], terminal, to, sources, enter_type)
+    _fill_paths()
     event_classes = _classes
+    event_paths = _paths
     type_shapes = _shapes
     return 0
 
@@ -229,9 +252,8 @@ cdef Converter* converter_new() noexcept nogil:
     cdef Converter* c = <Converter*> calloc(1, sizeof(Converter))
     if c == NULL:
         return NULL
-    c.tids = <int64_t*> calloc(N_SETS * N_WAYS, sizeof(int64_t))
     c.enters = <Enter*> calloc(N_SETS * N_WAYS, sizeof(Enter))
-    if c.tids == NULL or c.enters == NULL:
+    if c.enters == NULL:
         converter_free(c)
         return NULL
     return c
@@ -244,7 +266,6 @@ cdef void converter_free(Converter* c) noexcept nogil:
     if c.enters != NULL and c.big_bytes != 0:
         for i in range(N_SETS * N_WAYS):
             free(c.enters[i].big)
-    free(c.tids)
     free(c.enters)
     free(c.text)
     free(c)
@@ -253,97 +274,94 @@ cdef void converter_free(Converter* c) noexcept nogil:
 cdef void converter_reset(Converter* c) noexcept nogil:
     cdef uint32_t i
     for i in range(N_SETS * N_WAYS):
-        c.enters[i].valid = False
+        c.enters[i].stamp = 0
 
 
 cdef inline Enter* _find(Converter* c, int64_t tid) noexcept nogil:
-    """Return the valid enter event of a thread, or NULL."""
-    cdef uint32_t first = (<uint32_t> tid & (N_SETS - 1)) * N_WAYS
+    """Return the enter event of a thread, or NULL."""
+    cdef Enter* enter = &c.enters[(<uint32_t> tid & (N_SETS - 1)) * N_WAYS]
     cdef uint32_t way
     for way in range(N_WAYS):
-        if c.tids[first + way] == tid and c.enters[first + way].valid:
-            return &c.enters[first + way]
+        if enter[way].tid == tid and enter[way].stamp:
+            return &enter[way]
     return NULL
 
 
-cdef Enter* _slot(Converter* c, int64_t tid) noexcept nogil:
-    """Return the entry to store an enter event of a thread in, evicting the oldest of its set."""
-    cdef uint32_t first = (<uint32_t> tid & (N_SETS - 1)) * N_WAYS
+cdef Enter* enter_slot(Converter* c, int64_t tid) noexcept nogil:
+    """Return the entry to store an enter event of a thread in, empty; the oldest of its set goes."""
+    cdef Enter* enter = &c.enters[(<uint32_t> tid & (N_SETS - 1)) * N_WAYS]
+    cdef Enter* chosen = enter
     cdef uint32_t way
-    cdef uint32_t chosen = first
-    for way in range(first, first + N_WAYS):
-        if c.tids[way] == tid:
-            return &c.enters[way]
-    for way in range(first, first + N_WAYS):
-        if not c.enters[way].valid:
-            chosen = way
-            break
-        if c.enters[way].stamp < c.enters[chosen].stamp:
-            chosen = way
-    if c.enters[chosen].valid:
+    for way in range(N_WAYS):
+        if enter[way].tid == tid:
+            enter[way].stamp = 0
+            return &enter[way]
+    for way in range(1, N_WAYS):
+        if enter[way].stamp < chosen.stamp:
+            chosen = &enter[way]
+    if chosen.stamp:
         c.n_evicted += 1
-        c.enters[chosen].valid = False
-    c.tids[chosen] = tid
-    return &c.enters[chosen]
+        chosen.stamp = 0
+    chosen.tid = tid
+    return chosen
 
 
 cdef void _give_up_big(Converter* c) noexcept nogil:
     cdef uint32_t i
     for i in range(N_SETS * N_WAYS):
         if c.enters[i].big != NULL:
-            if c.enters[i].valid and c.enters[i].offsets[c.enters[i].n] > sizeof(c.enters[i].small):
+            if c.enters[i].stamp and c.enters[i].size > ENTER_BYTES:
                 c.n_evicted += 1
-                c.enters[i].valid = False
+                c.enters[i].stamp = 0
             free(c.enters[i].big)
             c.enters[i].big = NULL
             c.enters[i].big_cap = 0
     c.big_bytes = 0
 
 
-cdef inline const uint8_t* _bytes_of(const Enter* enter) noexcept nogil:
-    if enter.offsets[enter.n] > sizeof(enter.small):
-        return enter.big
-    return enter.small
-
-
-cdef void _store(Converter* c, const EventView* ev, uint32_t n, bint in_one) noexcept nogil:
-    """Remember an enter event; its bytes are copied, for the window moves on.
-
-    `in_one`: the parameters lie back to back, as they do in the file.
-    """
-    cdef Enter* enter = _slot(c, ev.tid)
-    cdef uint8_t* target = enter.small
+cdef uint8_t* enter_big(Converter* c, Enter* enter, uint32_t size) noexcept nogil:
+    """Return room for a big image; the entry is empty until it is filled."""
     cdef uint8_t* grown
-    cdef uint32_t total = 0
+    enter.stamp = 0
+    if size > enter.big_cap:
+        if c.big_bytes + size > MAX_BIG_BYTES:
+            _give_up_big(c)
+        grown = <uint8_t*> realloc(enter.big, size)
+        if grown == NULL:
+            c.n_evicted += 1
+            return NULL
+        c.big_bytes += size - enter.big_cap
+        enter.big = grown
+        enter.big_cap = size
+    return enter.big
+
+
+cdef void _store(Converter* c, const EventView* ev, uint32_t n) noexcept nogil:
+    """Remember an enter event that is not as it lies in the file."""
+    cdef Enter* enter = enter_slot(c, ev.tid)
+    cdef uint8_t* target = enter.small
+    cdef uint16_t length
+    cdef uint32_t size = 2 * n
     cdef uint32_t i
-    enter.valid = False
     for i in range(n):
-        enter.offsets[i] = total
-        total += ev.params[i].len
-    enter.offsets[n] = total
-    if total > sizeof(enter.small):
-        if total > enter.big_cap:
-            if c.big_bytes + total > MAX_BIG_BYTES:
-                _give_up_big(c)
-            grown = <uint8_t*> realloc(enter.big, total)
-            if grown == NULL:
-                c.n_evicted += 1
-                return
-            c.big_bytes += total - enter.big_cap
-            enter.big = grown
-            enter.big_cap = total
-        target = enter.big
-    if total:
-        if in_one:
-            memcpy(target, ev.params[0].ptr, total)
-        else:
-            for i in range(n):
-                memcpy(target + enter.offsets[i], ev.params[i].ptr, ev.params[i].len)
+        size += ev.params[i].len
+    if size > ENTER_BYTES:
+        target = enter_big(c, enter, size)
+        if target == NULL:
+            return
     c.stores += 1
     enter.stamp = c.stores
     enter.type = ev.type
-    enter.n = n
-    enter.valid = True
+    enter.n = <uint16_t> n
+    enter.size = size
+    for i in range(n):
+        length = <uint16_t> ev.params[i].len
+        memcpy(target + 2 * i, &length, 2)
+    target += 2 * n
+    for i in range(n):
+        if ev.params[i].len:
+            memcpy(target, ev.params[i].ptr, ev.params[i].len)
+            target += ev.params[i].len
 
 
 # --- conversion of one event --------------------------------------------------------------------
@@ -429,13 +447,13 @@ cdef int convert(Converter* c, EventView* ev, uint32_t n) noexcept nogil:
     cdef const Plan* plan = &_plans[_plan_of[cell]]
     cdef const Source* source
     cdef Enter* enter = NULL
-    cdef const uint8_t* enter_bytes = NULL
+    cdef const uint8_t* lengths = NULL   # of the enter event's parameters
+    cdef const uint8_t* entered = NULL   # its parameter number `at`
+    cdef uint32_t at = 0
     cdef EventView moved
     cdef const EventView* old = ev
-    cdef uint32_t i, length
-    if plan.terminal == END_STORE and plan.n == plan.n_same:
-        _store(c, ev, plan.n, True)
-        return CONVERT_SKIP
+    cdef uint32_t i
+    cdef uint16_t length
     if plan.terminal == END_DROP:
         return CONVERT_SKIP
     if plan.terminal == END_NO_RULE or plan.terminal == END_TOO_MANY:
@@ -445,9 +463,10 @@ cdef int convert(Converter* c, EventView* ev, uint32_t n) noexcept nogil:
         enter = _find(c, ev.tid)
         if enter != NULL:
             # Forgotten either way: the exit of a mismatched one was lost.
-            enter.valid = False
+            enter.stamp = 0
             if enter.type == plan.enter_type:
-                enter_bytes = _bytes_of(enter)
+                lengths = enter.big if enter.size > ENTER_BYTES else enter.small
+                entered = lengths + 2 * enter.n
             else:
                 c.n_mismatched += 1
                 enter = NULL
@@ -460,9 +479,16 @@ cdef int convert(Converter* c, EventView* ev, uint32_t n) noexcept nogil:
             ev.params[i].ptr = old.params[source.index].ptr
             ev.params[i].len = min(old.params[source.index].len, source.cut)
         elif source.kind == FROM_ENTER and enter != NULL and source.index < enter.n:
-            length = enter.offsets[source.index + 1] - enter.offsets[source.index]
-            ev.params[i].ptr = enter_bytes + enter.offsets[source.index]
-            ev.params[i].len = min(length, source.cut)
+            if at > source.index:
+                at = 0
+                entered = lengths + 2 * enter.n
+            memcpy(&length, lengths + 2 * at, 2)
+            while at < source.index:
+                entered += length
+                at += 1
+                memcpy(&length, lengths + 2 * at, 2)
+            ev.params[i].ptr = entered
+            ev.params[i].len = min(<uint32_t> length, source.cut)
         elif source.kind == FROM_CALLBACK:
             _container_json(c, old, n, &ev.params[i].ptr, &ev.params[i].len)
         else:
@@ -472,7 +498,7 @@ cdef int convert(Converter* c, EventView* ev, uint32_t n) noexcept nogil:
     ev.nparams = plan.n
     ev.info = &event_infos[plan.to]
     if plan.terminal == END_STORE or plan.terminal == END_STORE_AND_PASS:
-        _store(c, ev, plan.n, plan.n == plan.n_same)
+        _store(c, ev, plan.n)
         if plan.terminal == END_STORE:
             return CONVERT_SKIP
     return CONVERT_DELIVER
