@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rulekit.cli.arguments import add_capture, read_conditions, read_json_lines
+from rulekit.cli.slice import EXAMPLES as SLICE_EXAMPLES
+from rulekit.cli.slice import WRITE_HELP, add_write, write_events
 from rulekit.cli.window import WINDOW_HELP, add_window, window_of
 from rulekit.errors import RulekitError
 from rulekit.formats.base import escape_controls
@@ -25,6 +27,8 @@ nulls print as <NA>.
 
 {WINDOW_HELP}
 
+{WRITE_HELP}
+
 --conditions and --outputs answer many questions in one pass; they read one JSON value per line
 and print one JSON object per line, in the same order. Positions count all event headers of the
 file from 1, also those that no rule sees."""
@@ -39,6 +43,7 @@ EXAMPLES = (
         " 'evt.is_open_write = true'",
         "chosen fields only",
     ),
+    *SLICE_EXAMPLES,
 )
 
 
@@ -48,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("condition", nargs="?", metavar="CONDITION", help="as in a rule")
     parser.add_argument("-p", "--print", dest="template", metavar="FORMAT", help="what to print")
     add_window(parser)
+    add_write(parser)
     many = parser.add_mutually_exclusive_group()
     many.add_argument(
         "--conditions",
@@ -66,6 +72,10 @@ def run(args: argparse.Namespace) -> int:
     many = args.conditions or args.outputs
     if many and (args.condition or args.template):
         raise RulekitError("--conditions and --outputs go with neither CONDITION nor -p")
+    if args.write:
+        if many or args.template:
+            raise RulekitError("--write goes with neither -p nor --conditions nor --outputs")
+        return write_events(args)
     if args.conditions:
         from rulekit.engine.pipeline import match_conditions
 

@@ -138,6 +138,10 @@ cdef void _fill_plans():
 _fill_plans()
 
 
+cdef bint has_handler(uint16_t type) noexcept nogil:
+    return type < N_EVENT_TYPES and _plans[type].run != NULL
+
+
 # -- start of a section ----------------------------------------------------------------------------
 
 cdef void _complete_thread(State* state, Thread* thread) noexcept nogil:

@@ -86,3 +86,55 @@ def test_memory_does_not_grow_with_the_length_of_a_pipe(capture: Path, tmp_path:
             assert process.wait() == 0, lines
         peak_kb.append(int(lines[-1]))
     assert peak_kb[1] < peak_kb[0] + 8 * 1024
+
+
+def test_events_writes_a_capture(cli, capture: Path, tmp_path: Path) -> None:
+    target = tmp_path / "slice.scap"
+    done = cli("events", "-e", capture, "-w", target, "evt.rawres = 7")
+    assert done.returncode == 0
+    assert done.stdout == ""
+    size = target.stat().st_size
+    assert done.stderr == f"rulekit: {target}: 1 event, 1 more for the state only, {size} bytes\n"
+    shown = cli("events", "-e", target, "-p", "%evt.type %evt.rawres %fd.name")
+    assert shown.stdout == "read 7 /etc/passwd\n"
+
+
+def test_a_written_capture_can_be_compressed_and_piped(cli, capture: Path, tmp_path: Path) -> None:
+    for arguments in (["-w", tmp_path / "a.gz"], ["-z", "-w", tmp_path / "b"]):
+        assert cli("events", "-e", capture, *arguments).returncode == 0
+        assert Path(arguments[-1]).read_bytes()[:2] == b"\x1f\x8b"
+    command = [
+        sys.executable,
+        "-m",
+        "rulekit",
+        "events",
+        "-e",
+        str(capture),
+        "-w",
+        "-",
+        "--to",
+        "2",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        done = cli("events", "-e", "-", "-p", "%evt.num", stdin=process.stdout)
+    assert done.stdout == "1\n2\n"
+
+
+def test_writing_reports_what_goes_wrong(cli, capture: Path, tmp_path: Path) -> None:
+    done = cli("events", "-e", capture, "-w", "/dev/full", "evt.type = read")
+    assert done.returncode == 2
+    assert "no space left on device; the file is partial" in done.stderr
+    assert done.stderr.count("\n") == 1
+    done = cli("events", "-e", capture, "-w", capture)
+    assert done.returncode == 2
+    assert "is the capture that is read" in done.stderr
+    cut = tmp_path / "cut.scap"
+    cut.write_bytes(capture.read_bytes()[:-7])
+    done = cli("events", "-e", cut, "-w", tmp_path / "a.scap")
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"what comes before it was written: {tmp_path}/a.scap is partial\n")
+    assert cli("events", "-e", tmp_path / "a.scap", "-p", "%evt.num").stdout.splitlines()[-1] == "9"
+    for arguments in (["-p", "x"], ["--conditions", "x"], ["--outputs", "x"]):
+        assert cli("events", "-e", capture, "-w", tmp_path / "b", *arguments).returncode == 2
+    assert not (tmp_path / "b").exists()

@@ -1,0 +1,16 @@
+from rulekit._fastmatch import Matcher
+from rulekit.capture._reader import CaptureReader
+from rulekit.engine.window import Window
+
+class SliceLoop:
+    n_chosen: int
+    n_state_only: int
+    n_too_long: int
+    n_events: int
+    n_bytes: int
+    n_lost: int
+    def __init__(
+        self, reader: CaptureReader, matcher: Matcher | None = None, window: Window | None = None
+    ) -> None: ...
+    def next(self) -> bytes | None: ...
+    def close(self) -> None: ...
