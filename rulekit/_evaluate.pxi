@@ -1,10 +1,7 @@
 # The evaluator, text that modules include: each gets an instance of its own, compiled for its purpose.
 # `_fastmatch.pyx` makes the fast one, `engine/_profile.pyx` one that counts and times,
 # `engine/_explain.pyx` one that keeps nothing and evaluates what the others may skip. An includer
-# cimports the structs of `rulekit._fastmatch` that it uses by name, and defines in C
-#
-#   OBSERVED   0, or 1 to call its own observe_*() functions; a constant, so that the compiler leaves
-#              out of the fast instance everything that depends on it.
+# cimports by name what this text uses of `rulekit._fastmatch`.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
@@ -555,17 +552,20 @@ cdef int match_class(MatcherC* m, uint32_t number, uint32_t* out, int cap) noexc
     return n
 
 
-cdef int match_event(MatcherC* m, Context* ctx, uint32_t* out, int cap) noexcept nogil:
+cdef inline uint32_t slot_of(const Context* ctx) noexcept nogil:
+    """Return the event's place in MatcherC.slots; 0, which is nobody's, when it has none."""
     cdef uint32_t slot = ctx.ev.type
     cdef uint64_t call
+    if slot > 1:
+        return slot if slot < GENERIC_BASE else 0
+    call = param_u64(ctx.ev, 0, 0)
+    return GENERIC_BASE + <uint32_t> call if 0 < call < N_SLOTS - GENERIC_BASE else 1
+
+
+cdef int match_event(MatcherC* m, Context* ctx, uint32_t* out, int cap) noexcept nogil:
     cdef uint32_t number
     m.stats.events += 1
-    if slot <= 1:
-        call = param_u64(ctx.ev, 0, 0)
-        slot = GENERIC_BASE + <uint32_t> call if 0 < call < N_SLOTS - GENERIC_BASE else 1
-    elif slot >= GENERIC_BASE:
-        return 0
-    number = m.slots[slot]
+    number = m.slots[slot_of(ctx)]
     if number == 0:
         return 0
     m.stats.gated += 1

@@ -55,7 +55,7 @@ class Lowered:
 
 def lower(rules: Sequence[RuleInput]) -> Lowered:
     """Return the graph of `rules`; `RuleError` when a condition is nested too deep."""
-    lowering = _Lowering()
+    lowering = Lowering()
     roots = []
     for name, condition, _ in rules:
         root = lowering.condition(condition)
@@ -70,18 +70,24 @@ def lower(rules: Sequence[RuleInput]) -> Lowered:
     )
 
 
-class _Lowering:
-    def __init__(self) -> None:
-        self.graph = Graph()
+class Lowering:
+    """Makes nodes of conditions, rule after rule.
+
+    Attributes:
+        rule: Number of the current rule, counted from 1.
+    """
+
+    def __init__(self, graph: Graph | None = None) -> None:
+        self.graph = Graph() if graph is None else graph
         # Macros expand to shared trees; each is lowered once. The objects outlive the lowering,
         # because the rules hold them.
         self._done: dict[int, int] = {}
-        self._rule = 0
+        self.rule = 0
 
     def condition(self, root: Bound) -> int:
         """Return the node of a condition (iterative: trees may be deeper than the stack)."""
         graph, done = self.graph, self._done
-        self._rule += 1
+        self.rule += 1
         fresh: dict[int, int] = {}  # results that must not be shared between rules
         todo: list[tuple[Bound, bool]] = [(root, False)]
         while todo:
@@ -112,6 +118,7 @@ class _Lowering:
         return fresh[key] if key in fresh else self._done[key]
 
     def comparison(self, bound: BoundComparison) -> int:
+        """Return the node of a comparison in the current rule."""
         graph = self.graph
         left = self.operand(bound.left)
         kind, quantifier = _shape(bound.left)
@@ -136,12 +143,13 @@ class _Lowering:
         return graph.predicate(Predicate(left, op, modifier, kind, quantifier, values, None))
 
     def operand(self, bound: Operand) -> int:
+        """Return the number of an operand in the current rule."""
         graph = self.graph
         if isinstance(bound, BoundField):
             kind, quantifier = _shape(bound)
             instance = 0
             if bound.field.name in WITH_MEMORY:
-                instance = self._rule
+                instance = self.rule
             return graph.operand(
                 FieldOperand(bound.field.name, bound.index, bound.key, kind, quantifier, instance)
             )

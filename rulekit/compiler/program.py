@@ -156,19 +156,24 @@ def compile_ruleset(rules: Sequence[RuleInput]) -> Program:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _compile(rules)
+        return write_program(lower(rules))[0]
     finally:
         if collecting:
             gc.enable()
 
 
-def _compile(rules: Sequence[RuleInput]) -> Program:
-    lowered = lower(rules)
+def write_program(lowered: Lowered, keep: Sequence[int] = ()) -> tuple[Program, dict[int, int]]:
+    """Return the program of a graph, and the position of each predicate of the graph in it.
+
+    Args:
+        keep: Nodes of comparisons to be in the program even where every event type decides them.
+    """
     classes = fold(lowered)
     roots = dict.fromkeys(root for each in classes for _, root in each.rules)
     splitter = Splitter(lowered.graph, choose_keys(lowered.graph, roots))
     parts = {root: splitter.split(root) for root in roots}
-    return _Writer(lowered, classes, splitter, parts).program()
+    writer = _Writer(lowered, classes, splitter, parts)
+    return writer.program(keep), writer.predicates
 
 
 class _Writer:
@@ -191,18 +196,18 @@ class _Writer:
         self.tables["text_end"].append(0)
         self._texts: dict[bytes, int] = {}
         self._operands: dict[int, int] = {}
-        self._predicates: dict[int, int] = {}
+        self.predicates: dict[int, int] = {}
         self._tests: dict[tuple[str, str | None, tuple[TypedValue, ...]], int] = {}
         self._nodes: dict[int, int] = {}
 
-    def program(self) -> Program:
+    def program(self, keep: Sequence[int]) -> Program:
         graph = self.graph
         roots = [
             node
             for part in self.parts.values()
             for node in (part.root, part.process, part.rest, *(node for _, node in part.keys))
         ]
-        nodes = graph.reachable([0, TRUE, *dict.fromkeys(roots)])
+        nodes = graph.reachable([0, TRUE, *dict.fromkeys([*keep, *roots])])
         used = [graph.args[n][0] for n in nodes if graph.ops[n] == NodeOp.PREDICATE]
         answers = index(graph, self.splitter, used)
         cheap = frozenset(n for n, how in answers.how.items() if how != How.DIRECT)
@@ -282,7 +287,7 @@ class _Writer:
         elif predicate.other is None:
             first = self._values(predicate)
         other = predicate.other
-        self._predicates[number] = self._row(
+        self.predicates[number] = self._row(
             "predicate",
             {
                 "op": OPS[predicate.op],
@@ -340,7 +345,7 @@ class _Writer:
             tables["domain_tests"].extend(self._tests[test] for test in domain)
         tables["domain_first"].append(len(tables["domain_tests"]))
         tables["parts"].extend(self._operands[part] for part in answers.parts)
-        tables["process_bits"].extend(self._predicates[p] for p in answers.process_bits)
+        tables["process_bits"].extend(self.predicates[p] for p in answers.process_bits)
 
     def _write_nodes(self, nodes: list[int], costs: Costs) -> None:
         graph, tables = self.graph, self.tables
@@ -350,7 +355,7 @@ class _Writer:
         for node in nodes:
             op = graph.ops[node]
             if op == NodeOp.PREDICATE:
-                first.append(self._predicates[graph.args[node][0]])
+                first.append(self.predicates[graph.args[node][0]])
                 n.append(0)
             else:
                 ordered = costs.ordered_children(node)

@@ -21,6 +21,8 @@ cdef bint kept_init(KeptTable* table) noexcept nogil                   # False: 
 cdef void kept_clear(KeptTable* table, uint32_t n_answers) noexcept nogil
 cdef void kept_free(KeptTable* table, uint32_t n_answers) noexcept nogil
 cdef void kept_drop_answers(Kept* kept, uint32_t n_answers) noexcept nogil
-# The block equal to words[0:n], made when missing (then `made` is set). NULL: no memory.
+# The block equal to words[0:n], or NULL.
+cdef Kept* kept_find(const KeptTable* table, const uint64_t* words, uint32_t n) noexcept nogil
+# The same, made when missing (then `made` is set). NULL: no memory.
 cdef Kept* kept_share(KeptTable* table, const uint64_t* words, uint32_t n, bint* made) noexcept nogil
 cdef Kept* kept_alone(uint32_t n) noexcept nogil                       # zeros, in no table; free it with free()

@@ -41,6 +41,16 @@ cdef Kept* kept_alone(uint32_t n) noexcept nogil:
     return kept
 
 
+cdef Kept* kept_find(const KeptTable* table, const uint64_t* words, uint32_t n) noexcept nogil:
+    cdef uint64_t hash = text_hash(<const char*> words, n * 8)
+    cdef Kept* kept = table.buckets[hash & table.mask]
+    while kept != NULL:
+        if kept.hash == hash and kept.n == n and memcmp(kept_words(kept), words, n * 8) == 0:
+            break
+        kept = kept.next
+    return kept
+
+
 cdef Kept* kept_share(KeptTable* table, const uint64_t* words, uint32_t n, bint* made) noexcept nogil:
     cdef uint64_t hash = text_hash(<const char*> words, n * 8)
     cdef Kept* kept = table.buckets[hash & table.mask]
