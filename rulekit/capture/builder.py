@@ -70,9 +70,16 @@ class Builder:
         Args:
             facts: Fields of `Process`.
         """
-        process = Process(tid, comm, **facts)
+        return self.add(Process(tid, comm, **facts))
+
+    def add(self, process: Process) -> Process:
+        """Add a process that runs when the capture begins."""
         self._initial.append(process)
-        self._known[tid] = process
+        return self.adopt(process)
+
+    def adopt(self, process: Process) -> Process:
+        """Remember a process that events make, so that it can be the parent of others."""
+        self._known[process.tid] = process
         return process
 
     def add_fd(self, tid: int, fd: FdEntry) -> None:
@@ -137,6 +144,11 @@ class Builder:
         self.now_ns += STEP_NS
         return len(self._events)
 
+    @property
+    def n_events(self) -> int:
+        """Number of events so far; the raw position of the last one."""
+        return len(self._events)
+
     def spawn(
         self,
         tid: int,
@@ -162,26 +174,44 @@ class Builder:
         old = self._known[parent]
         inherited: dict[str, Any] = {"pid": tid, "ptid": old.pid, "vtid": tid, "vpid": tid}
         new = replace(old, **{"tid": tid, "fds": [], "flags": 0, **inherited, **facts})
-        shared: dict[str, ParamValue] = {
-            "res": 0, "tid": new.tid, "pid": new.pid, "ptid": new.ptid, "fdlimit": new.fdlimit,
-            "cgroups": new.cgroups, "uid": new.uid, "gid": new.gid, "pgft_maj": 0, "pgft_min": 0,
-            "vm_size": new.vm_size_kb, "vm_rss": new.vm_rss_kb, "vm_swap": new.vm_swap_kb,
-            "cwd": "",
-        }  # fmt: skip
         clone: dict[str, ParamValue] = {
             "exe": old.exe or old.comm, "args": old.args, "comm": old.comm, "flags": 0,
             "vtid": new.vtid, "vpid": new.vpid, "pidns_init_start_ts": 0,
         }  # fmt: skip
-        self.add_event("clone", {**shared, **clone}, tid=tid)
+        self.add_event("clone", {**_shared(new), **clone}, tid=tid)
         if new.cwd != old.cwd:
             self.add_event("chdir", {"res": 0, "path": new.cwd}, tid=tid)
-        new.comm = comm[:15]
-        new.exe = facts.get("exe", comm)
-        new.exepath = f"/usr/bin/{comm}" if exepath is None else exepath
-        new.args = args
+        self._known[tid] = new
+        return self.execute(tid, comm, exepath=exepath, args=args, exe=facts.get("exe", comm))
+
+    def execute(
+        self,
+        tid: int,
+        comm: str,
+        *,
+        exepath: str | None = None,
+        args: Sequence[str] = (),
+        res: int = 0,
+        **facts: Any,
+    ) -> Process:
+        """Replace the program of a process: an execve.
+
+        Args:
+            exepath: By default ``/usr/bin/<comm>``.
+            res: Negative when the call fails; the process stays what it was.
+            facts: Further fields of `Process` that change with the program.
+
+        Raises:
+            ValueError: The process is unknown.
+        """
+        if tid not in self._known:
+            raise ValueError(f"no process has the tid {tid}")
+        facts.setdefault("exe", comm)
+        path = f"/usr/bin/{comm}" if exepath is None else exepath
+        new = replace(self._known[tid], comm=comm[:15], exepath=path, args=args, **facts)
         execve: dict[str, ParamValue] = {
-            "exe": new.exe, "args": new.args, "comm": new.comm, "env": new.env, "tty": new.tty,
-            "vpgid": new.vpgid, "loginuid": new.loginuid, "pgid": new.pgid,
+            "res": res, "exe": new.exe, "args": new.args, "comm": new.comm, "env": new.env,
+            "tty": new.tty, "vpgid": new.vpgid, "loginuid": new.loginuid, "pgid": new.pgid,
             "flags": new.exe_writable | new.exe_upper_layer << 1 | new.exe_from_memfd << 2
             | new.exe_lower_layer << 3,
             "cap_inheritable": new.cap_inheritable, "cap_permitted": new.cap_permitted,
@@ -189,8 +219,9 @@ class Builder:
             "exe_ino_ctime": new.exe_ino_ctime_ns, "exe_ino_mtime": new.exe_ino_mtime_ns,
             "trusted_exepath": new.exepath, "filename": new.exepath,
         }  # fmt: skip
-        self.add_event("execve", {**shared, **execve}, tid=tid)
-        self._known[tid] = new
+        self.add_event("execve", {**_shared(new), **execve}, tid=tid)
+        if res >= 0:
+            self._known[tid] = new
         return new
 
     def exit(self, tid: int, *, status: int = 0, reaper_tid: int = 0) -> None:
@@ -243,3 +274,13 @@ def container_cgroup(container_id: str) -> list[str]:
 
 
 CaptureBuilder = Builder  # its former name
+
+
+def _shared(process: Process) -> dict[str, ParamValue]:
+    """Return the parameters that the ends of a clone and an execve have in common."""
+    return {
+        "res": 0, "tid": process.tid, "pid": process.pid, "ptid": process.ptid,
+        "fdlimit": process.fdlimit, "cgroups": process.cgroups, "uid": process.uid,
+        "gid": process.gid, "pgft_maj": 0, "pgft_min": 0, "vm_size": process.vm_size_kb,
+        "vm_rss": process.vm_rss_kb, "vm_swap": process.vm_swap_kb, "cwd": "",
+    }  # fmt: skip
