@@ -1,4 +1,4 @@
-"""``rulekit test``: rules held against captures with known alerts."""
+"""``rulekit test``: rules held against events with known alerts."""
 
 from __future__ import annotations
 
@@ -7,45 +7,122 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rulekit.cli.arguments import add_format
+from rulekit.cli.console import say
 
-HELP = "run the cases of tests.yaml files: captures with the alerts they must give"
+if TYPE_CHECKING:
+    from rulekit.testing.case import Case
+    from rulekit.testing.judge import Result
+
+HELP = "run the cases of test files: events with the alerts they must give"
 DESCRIPTION = """\
-Runs every case of the given files, or of every tests.yaml below the given folders. Without a
-path the rulesets that come with rulekit are tested."""
+Runs every case of the given files, or of every test file below the given folders: files called
+tests.yaml, NAME.tests.yaml or NAME_tests.yaml, and rules with a key `tests`. Without a path the
+rulesets that come with rulekit are tested. A case that failed makes the exit code 1, a test file or
+rules that cannot be used 2."""
 EXAMPLES = (
     ("rulekit test", "the bundled rulesets"),
     ("rulekit test rulesets/credential_access", "every case below a folder"),
-    ("rulekit test -k hashes rulesets", "only cases whose name contains a text"),
+    ("rulekit test -k 'hashes and not container' rulesets", "only cases with these words"),
+    ("rulekit test --rule 'Setuid bit set' -x rulesets", "cases of one rule; stop when one fails"),
+    (
+        "rulekit test -j 2 --junit junit.xml --sarif results.sarif rulesets",
+        "reports for a CI server",
+    ),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="file or folder")
-    parser.add_argument("-k", metavar="TEXT", help="only cases whose name contains TEXT")
-    add_format(parser)
+    which = parser.add_argument_group("which cases")
+    which.add_argument(
+        "-k",
+        metavar="EXPR",
+        help="cases with these words in name, rules or tags; and, or, not and ( ) join them",
+    )
+    which.add_argument(
+        "--rule", metavar="NAME", action="append", default=[], help="cases that speak of a rule"
+    )
+    which.add_argument("--lf", action="store_true", help="cases that failed the last time")
+    which.add_argument("--list", action="store_true", help="print the cases, run nothing")
+    how = parser.add_argument_group("how they run")
+    how.add_argument("-x", "--exitfirst", action="store_true", help="stop when a case fails")
+    how.add_argument(
+        "-j", "--jobs", metavar="N", type=int, default=1, help="worker processes (default 1)"
+    )
+    how.add_argument(
+        "--in-process",
+        action="store_true",
+        help="run without worker processes and time limits, for a debugger",
+    )
+    how.add_argument(
+        "--save-capture",
+        metavar="DIR",
+        type=Path,
+        help="write the inline events of the cases as captures, run nothing",
+    )
+    out = parser.add_argument_group("reports")
+    add_format(out)
+    out.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit report")
+    out.add_argument("--sarif", metavar="FILE", type=Path, help="write failures as SARIF 2.1.0")
+    out.add_argument("--html", metavar="FILE", type=Path, help="write a page to look at")
+    out.add_argument(
+        "--github", action="store_true", help="print annotations for pull requests on GitHub"
+    )
+    out.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of test files for editors"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the cases; 1 when one failed, 2 when one could not be run."""
     from rulekit.testing.bundled import bundled_rulesets
-    from rulekit.testing.case import CaseError, find_files, load_cases
-    from rulekit.testing.report import json_report, text_report
-    from rulekit.testing.runner import Result, run_cases
+    from rulekit.testing.case import CaseError
+    from rulekit.testing.read import find_files, load_all
+    from rulekit.testing.select import last_failed, select
+
+    if args.schema:
+        from rulekit.testing.schema import schema_text
+
+        sys.stdout.write(schema_text())
+        return 0
+    try:
+        cases = load_all(find_files(args.paths or [bundled_rulesets()]))
+    except CaseError as error:
+        from rulekit.cli.rules import counts, explain
+
+        explain(error.diagnostics, sys.stderr)
+        say(f"the test files cannot be used: {counts(error.diagnostics)}; nothing was run")
+        return 2
+    chosen = select(cases, args.k, args.rule)
+    if args.lf:
+        chosen = last_failed(chosen)
+    if args.list:
+        for case in chosen:
+            print(f"{case.file}:{case.line}: {case.name}")
+        return 0
+    if args.save_capture is not None:
+        return _save(chosen, args.save_capture)
+    return _run(args, chosen, len(cases) - len(chosen))
+
+
+def _run(args: argparse.Namespace, cases: list[Case], deselected: int) -> int:
+    import datetime
+
+    from rulekit.testing.report import exit_code, json_report, text_report
+    from rulekit.testing.runner import Options, run_cases
+    from rulekit.testing.select import remember
 
     started_s = time.monotonic()
-    files = find_files(args.paths or [bundled_rulesets()])
-    cases = [case for file in files for case in load_cases(file)]
-    if args.k:
-        cases = [case for case in cases if args.k.lower() in case.name.lower()]
-        if not cases:
-            raise CaseError(f"no case has `{args.k}` in its name")
+    started = datetime.datetime.now(datetime.timezone.utc)
     results: list[Result] = []
+    options = Options(max(1, args.jobs), args.exitfirst, not args.in_process)
 
     def watched() -> Iterator[Result]:
-        for result in run_cases(cases):
+        for result in run_cases(cases, options):
             results.append(result)
             yield result
 
@@ -53,10 +130,59 @@ def run(args: argparse.Namespace) -> int:
         pieces = json_report(watched())
     else:
         elapsed_s = (time.monotonic() - started_s for _ in range(1))
-        pieces = text_report(watched(), len(cases), elapsed_s)
+        pieces = text_report(watched(), len(cases), elapsed_s, deselected=deselected)
     for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()
-    if any(result.error for result in results):
-        return 2
-    return 0 if all(result.passed for result in results) else 1
+    remember(results)
+    _write_reports(args, results, started)
+    return exit_code(results)
+
+
+def _write_reports(args: argparse.Namespace, results: list[Result], started: object) -> None:
+    import json
+
+    from rulekit import __version__
+    from rulekit.testing.report import diagnostics
+    from rulekit.text.render import github_annotations, sarif
+
+    if args.junit is not None:
+        from rulekit.testing.junit import junit
+
+        args.junit.write_text(junit(results, started), "utf-8")  # type: ignore[arg-type]
+    if args.sarif is not None:
+        log = sarif(diagnostics(results), __version__)
+        args.sarif.write_text(json.dumps(log, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    if args.html is not None:
+        from rulekit.testing.html import results_page
+
+        args.html.write_text(results_page(results), "utf-8")
+    if args.github:
+        found = github_annotations(diagnostics(results))
+        if found:
+            print(found)
+
+
+def _save(cases: list[Case], folder: Path) -> int:
+    """Write inline events as captures, one per case that has them."""
+    import re
+
+    from rulekit.testing.inline import scenario
+
+    folder.mkdir(parents=True, exist_ok=True)
+    taken: set[str] = set()
+    for case in cases:
+        if case.events is None:
+            continue
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", case.name).strip("-").lower() or "case"
+        name, n = stem, 1
+        while name in taken:
+            n += 1
+            name = f"{stem}-{n}"
+        taken.add(name)
+        path = folder / f"{name}.scap.gz"
+        scenario(case.events).save(path)
+        print(path)
+    if not taken:
+        say("none of the cases has inline events; nothing was written")
+    return 0

@@ -32,7 +32,8 @@ class Expectation:
 
     Attributes:
         least, most: How many alerts must fit all of the rest; `most` None: any number.
-        fields: Fields with what their values must be; any field of the event, not only of the output.
+        fields: Fields with what their values must be; any field, not only those of the output.
+        field_spans: Where each of them stands.
         output: What the message must be or contain.
         at: Where the alerts must be: entries of inline events (from 1), or raw positions in a
             capture; exactly these. Empty: anywhere.
@@ -44,6 +45,7 @@ class Expectation:
     most: int | None = None
     priority: str | None = None
     fields: tuple[tuple[str, Pattern], ...] = ()
+    field_spans: tuple[Span, ...] = ()
     output: Pattern | None = None
     at: tuple[int, ...] = ()
 

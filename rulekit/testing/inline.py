@@ -171,7 +171,9 @@ def _without(entry: Mapping[str, Any], keys: tuple[str, ...], name: str, i: int)
 
 
 def _unknown_event(name: Any, i: int) -> InlineError:
-    error = unknown(name, [*SPECIAL, *names_of_events(), *BESIDE], (i, name), "no event is called")
+    error = unknown(
+        name, [*SPECIAL, *names_of_events(), *BESIDE], (i, name), "no event is called", is_key=True
+    )
     if error.help is None:
         error.help = "`rulekit fields --events` lists the events"
     return error

@@ -28,14 +28,18 @@ class InlineError(RulekitError):
     Attributes:
         path: Where the mistake is.
         help: What to write instead, or None.
+        is_key: Whether the mistake is the last key of the path, not its value.
     """
 
-    def __init__(self, path: Path, message: str, help: str | None = None) -> None:
+    def __init__(
+        self, path: Path, message: str, help: str | None = None, *, is_key: bool = False
+    ) -> None:
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
         super().__init__(f"events{where}: {message}")
         self.path = path
         self.message = message
         self.help = help
+        self.is_key = is_key
 
 
 def keys_of(value: Any, known: Iterable[str], path: Path, what: str) -> Mapping[str, Any]:
@@ -49,11 +53,13 @@ def keys_of(value: Any, known: Iterable[str], path: Path, what: str) -> Mapping[
     names = list(known)
     for key in value:
         if key not in names:
-            raise unknown(key, names, (*path, key), f"{what} has no key")
+            raise unknown(key, names, (*path, key), f"{what} has no key", is_key=True)
     return value
 
 
-def unknown(name: Any, known: Iterable[str], path: Path, message: str) -> InlineError:
+def unknown(
+    name: Any, known: Iterable[str], path: Path, message: str, *, is_key: bool = False
+) -> InlineError:
     """Return the error for a name that means nothing, with the closest one that does."""
     names = sorted(known)
     close = close_to(str(name), names)
@@ -61,7 +67,7 @@ def unknown(name: Any, known: Iterable[str], path: Path, message: str) -> Inline
         help_: str | None = f"did you mean `{close}`?"
     else:
         help_ = f"it has {', '.join(names)}" if len(names) <= 40 else None
-    return InlineError(path, f"{message} `{name}`", help_)
+    return InlineError(path, f"{message} `{name}`", help_, is_key=is_key)
 
 
 def text(value: Any, path: Path, what: str) -> str:

@@ -13,7 +13,7 @@ from rulekit.text.diagnostic import Diagnostic, Label
 from rulekit.text.source import SourceText, Span
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0o[0-7]+").fullmatch
-_FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?").fullmatch
+_FLOAT = re.compile(r"[-+]?((0|[1-9]\d*)\.\d*|\.\d+|[1-9]\d*(?=[eE]))([eE][-+]?\d+)?").fullmatch
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 # Values of these keys are octal digits, however they look.
 _OCTAL = frozenset({"mode"})
@@ -36,9 +36,14 @@ class Nodes:
         return node_span(self.file, node)
 
     def fail(
-        self, node: YamlNode | Span, code: str, message: str, label: str = "", help: str | None = None,
+        self,
+        node: YamlNode | Span,
+        code: str,
+        message: str,
+        label: str = "",
+        help: str | None = None,
         *labels: Label,
-    ) -> Stop:  # fmt: skip
+    ) -> Stop:
         """Note a mistake; raise what is returned to leave out the value."""
         span = node if isinstance(node, Span) else self.span(node)
         self.found.append(Diagnostic(code, "error", message, span, label, help, labels=labels))

@@ -13,6 +13,10 @@ from rulekit.rules.check import check_condition
 from rulekit.rules.loader import load_files
 from rulekit.rules.parser import parse_condition
 from rulekit.rules.yaml import decode_text
+from rulekit.testing.read import load_cases
+from rulekit.testing.report import diagnostics
+from rulekit.testing.runner import Options, run_cases
+from rulekit.text.code import rule
 from rulekit.text.codes import CODES
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.render import render
@@ -22,7 +26,8 @@ from rulekit.tools.fmt_write import Writer
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden/diagnostics"
-WITH_FILE = [code for code in CODES.values() if code.bad is not None]
+_TESTS = [code for code in CODES if code.startswith("RK6")]
+WITH_FILE = [code for code in CODES.values() if code.bad is not None and code.code not in _TESTS]
 # Shown by a condition on its own, by bytes, or by a file that is not there.
 _SPECIAL: dict[str, bytes | None] = {
     "RK001": None,
@@ -45,6 +50,18 @@ def _alone(text: SourceText) -> list[Diagnostic]:
         return list(check_condition(parse_condition(text), "syscall", stand_alone=True).diagnostics)
     except RuleError as error:
         return list(error.diagnostics)
+
+
+def _in_cases(text: str, name: str, folder: Path) -> list[Diagnostic]:
+    """Return what is told of a test file; `folder` gets it, and the rules that it names."""
+    (folder / "rules.yaml").write_text(rule("evt.type = open and fd.name = /etc/shadow"))
+    path = folder / name
+    path.write_text(text)
+    try:
+        results = list(run_cases(load_cases(path), Options(isolate=False)))
+    except RuleError as error:
+        return list(error.diagnostics)
+    return diagnostics(results)
 
 
 def _formatted_badly(text: SourceText, monkeypatch: pytest.MonkeyPatch) -> list[Diagnostic]:
@@ -85,12 +102,24 @@ def test_the_bad_example_has_the_problem_and_the_good_one_has_none(code) -> None
     assert [d.message for d in found if d.severity == "error"] == []
 
 
+@pytest.mark.parametrize("code", _TESTS)
+def test_the_bad_test_file_has_the_problem_and_the_good_one_has_none(
+    code: str, tmp_path: Path
+) -> None:
+    bad, good = CODES[code].bad, CODES[code].good
+    assert bad is not None
+    assert good is not None
+    assert code in [d.code for d in _in_cases(bad, "bad.yaml", tmp_path)]
+    assert _in_cases(good, "good.yaml", tmp_path) == []
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_is_shown_in_a_golden_file(
     code: str,
     golden: Callable[[Path, str], None],
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     name = f"{code}.in.txt" if code in _ALONE else f"{code}.in.yaml"
     path = GOLDEN / name
@@ -106,13 +135,15 @@ def test_every_code_is_shown_in_a_golden_file(
         assert path.read_bytes() == content
         try:
             source = decode_text(name, content)
-            if code == _FORMATTER:
+            if code in _TESTS:
+                found = _in_cases(source.text, name, tmp_path)
+            elif code == _FORMATTER:
                 found = _formatted_badly(source, monkeypatch)
             else:
                 found = _alone(source) if code in _ALONE else _found(source)
         except RuleError as error:
             found = list(error.diagnostics)
-        text = render(found)
+        text = render(found).replace(f"{tmp_path}/", "")
     assert code in [d.code for d in found]
     golden(GOLDEN / f"{code}.out", text + "\n")
 

@@ -1,0 +1,93 @@
+"""Results as one HTML page, without scripts or anything from elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from html import escape
+from itertools import groupby
+
+from rulekit.testing.judge import Result
+from rulekit.testing.report import failure_text, shown
+
+STYLE = """
+:root { color-scheme: light dark; --ok: #1a7f37; --bad: #cf222e; --part: #9a6700;
+  --line: #d0d7de; --soft: #f6f8fa; --text: #1f2328; --dim: #59636e; --page: #fff; }
+@media (prefers-color-scheme: dark) { :root { --ok: #3fb950; --bad: #f85149; --part: #d29922;
+  --line: #3d444d; --soft: #151b23; --text: #f0f6fc; --dim: #9198a1; --page: #0d1117; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page);
+  max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+.dim { color: var(--dim); } .ok { color: var(--ok); } .bad { color: var(--bad); }
+.part { color: var(--part); }
+table { border-collapse: collapse; width: 100%; }
+th { text-align: left; font-weight: 600; color: var(--dim); font-size: .85rem; }
+td, th { padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+code, pre { font: 13px/1.45 ui-monospace, monospace; }
+pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .75rem;
+  overflow-x: auto; white-space: pre-wrap; margin: .25rem 0 .5rem; }
+.bar { display: inline-block; width: 8rem; height: .6rem; background: var(--line);
+  border-radius: .3rem; overflow: hidden; vertical-align: middle; margin-right: .5rem; }
+.bar i { display: block; height: 100%; background: var(--ok); }
+.bar.part i { background: var(--part); } .bar.bad i { background: var(--bad); }
+.badge { display: inline-block; min-width: 4.5rem; font-weight: 600; }
+details > summary { cursor: pointer; }
+"""
+
+_CLASSES = {"passed": "ok", "xfailed": "part", "failed": "bad", "error": "bad", "xpassed": "bad"}
+
+
+def page(title: str, subtitle: str, body: Iterable[str]) -> str:
+    """Return a page; `title` and `subtitle` are plain text, `body` is HTML."""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n"
+        f'<h1>{escape(title)}</h1>\n<p class="dim">{escape(subtitle)}</p>\n'
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
+
+
+def bar(share: float) -> str:
+    """Return a bar that is full at 1."""
+    kind = "" if share >= 1 else " part" if share >= 0.75 else " bad"
+    return f'<span class="bar{kind}"><i style="width:{share * 100:.0f}%"></i></span>'
+
+
+def results_page(results: Sequence[Result]) -> str:
+    """Return the page of a test run; what failed stands open."""
+    counts = Counter(result.outcome for result in results)
+    seconds = sum(result.duration_s for result in results)
+    parts = [f"{n} {outcome}" for outcome, n in sorted(counts.items(), key=lambda i: -i[1])]
+    body = []
+    for file, group in groupby(
+        sorted(results, key=lambda r: (str(r.case.file), r.case.line)), lambda r: r.case.file
+    ):
+        cases = list(group)
+        good = sum(result.good for result in cases)
+        body.append(
+            f'<h2>{escape(shown(file))} <span class="dim">{good} of {len(cases)}</span></h2>\n'
+            '<table><thead><tr><th>Outcome</th><th>Case</th><th>Rules</th><th class="n">Line</th>'
+            '<th class="n">Time</th></tr></thead><tbody>'
+        )
+        body += [_row(result) for result in cases]
+        body.append("</tbody></table>")
+    summary = f"{', '.join(parts) or 'no cases'} in {seconds:.2f} s"
+    return page("Tests of rules", summary, body)
+
+
+def _row(result: Result) -> str:
+    name = escape(result.case.name)
+    if result.outcome == "xfailed":
+        name += f' <span class="dim">({escape(result.case.xfail or "")})</span>'
+    if not result.good:
+        text = failure_text(result).partition("\n")[2].strip("\n")
+        name = f"<details open><summary>{name}</summary><pre>{escape(text)}</pre></details>"
+    rules = "<br>".join(escape(rule) for rule in result.case.named_rules())
+    return (
+        f'<tr><td class="{_CLASSES[result.outcome]}"><span class="badge">{result.outcome}</span>'
+        f'</td><td>{name}</td><td class="dim">{rules}</td><td class="n">{result.case.line}</td>'
+        f'<td class="n">{result.duration_s * 1000:.0f} ms</td></tr>'
+    )

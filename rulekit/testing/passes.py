@@ -1,0 +1,177 @@
+"""Running events through rules for cases; those with the same rules and events share one pass."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from rulekit.alert import Alert
+from rulekit.errors import RuleError, SourceError
+from rulekit.rules.falco_config import AppendOutput
+from rulekit.rules.loader import load_files
+from rulekit.rules.names import close_to
+from rulekit.rules.ruleset import Ruleset
+from rulekit.testing.case import Case, override_text
+from rulekit.testing.inline import Scenario, scenario
+from rulekit.text.diagnostic import Diagnostic
+
+PassKey: TypeAlias = "tuple[object, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass over events gave.
+
+    Attributes:
+        ruleset: The rules that took part, or None.
+        alerts: In the order of events; expected fields that the output lacks are among theirs.
+        scenario: The inline events, or None for a capture.
+        diagnostics: Why the rules cannot be used.
+        error: Why the events could not be read, or not all of them, or None.
+    """
+
+    ruleset: Ruleset | None
+    alerts: tuple[Alert, ...] = ()
+    scenario: Scenario | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    error: str | None = None
+
+    def position(self, alert: Alert) -> int:
+        """Return where an alert is, as the case counts: an entry, or a raw position."""
+        return alert.event if self.scenario is None else self.scenario.entry_of(alert.event)
+
+
+def rules_key(case: Case) -> PassKey:
+    """Return what decides which rules a case runs."""
+    return (
+        case.rules,
+        tuple(sorted(case.macros.items())),
+        tuple(sorted(case.lists.items())),
+    )
+
+
+def pass_key(case: Case) -> PassKey:
+    """Return what decides what a case's pass gives; cases with equal keys can share it."""
+    events = case.capture if case.events is None else repr(case.events)
+    return (rules_key(case), events, case.matching, case.all_rules)
+
+
+@dataclass(slots=True)
+class Loader:
+    """Loads the rules of cases, each combination once."""
+
+    known: dict[PassKey, tuple[Ruleset | None, tuple[Diagnostic, ...]]] = field(
+        default_factory=dict
+    )
+
+    def load(self, case: Case) -> tuple[Ruleset | None, tuple[Diagnostic, ...]]:
+        """Return the rules of a case, or None and why."""
+        key = rules_key(case)
+        if key not in self.known:
+            self.known[key] = self._load(case)
+        return self.known[key]
+
+    def _load(self, case: Case) -> tuple[Ruleset | None, tuple[Diagnostic, ...]]:
+        files: list[Path | object] = list(case.rules)
+        override = override_text(case)
+        if override is not None:
+            plain = load_files(case.rules)
+            if plain.ruleset is not None:
+                wrong = _unknown_overrides(case, plain.ruleset)
+                if wrong:
+                    return None, tuple(wrong)
+            files.append(override)
+        result = load_files(files)  # type: ignore[arg-type]
+        if result.ruleset is None or not result.ok:
+            errors = [found for found in result.diagnostics if found.severity == "error"]
+            return None, tuple(errors or result.fatal)
+        return result.ruleset, ()
+
+
+def _unknown_overrides(case: Case, ruleset: Ruleset) -> Iterable[Diagnostic]:
+    kinds: tuple[tuple[str, Iterable[str], Iterable[str]], ...] = (
+        ("macro", case.macros, ruleset.macros),
+        ("list", case.lists, ruleset.lists),
+    )
+    return [
+        _unknown(f"no {kind} is called `{name}`", name, known, case, name)
+        for kind, names, known in kinds
+        for name in names
+        if name not in known
+    ]
+
+
+def _unknown(message: str, name: str, known: Iterable[str], case: Case, key: str) -> Diagnostic:
+    close = close_to(name, known)
+    help_ = f"did you mean `{close}`?" if close else None
+    return Diagnostic("RK606", "error", message, case.overridden[key], "", help_)
+
+
+def unknown_names(case: Case, ruleset: Ruleset) -> list[Diagnostic]:
+    """Return a diagnostic for each rule and field that a case expects and nobody knows."""
+    from rulekit.engine.pipeline import compile_output
+
+    names = {rule.name for rule in ruleset}
+    found = []
+    for name, span in case.named_rules().items():
+        if name not in names:
+            close = close_to(name, names)
+            help_ = f"did you mean `{close}`?" if close else None
+            message = f"no rule is called `{name}`"
+            found.append(Diagnostic("RK606", "error", message, span, "", help_))
+    for expectation in case.expect:
+        for (name, _), span in zip(expectation.fields, expectation.field_spans, strict=True):
+            try:
+                compile_output(f"%{name}")
+            except RuleError as error:
+                help_ = error.diagnostics[0].help if error.diagnostics else None
+                message = f"no field is called `{name}`"
+                found.append(Diagnostic("RK606", "error", message, span, "", help_))
+    return found
+
+
+def run_pass(cases: Sequence[Case], loader: Loader) -> Pass:
+    """Make the pass that some cases share; all have the same `pass_key`."""
+    from rulekit.engine.pipeline import Engine
+
+    case = cases[0]
+    ruleset, diagnostics = loader.load(case)
+    if ruleset is None:
+        return Pass(None, diagnostics=diagnostics)
+    made = None if case.events is None else scenario(case.events)
+    # What others expect of unknown names is told when they are judged.
+    usable = [each for each in cases if not unknown_names(each, ruleset)]
+    try:
+        engine = Engine(
+            ruleset,
+            matching=case.matching,
+            all_rules=case.all_rules,
+            append_output=_wanted_fields(usable, ruleset),
+        )
+    except RuleError as error:
+        return Pass(ruleset, scenario=made, error=str(error))
+    alerts: list[Alert] = []
+    source = str(case.capture) if made is None else io.BytesIO(made.data)
+    try:
+        alerts.extend(engine.run(source))  # type: ignore[arg-type]
+    except SourceError as problem:
+        return Pass(ruleset, tuple(alerts), made, error=str(problem))
+    return Pass(ruleset, tuple(alerts), made)
+
+
+def _wanted_fields(cases: Sequence[Case], ruleset: Ruleset) -> list[AppendOutput]:
+    """Return what to add to alerts so that every expected field is among their fields."""
+    wanted: dict[str, dict[str, None]] = {}
+    for case in cases:
+        for expectation in case.expect:
+            known = ruleset.rule(expectation.rule).output_fields
+            names = [name for name, _ in expectation.fields if name not in known]
+            wanted.setdefault(expectation.rule, {}).update(dict.fromkeys(names))
+    return [
+        AppendOutput(rule=rule, extra_fields=tuple((name, None) for name in names))
+        for rule, names in wanted.items()
+        if names
+    ]

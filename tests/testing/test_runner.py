@@ -1,0 +1,212 @@
+"""Cases run: outcomes, shared passes, and workers that hang or die."""
+
+# ruff: noqa: E501 - tables
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rulekit.testing import runner
+from rulekit.testing.judge import Result
+from rulekit.testing.pool import Crashed, Job, TimedOut, run_jobs
+from rulekit.testing.read import load_cases
+from rulekit.testing.runner import Options, group_cases, run_cases
+
+Write = Callable[..., Path]
+
+EVENTS = (
+    "  events: [{proc: {name: vim, user: alice}}, {open: /etc/shadow, id: it}, {spawn: sh -c x}]\n"
+)
+
+
+def results(path: Path, **options: Any) -> list[Result]:
+    return list(run_cases(load_cases(path), Options(isolate=False, **options)))
+
+
+def one(write: Write, tail: str, events: str = EVENTS) -> Result:
+    (result,) = results(write(f"- case: a\n{events}{tail}\n"))
+    return result
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "  fires: Secret opened",
+        "  fires: [Secret opened, Shell started]\n  only: true",
+        "  expect: [{rule: Secret opened, count: 1, at: it, priority: warning}]",
+        "  expect: [{rule: Secret opened, at: 2}, {rule: Shell started, at: [3]}]",
+        "  expect: [{rule: Secret opened, fields: {fd.name: /etc/shadow, proc.pname: systemd}}]",
+        "  expect: [{rule: Secret opened, fields: {fd.name: {in: [/a, /etc/shadow]}}}]",
+        "  expect: [{rule: Secret opened, fields: {user.name: {not: root}, evt.res: SUCCESS}}]",
+        "  expect: [{rule: Shell started, fields: {proc.cmdline: {regex: 'sh -c .*'}}}]",
+        "  expect: [{rule: Shell started, output: 'command=sh'}]",
+        "  expect: [{rule: Shell started, output: {startswith: shell started}}]",
+        "  expect: [{rule: Secret opened, count: 0, fields: {user.name: bob}}]",
+        "  silent: Secret opened\n  lists: {secrets: [/etc/other]}",
+        "  silent: Secret opened\n  macros: {opened: evt.type = openat}",
+        "  expect: [Secret opened]\n  matching: first",
+    ],
+)
+def test_what_comes_as_expected_passes(write: Write, tail: str) -> None:
+    result = one(write, tail)
+    assert result.failures == ()
+    assert result.outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("tail", "message"),
+    [
+        ("  silent: Secret opened", "`Secret opened` must stay silent, gave 1 alert"),
+        ("  fires: Shell started\n  only: true", "`Secret opened` is not expected, gave 1 alert"),
+        ("  expect: [{rule: Secret opened, count: 2}]", "gave 1 alert, 2 expected"),
+        ("  expect: [{rule: Secret opened, max: 0}]", "gave 1 alert, 0 expected"),
+        ("  expect: [{rule: Secret opened, min: 2, max: 3}]", "gave 1 alert, 2 to 3 expected"),
+        ("  expect: [{rule: Secret opened, at: 3}]", "alerts at 2, expected at 3"),
+        (
+            "  expect: [{rule: Secret opened, priority: error}]",
+            "gave 0 alerts that fit, at least 1",
+        ),
+        ("  expect: [{rule: Secret opened, fields: {user.name: root}}]", "gave 0 alerts that fit"),
+        ("  expect: [{rule: Secret opened, fields: {user.uid: '1000'}}]", "gave 0 alerts that fit"),
+        ("  expect: [{rule: Secret opened, output: nothing}]", "gave 0 alerts that fit"),
+        ("  fires: Secret opened\n  lists: {secrets: [/x]}", "gave 0 alerts, at least 1 expected"),
+    ],
+)
+def test_what_does_not_fails(write: Write, tail: str, message: str) -> None:
+    result = one(write, tail)
+    assert result.outcome == "failed"
+    assert message in result.failures[0].message
+
+
+def test_alerts_that_came_instead_are_shown(write: Write) -> None:
+    result = one(write, "  expect: [{rule: Secret opened, fields: {user.name: root}}]")
+    assert result.failures[0].detail == (
+        "event 2: Warning secret opened (file=/etc/shadow program=vim user=alice)",
+        "    user.name = 'alice'",
+    )
+
+
+@pytest.mark.parametrize(
+    ("tail", "message"),
+    [
+        ("  fires: Secret opend", "no rule is called `Secret opend`"),
+        ("  silent: Nothing", "no rule is called `Nothing`"),
+        ("  expect: [{rule: Secret opened, fields: {fd.nmae: x}}]", "no field is called `fd.nmae`"),
+        ("  only: true\n  lists: {secret: [/x]}", "no list is called `secret`"),
+        ("  only: true\n  macros: {open: evt.type = open}", "no macro is called `open`"),
+        ("  only: true\n  macros: {opened: evt.type = }", "condition"),
+    ],
+)
+def test_names_that_nobody_knows_are_errors(write: Write, tail: str, message: str) -> None:
+    result = one(write, tail)
+    assert result.outcome == "error"
+    assert message in result.failures[0].message
+    assert result.failures[0].diagnostic is not None
+
+
+def test_rules_that_cannot_be_used_are_errors(folder: Path, write: Write) -> None:
+    (folder / "rules.yaml").write_text("- rule: a\n  condition: nosuch = 1\n")
+    result = one(write, "  only: true")
+    assert result.outcome == "error"
+
+
+def test_a_damaged_capture_is_an_error(folder: Path, write: Write) -> None:
+    (folder / "a.scap").write_bytes(b"no capture")
+    result = one(write, "  capture: a.scap\n  only: true", "")
+    assert result.outcome == "error"
+    assert "a.scap" in result.failures[0].message
+
+
+def test_expected_failures(write: Write) -> None:
+    assert one(write, "  silent: Secret opened\n  xfail: not yet").outcome == "xfailed"
+    passed = one(write, "  fires: Secret opened\n  xfail: not yet")
+    assert (passed.outcome, passed.good) == ("xpassed", False)
+
+
+def test_cases_with_the_same_input_share_a_pass(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(
+        f"- case: a\n{EVENTS}  only: true\n- case: b\n{EVENTS}  fires: Secret opened\n"
+        f"- case: c\n{EVENTS}  fires: Secret opened\n  matching: first\n"
+    )
+    made = []
+    run_pass = runner.run_pass
+    monkeypatch.setattr(runner, "run_pass", lambda *args: made.append(1) or run_pass(*args))
+    assert [r.outcome for r in results(path)] == ["failed", "passed", "passed"]
+    assert len(made) == 2
+
+
+def test_a_failure_ends_the_run_when_asked(write: Write) -> None:
+    path = write(
+        f"- case: a\n{EVENTS}  silent: Secret opened\n- case: b\n{EVENTS}  fires: Secret opened\n"
+    )
+    assert len(results(path, exit_first=True)) == 1
+
+
+def test_workers_give_the_same_as_one_process(write: Write) -> None:
+    path = write(
+        "- case: file\n  each: {file: [/etc/shadow, /etc/gshadow, /etc/passwd], who: [vim, login]}\n"
+        "  events: [{proc: '${who}'}, {open: '${file}'}]\n  fires: Secret opened\n"
+    )
+
+    def told(found: Iterable[Result]) -> set[tuple[str, str, tuple[str, ...]]]:
+        return {(r.case.name, r.outcome, tuple(f.message for f in r.failures)) for r in found}
+
+    alone = told(results(path))
+    shared = told(run_cases(load_cases(path), Options(jobs=3)))
+    assert shared == alone
+    assert {outcome for _, outcome, _ in alone} == {"passed", "failed"}
+
+
+def test_a_case_that_hangs_or_dies_fails_alone(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(
+        "".join(
+            f"- case: {name}\n{EVENTS}  fires: Secret opened\n  timeout: 1\n"
+            for name in ("good", "hangs", "fine", "dies", "raises", "last")
+        )
+    )
+    judge = runner.judge
+
+    def broken(case: Any, found: Any) -> Result:
+        if case.name == "hangs":
+            time.sleep(60)
+        if case.name == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if case.name == "raises":
+            raise KeyError("nosuch")
+        return judge(case, found)
+
+    monkeypatch.setattr(runner, "judge", broken)
+    cases = load_cases(path)
+    assert len(group_cases(cases)) == 1
+    found = {r.case.name: r for r in run_cases(cases)}
+    assert [name for name, r in found.items() if r.good] == ["good", "fine", "last"]
+    assert "longer than 1 s" in found["hangs"].failures[0].message
+    assert "SIGKILL" in found["dies"].failures[0].message
+    assert "KeyError: 'nosuch'" in found["raises"].failures[0].message
+
+
+def test_jobs_are_spread_over_workers() -> None:
+    def work(number: int, first: int) -> Iterator[int]:
+        for step in range(first, 3):
+            if (number, step) == (1, 1):
+                os._exit(7)
+            if (number, step) == (2, 0):
+                time.sleep(30)
+            yield number * 10 + step
+
+    jobs = [Job(i, (0.5, 0.5, 0.5)) for i in range(4)]
+    found = {(job, step): result for job, step, result in run_jobs(jobs, work, 2)}
+    assert len(found) == 12
+    assert found.pop((1, 1)) == Crashed("exit code 7")
+    assert found.pop((2, 0)) == TimedOut()
+    assert all(result == job * 10 + step for (job, step), result in found.items())
