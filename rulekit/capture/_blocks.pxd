@@ -8,6 +8,7 @@ from rulekit.capture._convert cimport (
     CLASS_COLUMNS, CONVERT_DELIVER, CONVERT_SKIP, PATH_DELIVER, PATH_DROP, PATH_LONG, PATH_PLAN, PATH_STORE,
     Converter, convert, enter_keep,
 )
+from rulekit.capture._latency cimport Clock
 from rulekit.native._event cimport EventInfo, EventView, MAX_PARAMS, N_EVENT_TYPES
 from rulekit.state._state cimport State
 
@@ -66,6 +67,7 @@ cdef struct Decoder:
     Converter* converter      # owned: remembered enter events
     const uint8_t* paths      # EventPath of [type * CLASS_COLUMNS + parameter count]
     const EventInfo* infos
+    Clock* clock              # owned; NULL: nobody asks how long calls took
     int mode                  # DecoderMode
     uint64_t section_headers  # event headers of this section
 
@@ -109,7 +111,8 @@ cdef inline int decoder_next(Decoder* d, State* state, EventView* ev) noexcept n
     cdef uint16_t type, size
     cdef uint8_t path
     cdef int result
-    if d.mode != MODE_EVENTS or d.error_code != ERROR_NONE:
+    # Who times calls must see the enter events that this way drops.
+    if d.mode != MODE_EVENTS or d.error_code != ERROR_NONE or d.clock != NULL:
         return decoder_next_any(d, state, ev)
     while True:
         there = d.size - d.pos

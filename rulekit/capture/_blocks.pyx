@@ -17,6 +17,7 @@ from rulekit.capture._convert cimport (
 from rulekit.capture._snapshot cimport (
     SNAP_ACCOUNTS, SNAP_FDS, SNAP_INTERFACES, SNAP_MACHINE, SNAP_THREADS, import_block,
 )
+from rulekit.capture._latency cimport clock_free, clock_reset, clock_see
 from rulekit.native._event cimport event_infos, n_event_types
 from rulekit.state._state cimport state_reset
 from rulekit.state._update cimport state_import_done
@@ -60,6 +61,7 @@ cdef Decoder* decoder_new() noexcept nogil:
 cdef void decoder_free(Decoder* d) noexcept nogil:
     if d != NULL:
         converter_free(d.converter)
+        clock_free(d.clock)
         free(d)
 
 
@@ -143,6 +145,8 @@ cdef int _section(Decoder* d, State* state) noexcept nogil:
     d.pos += total
     if d.n_sections:
         converter_reset(d.converter)
+        if d.clock != NULL:
+            clock_reset(d.clock)
         if state != NULL:
             state_reset(state)
     d.n_sections += 1
@@ -416,6 +420,8 @@ cdef int decoder_next_any(Decoder* d, State* state, EventView* ev) noexcept nogi
         ev.type = type
         ev.info = &event_infos[type]
         ev.nparams = min(n, known)
+        if d.clock != NULL:
+            clock_see(d.clock, ev.tid, ev.ts_ns, type)
 
         event_class = event_classes[type * CLASS_COLUMNS + min(n, <uint32_t> CLASS_COLUMNS - 1)]
         if event_class != CLASS_DELIVER:

@@ -6,6 +6,7 @@ from rulekit._fastmatch cimport Matcher
 from rulekit.capture._blocks cimport Decoder
 from rulekit.capture._reader cimport CaptureReader
 from rulekit.engine._window cimport EventWindow
+from rulekit.engine._tally cimport TallyC
 from rulekit.native._event cimport EventView
 from rulekit.state._state cimport Context, State
 
@@ -28,9 +29,15 @@ cdef class EventLoop:
     cdef uint32_t capacity
     cdef int n_hits
     cdef EventWindow window
+    cdef TallyC** tallies       # owned; one per rule, or NULL: events that match are shown
+    cdef uint32_t n_tallies
+    cdef tuple _tallies         # keeps what `tallies` points to
+    cdef uint64_t least_ns      # calls that took less, or nobody knows how long, are not shown
     cdef bint open_event        # the current event was shown and is not finished yet
     cdef uint64_t n_visible
     cdef uint64_t pause_at
     cdef readonly uint64_t serial    # changes with each event shown, so that stale views notice
 
     cdef int advance(self) noexcept nogil
+    cdef bint _slow(self) noexcept nogil
+    cdef void _tally(self) noexcept nogil

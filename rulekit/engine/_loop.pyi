@@ -1,7 +1,9 @@
+from collections.abc import Iterable
 from typing import Any
 
 from rulekit._fastmatch import Matcher
 from rulekit.capture._reader import CaptureReader
+from rulekit.engine._tally import Tally
 from rulekit.engine.stats import Stats
 from rulekit.engine.window import Window
 from rulekit.state._outputs import OutputProgram
@@ -11,6 +13,11 @@ class EventLoop:
     serial: int
     ts_ns: int
     raw: int
+    num: int
+    tid: int
+    latency_ns: int | None
+    n_enters: int
+    span_ns: int
     n_events: int
     n_bytes: int
     def __init__(
@@ -25,5 +32,15 @@ class EventLoop:
     def matched(self) -> list[int]: ...
     def render(self, output: OutputProgram) -> tuple[str, dict[str, Any]]: ...
     def render_line(self, output: OutputProgram, keep_nulls: bool) -> bytes | None: ...
+    def time_calls(self) -> None: ...
+    def tally(self, tallies: Iterable[Tally]) -> None: ...
+    def slower_than(self, least_ns: int) -> None: ...
+    def fields(self, output: OutputProgram) -> dict[str, Any]: ...
+    def threads(
+        self, output: OutputProgram, only: Matcher | None = None
+    ) -> list[dict[str, Any]]: ...
+    def descriptors(
+        self, output: OutputProgram, only: Matcher | None = None
+    ) -> list[dict[str, Any]]: ...
     def fill(self, stats: Stats) -> None: ...
     def close(self) -> None: ...

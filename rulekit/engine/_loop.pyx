@@ -1,7 +1,7 @@
 """The path of an event: bytes, decoder, state, matcher, in one loop without the GIL."""
 
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from rulekit._fastmatch cimport Matcher, match_event
@@ -14,6 +14,9 @@ from rulekit.capture._blocks cimport (
     decoder_next,
 )
 from rulekit.capture._reader cimport CaptureReader
+from rulekit.capture._latency cimport clock_new
+from rulekit.engine._tables cimport fd_rows, thread_rows
+from rulekit.engine._tally cimport Tally, TallyC, tally_take
 from rulekit.engine._window cimport PLACE_AFTER, PLACE_INSIDE, Place, fill_window, place_of
 from rulekit.native._scratch cimport Buf, buf_free
 from rulekit.native._strings cimport strtab_wants_collection
@@ -58,6 +61,7 @@ cdef class EventLoop:
     def __dealloc__(self):
         state_free(self.state)
         free(self.hits)
+        free(self.tallies)
 
     cdef int advance(self) noexcept nogil:
         cdef int result
@@ -84,13 +88,22 @@ cdef class EventLoop:
                         continue
                 if self.context.visible and not self.event.block_flags & 1:
                     self.n_visible += 1
+                    if self.least_ns != 0 and not self._slow():
+                        state_event_done(self.state, &self.context)
+                        continue
                     if self.matcher is None:
                         self.n_hits = 0
+                        if self.tallies != NULL:
+                            self._tally()
+                            continue
                         self.open_event = True
                         return STOP_MATCH
                     self.n_hits = match_event(
                         self.matcher.c, &self.context, self.hits, self.capacity)
                     if self.n_hits:
+                        if self.tallies != NULL:
+                            self._tally()
+                            continue
                         self.open_event = True
                         return STOP_MATCH
                 state_event_done(self.state, &self.context)
@@ -100,6 +113,52 @@ cdef class EventLoop:
                 return STOP_END
             elif result == NEXT_ERROR:
                 return STOP_ERROR
+
+    cdef bint _slow(self) noexcept nogil:
+        return self.decoder.clock.known and self.decoder.clock.latency_ns >= self.least_ns
+
+    cdef void _tally(self) noexcept nogil:
+        cdef bint known = self.decoder.clock != NULL and self.decoder.clock.known
+        cdef uint64_t latency = self.decoder.clock.latency_ns if known else 0
+        cdef uint32_t i
+        if self.matcher is None:
+            for i in range(self.n_tallies):
+                tally_take(self.tallies[i], &self.context, known, latency)
+        else:
+            for i in range(<uint32_t> self.n_hits):
+                tally_take(self.tallies[self.hits[i]], &self.context, known, latency)
+        state_event_done(self.state, &self.context)
+
+    def time_calls(self):
+        """From here on take the time between enter and exit of each call, see `latency_ns`."""
+        if self.decoder.clock == NULL:
+            self.decoder.clock = clock_new()
+            if self.decoder.clock == NULL:
+                raise MemoryError
+
+    def tally(self, tallies):
+        """Count events instead of showing them: one `Tally` per rule of the matcher.
+
+        Without a matcher every tally takes every event. `next` then stops at pauses and the end.
+        """
+        cdef Tally one
+        kept = tuple(tallies)
+        if self.matcher is not None and len(kept) != self.capacity:
+            raise ValueError("as many tallies as rules")
+        free(self.tallies)
+        self.tallies = <TallyC**> calloc(len(kept) + 1, sizeof(TallyC*))
+        if self.tallies == NULL:
+            raise MemoryError
+        self._tallies = kept
+        self.n_tallies = 0
+        for one in kept:
+            self.tallies[self.n_tallies] = one.c
+            self.n_tallies += 1
+
+    def slower_than(self, uint64_t least_ns):
+        """Show only calls known to have taken so many nanoseconds; may be changed on the way."""
+        self.time_calls()
+        self.least_ns = least_ns
 
     def next(self):
         """Read on to the next match and return True; False at a pause (signals, progress), None at the end.
@@ -151,6 +210,58 @@ cdef class EventLoop:
         finally:
             buf_free(&text)
 
+    def fields(self, OutputProgram output not None):
+        """Return the output fields of the current event by key; None is null."""
+        self._must_be_open()
+        return output.fields(&self.context)
+
+    def threads(self, OutputProgram output not None, Matcher only=None):
+        """Return the fields of every thread known now, by tid.
+
+        Args:
+            output: Names the fields; those of fds are null.
+            only: Leaves out threads for which it holds neither of itself nor of one of its fds.
+        """
+        self.context.state = self.state
+        return thread_rows(&self.context, output, only)
+
+    def descriptors(self, OutputProgram output not None, Matcher only=None):
+        """Return the fields of every open descriptor known now, by tid and number.
+
+        Args:
+            output: Names the fields.
+            only: Leaves out descriptors for which it does not hold.
+        """
+        self.context.state = self.state
+        return fd_rows(&self.context, output, only)
+
+    @property
+    def latency_ns(self):
+        """How long the current call took, or None where that is not known; see `time_calls`."""
+        clock = self.decoder.clock
+        return clock.latency_ns if clock != NULL and clock.known else None
+
+    @property
+    def n_enters(self):
+        """Enter events since `time_calls`; without any, nobody knows how long a call took."""
+        return self.decoder.clock.n_enters if self.decoder.clock != NULL else 0
+
+    @property
+    def span_ns(self):
+        """Nanoseconds between the first event of the section and the latest one."""
+        first = self.state.first_event_ts_ns
+        return self.event.ts_ns - first if first and self.event.ts_ns > first else 0
+
+    @property
+    def tid(self):
+        """Thread that caused the current event."""
+        return self.event.tid
+
+    @property
+    def num(self):
+        """Number of the current event, `evt.num`."""
+        return self.event.num
+
     @property
     def ts_ns(self):
         """Time of the current event, ns since the Unix epoch."""
@@ -190,6 +301,7 @@ cdef class EventLoop:
             "placeholder_threads": counters.placeholders,
             "malformed_params": counters.bad_params,
             "strings_refused": self.state.strings.n_refused,
+            "calls_evicted": self.decoder.clock.n_evicted if self.decoder.clock != NULL else 0,
             **self.reader.stats(),
         }
         for name in ("headers", "delivered", "sections", "bytes"):

@@ -140,37 +140,6 @@ def _extra_fields(
     ]
 
 
-def print_events(
-    source: CapturePath,
-    template: str | None = None,
-    condition: str | None = None,
-    window: Window | None = None,
-) -> Iterator[bytes]:
-    """Yield one line per event that `condition` holds for, rendered by `template`.
-
-    A template that does not begin with ``*`` leaves out events for which one of its fields is null.
-    """
-    text = template if template is not None else DEFAULT_FORMAT
-    keep_nulls = text.startswith("*")
-    output = compile_output(text[1:] if keep_nulls else text)
-    matcher = Matcher(compile_ruleset([(condition, bind(condition), None)])) if condition else None
-    loop = EventLoop(CaptureReader(source), matcher, window=window)
-    try:
-        while (found := loop.next()) is not None:
-            if found:
-                line = loop.render_line(output, keep_nulls)
-                if line is not None:
-                    yield line
-    finally:
-        loop.close()
-
-
-# What sysdig prints: number, time, cpu, process, thread, direction, type, arguments.
-DEFAULT_FORMAT = (
-    "*%evt.num %evt.outputtime %evt.cpu %proc.name (%thread.tid) %evt.dir %evt.type %evt.info"
-)
-
-
 def match_conditions(source: CapturePath, conditions: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield ``{"condition", "matches"}`` or ``{"condition", "error"}`` for each one, in order.
 
@@ -242,8 +211,12 @@ def bind(condition: str) -> Bound:
     return result.bound
 
 
-def compile_output(text: str) -> OutputProgram:
+def compile_output(text: str, *, buffers: str = "dots") -> OutputProgram:
     """Return a format text, ready to render.
+
+    Args:
+        text: Text with fields.
+        buffers: How byte buffers are printed, see `OutputProgram`.
 
     Raises:
         RuleError: It names an unknown field.
@@ -251,4 +224,4 @@ def compile_output(text: str) -> OutputProgram:
     template = parse_output(SourceText("format", text), "syscall")
     if isinstance(template, Diagnostic):
         raise RuleError(template.message, (template,))
-    return OutputProgram(template)
+    return OutputProgram(template, buffers=buffers)

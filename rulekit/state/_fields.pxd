@@ -41,7 +41,6 @@ cdef enum RefFlags:
     REF_PRINT_SELF = 32   # an ancestor field that prints the process itself
     REF_RAW = 256         # evt.rawarg
     REF_DELTA = 128       # time since the previous look
-    REF_BASE64 = 64       # byte buffers as base64 (outputs only)
 
 cdef struct FieldRef:
     int32_t index         # numeric argument, -1: none
@@ -52,6 +51,7 @@ cdef struct FieldRef:
     uint8_t scope         # Scope of the field
     uint8_t pt            # PT_ id of the field
     uint16_t flags        # RefFlags
+    uint8_t buffers       # BufferStyle of outputs
     bint has_arg
     int64_t memory        # per-instance memory (evt.deltatime: time of the last event seen by this instance)
     uint64_t memory_raw   # evt.deltatime: raw position of the event that `memory_value` belongs to

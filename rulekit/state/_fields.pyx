@@ -245,18 +245,17 @@ cdef void free_field_ref(FieldRef* ref) noexcept:
 cdef void render_extracted(const FieldRef* ref, const Value* value, Buf* out) noexcept nogil:
     cdef uint32_t i
     cdef size_t start = out.len
-    cdef bint base64 = ref.flags & REF_BASE64 != 0
     if ref.flags & (REF_UNPRINTABLE | REF_ENDS):
         buf_put(out, "<NA>", 4)
     elif ref.flags & REF_ANCESTORS and value.kind == V_LIST:
         for i in range(value.n_items):
             if out.len > start:
                 buf_putc(out, c' ')
-            put_value(out, &value.items[i], ref.fmt, base64)
+            put_value(out, &value.items[i], ref.fmt, ref.buffers)
         if out.len == start:
             buf_put(out, "<NA>", 4)
     else:
-        put_value(out, value, ref.fmt, base64)
+        put_value(out, value, ref.fmt, ref.buffers)
 
 
 cdef void render_field(Context* c, FieldRef* ref, Buf* out) noexcept nogil:

@@ -12,7 +12,7 @@ from rulekit.native._event cimport (
 from rulekit.native._scratch cimport Buf, buf_put, buf_putc, buf_puts
 from rulekit.native._strings cimport Str
 from rulekit.state._fields cimport (
-    REF_BASE64, SCOPE_CONST, SCOPE_EVENT, V_BYTES, V_NULL, FieldRef, Value, put_bool, put_cstr, put_int,
+    SCOPE_CONST, SCOPE_EVENT, V_BYTES, V_NULL, FieldRef, Value, put_bool, put_cstr, put_int,
     put_str, put_text, put_uint, thread_of,
 )
 from rulekit.state._paramtext cimport (
@@ -303,7 +303,7 @@ cdef bint x_arg(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     if i < 0 or <uint32_t> i >= c.ev.nparams:
         return False
     memset(&text, 0, sizeof(text))
-    render_param(c, <uint32_t> i, &text, PARAM_BEST, ref.flags & REF_BASE64 != 0)
+    render_param(c, <uint32_t> i, &text, PARAM_BEST, ref.buffers)
     return put_buf(c, out, &text)
 
 
@@ -325,7 +325,7 @@ cdef bint x_args(Context* c, FieldRef* ref, Value* out) noexcept nogil:
             buf_putc(&text, c' ')
         buf_puts(&text, c.ev.info.params[i].name)
         buf_putc(&text, c'=')
-        render_param(c, i, &text, PARAM_BOTH, ref.flags & REF_BASE64 != 0)
+        render_param(c, i, &text, PARAM_BOTH, ref.buffers)
     return put_buf(c, out, &text)
 
 
@@ -351,7 +351,7 @@ cdef bint x_res(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     if c.retval >= 0:
         return put_text(out, "SUCCESS", 7)
     memset(&text, 0, sizeof(text))
-    render_param(c, 0, &text, PARAM_BEST, False)
+    render_param(c, 0, &text, PARAM_BEST, 0)
     return put_buf(c, out, &text)
 
 

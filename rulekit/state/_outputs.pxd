@@ -1,6 +1,6 @@
 # Output texts, made ready: rendered for an event without a search or a parse.
 
-from libc.stdint cimport int32_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 from rulekit.native._scratch cimport Buf
 from rulekit.state._fields cimport FieldRef, Value
@@ -25,7 +25,7 @@ cdef class OutputProgram:
     cdef Part* parts         # owned
     cdef uint32_t n_parts
     cdef readonly tuple keys # of the fields, as in output_fields
-    cdef bint base64
+    cdef uint8_t buffers     # BufferStyle
 
     # The text with nulls as <NA>, appended to `out`.
     cdef void put_text(self, Context* c, Buf* out) noexcept nogil

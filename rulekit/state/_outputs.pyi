@@ -1,5 +1,7 @@
 from typing import Any
 
+BUFFER_STYLES: tuple[str, ...]
+
 class OutputProgram:
     keys: tuple[str, ...]
-    def __init__(self, template: Any, *, base64: bool = False) -> None: ...
+    def __init__(self, template: Any, *, buffers: str = ...) -> None: ...

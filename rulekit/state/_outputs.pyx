@@ -1,5 +1,6 @@
 """Output texts, made ready: rendered for an event without a search or a parse."""
 
+from libc.stdint cimport uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcpy, memset
 
@@ -7,11 +8,14 @@ from rulekit.native._scratch cimport (
     buf_free, buf_put, buf_putc, buf_reserve, scratch_alloc,
 )
 from rulekit.state._fields cimport (
-    REF_ANCESTORS, REF_BASE64, REF_DELTA, REF_ENDS, REF_TIME, REF_UNPRINTABLE, V_BOOL, V_DOUBLE, V_INT,
+    REF_ANCESTORS, REF_DELTA, REF_ENDS, REF_TIME, REF_UNPRINTABLE, V_BOOL, V_DOUBLE, V_INT,
     V_LIST, V_NULL, V_TEXT, V_UINT, extract_printed, render_extracted,
 )
 from rulekit.state._render cimport PF_HEX, PF_NA, PF_OCT, PT_FD, PT_INT64, PT_PID, put_value
 from rulekit.state._transform cimport eval_operand, free_operand, make_operand
+
+# Numbered as BufferStyle of _render.pxd.
+BUFFER_STYLES = ("dots", "base64", "hex", "hex-ascii", "text")
 
 
 cdef str _decode(const char* text, size_t length):
@@ -69,16 +73,16 @@ cdef class OutputProgram:
 
     Args:
         template: A `rulekit.rules.output.OutputTemplate`.
-        base64: Byte buffers are printed as base64 instead of with dots.
+        buffers: How byte buffers are printed: one of `BUFFER_STYLES`.
 
     One at a time: some fields (evt.deltatime) remember the event before. Not for several threads.
     """
 
-    def __cinit__(self, object template, *, bint base64=False):
+    def __cinit__(self, object template, *, str buffers="dots"):
         cdef dict slot_of = {}
         parts = tuple(template.parts)
         named = tuple(template.fields)
-        self.base64 = base64
+        self.buffers = <uint8_t> BUFFER_STYLES.index(buffers)
         self.keys = tuple(key for key, _ in named)
         self.slots = <Slot*> calloc(len(named) + 1, sizeof(Slot))
         self.parts = <Part*> calloc(len(parts) + 1, sizeof(Part))
@@ -104,8 +108,8 @@ cdef class OutputProgram:
 
     cdef int _add_slot(self, object bound) except -1:
         cdef Operand* operand = make_operand(bound)
-        if self.base64:
-            operand.ref.flags |= REF_BASE64
+        if operand.ref != NULL:
+            operand.ref.buffers = self.buffers
         self.slots[self.n_slots].operand = operand
         self.slots[self.n_slots].ref = operand.ref
         self.n_slots += 1
@@ -165,10 +169,10 @@ cdef Value* _extract_slots(OutputProgram self, Context* c, bint for_text) noexce
     return values
 
 
-cdef void _put_call(Context* c, Operand* call, Buf* out, bint base64) noexcept nogil:
+cdef void _put_call(Context* c, Operand* call, Buf* out, uint8_t style) noexcept nogil:
     cdef Value value
     if eval_operand(c, call, &value):
-        put_value(out, &value, 0, base64)
+        put_value(out, &value, 0, style)
     else:
         buf_put(out, "<NA>", 4)
 
@@ -185,7 +189,7 @@ cdef void _put_parts(OutputProgram self, Context* c, Buf* out, Value* values) no
             buf_put(out, part.text, part.text_len)
             continue
         if part.call != NULL:
-            _put_call(c, part.call, out, self.base64)
+            _put_call(c, part.call, out, self.buffers)
         elif values != NULL:
             render_extracted(self.slots[part.slot].ref, &values[part.slot], out)
         else:

@@ -14,7 +14,7 @@ cdef enum ParamText:
 
 # A text parameter up to its first NUL; the null forms read as "<NA>". `i` must be below nparams.
 cdef void param_text(const EventView* ev, uint32_t i, const char** ptr, uint32_t* length) noexcept nogil
-cdef void render_param(Context* c, uint32_t i, Buf* out, int how, bint base64) noexcept nogil
+cdef void render_param(Context* c, uint32_t i, Buf* out, int how, uint8_t style) noexcept nogil
 cdef bint put_param(Context* c, uint32_t i, Value* out) noexcept nogil      # typed by the parameter itself
 cdef void put_fd(Buf* out, const Fd* fd) noexcept nogil                     # <4t>1.2.3.4:5->6.7.8.9:10
 

@@ -21,7 +21,7 @@ from rulekit.state._render cimport (
     PT_ERRNO, PT_FD, PT_FD32, PT_FDLIST, PT_FLAGS8, PT_FLAGS16, PT_FLAGS32, PT_FSPATH,
     PT_FSRELPATH, PT_GID, PT_INT8, PT_INT16, PT_INT32, PT_INT64, PT_IPADDR, PT_IPV4ADDR,
     PT_IPV6ADDR, PT_MODE, PT_PID, PT_PID32, PT_RELTIME, PT_SIGSET, PT_SIGTYPE, PT_SOCKADDR,
-    PT_SOCKTUPLE, PT_SYSCALLID, PT_UID, PT_UINT32, PT_UINT64, TIME_DATE, put_base64, put_flags,
+    PT_SOCKTUPLE, PT_SYSCALLID, PT_UID, PT_UINT32, PT_UINT64, TIME_DATE, put_buffer, put_flags,
     put_hex, put_ipv4, put_ipv6, put_integer, put_mode, put_octal, put_printable, put_time,
 )
 from rulekit.state._state cimport (
@@ -424,7 +424,7 @@ cdef void _put_raw_number(Buf* out, const uint8_t* data, uint32_t length, uint8_
         buf_i64(out, value)
 
 
-cdef void render_param(Context* c, uint32_t i, Buf* out, int how, bint base64) noexcept nogil:
+cdef void render_param(Context* c, uint32_t i, Buf* out, int how, uint8_t style) noexcept nogil:
     cdef const ParamInfo* info
     cdef const ParamInfo* outer
     cdef const uint8_t* data
@@ -476,10 +476,7 @@ cdef void render_param(Context* c, uint32_t i, Buf* out, int how, bint base64) n
         buf_put(out, <const char*> data, text_len)
         return
     elif pt == PT_BYTEBUF:
-        if base64:
-            put_base64(out, <const char*> data, length)
-        else:
-            put_printable(out, <const char*> data, length)
+        put_buffer(out, <const char*> data, length, style)
         return
     elif pt == PT_SOCKADDR:
         _put_sockaddr(data, length, out)

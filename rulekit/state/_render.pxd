@@ -75,6 +75,13 @@ cdef enum TimeForm:
     TIME_DATE_S = 3
     TIME_ISO8601 = 4       # 2016-08-04T16:17:57.881785348+0000, UTC
 
+cdef enum BufferStyle:     # how outputs show byte buffers
+    BUFFER_DOTS = 0        # printable ASCII, a dot for every other byte
+    BUFFER_BASE64 = 1
+    BUFFER_HEX = 2         # rows of sixteen bytes, on lines of their own
+    BUFFER_HEX_ASCII = 3   # the same with the printable characters behind
+    BUFFER_TEXT = 4        # printable ASCII and line feeds, other bytes left out
+
 cdef void put_time(Buf* out, uint64_t ts_ns, int form) noexcept nogil
 cdef void put_hex(Buf* out, uint64_t value, bint upper) noexcept nogil
 cdef void put_octal(Buf* out, uint64_t value) noexcept nogil
@@ -83,10 +90,11 @@ cdef void put_ipv4(Buf* out, const uint8_t* addr) noexcept nogil
 cdef void put_ipv6(Buf* out, const uint8_t* addr) noexcept nogil
 cdef void put_printable(Buf* out, const char* data, size_t length) noexcept nogil   # others as "."
 cdef void put_base64(Buf* out, const char* data, size_t length) noexcept nogil
+cdef void put_buffer(Buf* out, const char* data, size_t length, uint8_t style) noexcept nogil
 cdef void put_flags(Buf* out, const FlagName* table, uint32_t value, bint exact) noexcept nogil
 cdef void put_mode(Buf* out, const FlagName* table, uint32_t value) noexcept nogil
 cdef void put_integer(Buf* out, uint64_t bits, bint is_signed, uint8_t pt, uint8_t fmt) noexcept nogil
-cdef void put_value(Buf* out, const Value* value, uint8_t fmt, bint base64) noexcept nogil
+cdef void put_value(Buf* out, const Value* value, uint8_t fmt, uint8_t style) noexcept nogil
 
 # Make what `text` holds a value in scratch memory; frees `text`. False: no memory.
 cdef bint put_buf(Context* c, Value* out, Buf* text) noexcept nogil

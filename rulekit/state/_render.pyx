@@ -109,16 +109,18 @@ cdef void put_ipv6(Buf* out, const uint8_t* addr) noexcept nogil:
         buf_put(out, text, strlen(text))
 
 
+cdef inline char _printable(unsigned char byte) noexcept nogil:
+    return <char> byte if 0x20 <= byte <= 0x7e else c'.'
+
+
 cdef void put_printable(Buf* out, const char* data, size_t length) noexcept nogil:
     cdef size_t i
     cdef char* at
-    cdef unsigned char byte
     if not buf_reserve(out, length):
         return
     at = out.ptr + out.len
     for i in range(length):
-        byte = <unsigned char> data[i]
-        at[i] = <char> byte if 0x20 <= byte <= 0x7e else c'.'
+        at[i] = _printable(<unsigned char> data[i])
     out.len += length
 
 
@@ -143,6 +145,49 @@ cdef void put_base64(Buf* out, const char* data, size_t length) noexcept nogil:
         at += 4
         i += 3
     out.len = at - out.ptr
+
+
+cdef void _put_hex_rows(Buf* out, const char* data, size_t length, bint ascii) noexcept nogil:
+    # One row: tab, 0x, four digits of the offset, colon, eight groups of two bytes, characters.
+    cdef size_t row, i
+    cdef unsigned char byte
+    cdef char text[20]
+    for row in range(0, length, 16):
+        buf_put(out, text, snprintf(text, sizeof(text), "\n\t0x%.4x:", <unsigned int> row))
+        for i in range(row, row + 16):
+            if i >= length and not ascii:
+                break
+            if not i & 1:
+                buf_putc(out, c' ')
+            byte = <unsigned char> data[i] if i < length else 0
+            buf_putc(out, _LOWER[byte >> 4] if i < length else c' ')
+            buf_putc(out, _LOWER[byte & 15] if i < length else c' ')
+        if ascii:
+            buf_put(out, "  ", 2)
+            for i in range(row, min(row + 16, length)):
+                buf_putc(out, _printable(<unsigned char> data[i]))
+    buf_putc(out, c'\n')
+
+
+cdef void _put_lines(Buf* out, const char* data, size_t length) noexcept nogil:
+    cdef size_t i
+    buf_putc(out, c'\n')
+    for i in range(length):
+        if data[i] == c'\n' or 0x20 <= <unsigned char> data[i] <= 0x7e:
+            buf_putc(out, data[i])
+
+
+cdef void put_buffer(Buf* out, const char* data, size_t length, uint8_t style) noexcept nogil:
+    if style == BUFFER_BASE64:
+        put_base64(out, data, length)
+    elif style == BUFFER_DOTS:
+        put_printable(out, data, length)
+    elif length == 0:
+        return
+    elif style == BUFFER_TEXT:
+        _put_lines(out, data, length)
+    else:
+        _put_hex_rows(out, data, length, style == BUFFER_HEX_ASCII)
 
 
 cdef inline void _put_name(Buf* out, const FlagName* row, size_t start) noexcept nogil:
@@ -208,7 +253,7 @@ cdef void put_integer(Buf* out, uint64_t bits, bint is_signed, uint8_t pt, uint8
         buf_u64(out, bits)
 
 
-cdef void put_value(Buf* out, const Value* value, uint8_t fmt, bint base64) noexcept nogil:
+cdef void put_value(Buf* out, const Value* value, uint8_t fmt, uint8_t style) noexcept nogil:
     cdef const void* nul
     cdef size_t length
     cdef char text[352]
@@ -227,10 +272,8 @@ cdef void put_value(Buf* out, const Value* value, uint8_t fmt, bint base64) noex
     elif value.kind == V_BOOL:
         buf_puts(out, "true" if value.u64 else "false")
     elif value.kind == V_BYTES:
-        if base64:
-            put_base64(out, value.ptr, min(<size_t> value.len, <size_t> (MAX_BUFFER_TEXT // 4 * 3)))
-        else:
-            put_printable(out, value.ptr, min(<size_t> value.len, <size_t> MAX_BUFFER_TEXT))
+        length = MAX_BUFFER_TEXT // 4 * 3 if style == BUFFER_BASE64 else MAX_BUFFER_TEXT
+        put_buffer(out, value.ptr, min(<size_t> value.len, length), style)
     elif value.kind == V_DOUBLE:
         written = snprintf(text, sizeof(text), "%.1f", value.f64)
         if written > 0:
@@ -245,7 +288,7 @@ cdef void put_value(Buf* out, const Value* value, uint8_t fmt, bint base64) noex
         for i in range(value.n_items):
             if i:
                 buf_putc(out, c',')
-            put_value(out, &value.items[i], fmt, base64)
+            put_value(out, &value.items[i], fmt, style)
         buf_putc(out, c')')
     elif PT_INT8 <= value.pt <= PT_UINT64 or value.pt >= PT_ERRNO:
         buf_putc(out, c'0')           # an empty parameter of a number's type

@@ -9,9 +9,9 @@ import pytest
 
 from rulekit.capture import Builder
 from rulekit.capture.builder import START_NS
-from rulekit.engine.pipeline import print_events
 from rulekit.engine.window import Bound, parse_bound, window
 from rulekit.errors import RulekitError
+from rulekit.tools.lines import LineForm, event_lines
 
 SECOND = 10**9
 
@@ -69,7 +69,7 @@ def capture(tmp_path: Path) -> Path:
 
 
 def shown(path: Path, first: str | None, last: str | None) -> list[int]:
-    lines = print_events(path, "%evt.num %fd.name", window=window(first, last))
+    lines = event_lines(path, LineForm("%evt.num %fd.name"), window=window(first, last))
     pairs = [line.split() for line in lines]
     assert all(name == b"/etc/passwd" for _, name in pairs)
     return [int(number) for number, _ in pairs]
@@ -111,6 +111,6 @@ def test_an_event_a_little_out_of_order_is_not_missed(tmp_path: Path) -> None:
     for at in (0, 3, 1, 12, 1):
         b.add_event("read", {"res": 1, "fd": 3}, tid=7, ts_ns=START_NS + at * SECOND)
     b.save(tmp_path / "a.scap")
-    lines = print_events(tmp_path / "a.scap", "%evt.num", window=window(None, "+1s"))
+    lines = event_lines(tmp_path / "a.scap", LineForm("%evt.num"), window=window(None, "+1s"))
     # The last is behind an event more than ten seconds later than the end: nobody waits for it.
     assert list(lines) == [b"1", b"3"]

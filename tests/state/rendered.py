@@ -13,17 +13,17 @@ from rulekit.state._outputs import OutputProgram
 from rulekit.text.source import SourceText
 
 
-def program(text: str, *, base64: bool = False) -> OutputProgram:
+def program(text: str, *, buffers: str = "dots") -> OutputProgram:
     template = parse_output(SourceText("test", text), "syscall")
     assert isinstance(template, OutputTemplate), template
-    return OutputProgram(template, base64=base64)
+    return OutputProgram(template, buffers=buffers)
 
 
 def render_all(
-    builder: Builder, text: str, *, base64: bool = False
+    builder: Builder, text: str, *, buffers: str = "dots"
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return message and fields of every shown event."""
-    output = program(text, base64=base64)
+    output = program(text, buffers=buffers)
     loop = EventLoop(CaptureReader(io.BytesIO(builder.build())))
     found = []
     while (step := loop.next()) is not None:
@@ -32,9 +32,9 @@ def render_all(
     return found
 
 
-def render(builder: Builder, text: str, *, base64: bool = False) -> str:
+def render(builder: Builder, text: str, *, buffers: str = "dots") -> str:
     """Return the message for the last event."""
-    return render_all(builder, text, base64=base64)[-1][0]
+    return render_all(builder, text, buffers=buffers)[-1][0]
 
 
 def fields(builder: Builder, text: str) -> dict[str, Any]:

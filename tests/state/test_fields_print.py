@@ -159,8 +159,8 @@ def test_numbered_parameters(b: Builder) -> None:
 def test_byte_buffers(b: Builder) -> None:
     ev(b, "read", res=3, data=b"\x00ab" * 700, fd=0)
     assert render(b, "%evt.buffer") == (".ab" * 700)[:1023]
-    assert render(b, "%evt.buffer", base64=True).startswith("AGFiAGFi")
-    assert "data=AGFi" in render(b, "%evt.args", base64=True)
+    assert render(b, "%evt.buffer", buffers="base64").startswith("AGFiAGFi")
+    assert "data=AGFi" in render(b, "%evt.args", buffers="base64")
     ev(b, "chdir", res=0, path="/tmp")
     assert render(b, "%evt.buffer") == "<NA>"
 
