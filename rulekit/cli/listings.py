@@ -12,7 +12,9 @@ def event_types(form: str) -> int:
     from rulekit.schema.events import event_types as every
 
     for kind in every():
-        if kind.name == "NA" or "EF_OLD_VERSION" in kind.flags or "EF_UNUSED" in kind.flags:
+        # Enter events of system calls are no longer shown, and old forms become the new ones.
+        gone = kind.source == "SYSCALL" and not kind.is_exit
+        if gone or kind.name == "NA" or kind.flags & {"OLD_VERSION", "UNUSED"}:
             continue
         direction = "<" if kind.is_exit else ">"
         if form == "json":

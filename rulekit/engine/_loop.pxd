@@ -35,6 +35,7 @@ cdef class EventLoop:
     cdef uint64_t least_ns      # calls that took less, or nobody knows how long, are not shown
     cdef bint open_event        # the current event was shown and is not finished yet
     cdef uint64_t n_visible
+    cdef uint64_t first_ns      # time of the first visible event
     cdef uint64_t pause_at
     cdef readonly uint64_t serial    # changes with each event shown, so that stale views notice
 

@@ -88,6 +88,8 @@ cdef class EventLoop:
                         continue
                 if self.context.visible and not self.event.block_flags & 1:
                     self.n_visible += 1
+                    if self.n_visible == 1:
+                        self.first_ns = self.event.ts_ns
                     if self.least_ns != 0 and not self._slow():
                         state_event_done(self.state, &self.context)
                         continue
@@ -248,9 +250,8 @@ cdef class EventLoop:
 
     @property
     def span_ns(self):
-        """Nanoseconds between the first event of the section and the latest one."""
-        first = self.state.first_event_ts_ns
-        return self.event.ts_ns - first if first and self.event.ts_ns > first else 0
+        """Nanoseconds between the first event that could be shown and the latest one."""
+        return self.event.ts_ns - self.first_ns if self.event.ts_ns > self.first_ns else 0
 
     @property
     def tid(self):

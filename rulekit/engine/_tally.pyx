@@ -10,7 +10,7 @@ from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memcmp, memcpy
 
 from rulekit.native._scratch cimport buf_free, buf_put
-from rulekit.native._text cimport text_hash
+from rulekit.native._text cimport text_hash, text_order
 from rulekit.state._fields cimport (
     V_BOOL, V_DOUBLE, V_INT, V_NULL, V_UINT, Value, extract_printed, render_extracted,
 )
@@ -28,16 +28,30 @@ cdef struct KeyPart:         # stands before the text of each key
 
 # qsort passes no context; sorting is done with the GIL held.
 cdef const char* _sorted_pool
+cdef uint32_t _sorted_parts
 
 
 cdef int _by_total(const void* a, const void* b) noexcept nogil:
     cdef const Bucket* x = (<const Bucket**> a)[0]
     cdef const Bucket* y = (<const Bucket**> b)[0]
+    cdef const char* p = _sorted_pool + x.key_at
+    cdef const char* q = _sorted_pool + y.key_at
+    cdef KeyPart mine, other
+    cdef uint32_t i
     cdef int order
     if x.total != y.total:
         return 1 if x.total < y.total else -1
-    order = memcmp(_sorted_pool + x.key_at, _sorted_pool + y.key_at, min(x.key_len, y.key_len))
-    return order if order else (x.key_len > y.key_len) - (x.key_len < y.key_len)
+    for i in range(_sorted_parts):
+        memcpy(&mine, p, sizeof(mine))
+        memcpy(&other, q, sizeof(other))
+        p += sizeof(mine)
+        q += sizeof(other)
+        order = text_order(p, mine.length, q, other.length)
+        if order:
+            return order
+        p += mine.length
+        q += other.length
+    return 0
 
 
 cdef class Tally:
@@ -120,7 +134,7 @@ cdef class Tally:
         cdef Bucket** sorted_buckets
         cdef uint32_t i
         cdef uint32_t n = 0
-        global _sorted_pool
+        global _sorted_pool, _sorted_parts
         sorted_buckets = <Bucket**> malloc((t.n_groups + 1) * sizeof(Bucket*))
         if sorted_buckets == NULL:
             raise MemoryError
@@ -130,6 +144,7 @@ cdef class Tally:
                     sorted_buckets[n] = &t.buckets[i]
                     n += 1
             _sorted_pool = t.pool.ptr
+            _sorted_parts = t.n_outer
             qsort(sorted_buckets, n, sizeof(Bucket*), _by_total)
             if most is not None:
                 n = min(n, <uint32_t> most)

@@ -171,10 +171,13 @@ cdef void _put_hex_rows(Buf* out, const char* data, size_t length, bint ascii) n
 
 cdef void _put_lines(Buf* out, const char* data, size_t length) noexcept nogil:
     cdef size_t i
+    # A carriage return ends a line as well, one before a line feed with it.
     buf_putc(out, c'\n')
     for i in range(length):
-        if data[i] == c'\n' or 0x20 <= <unsigned char> data[i] <= 0x7e:
+        if 0x20 <= <unsigned char> data[i] <= 0x7e:
             buf_putc(out, data[i])
+        elif data[i] == c'\r' or (data[i] == c'\n' and (i == 0 or data[i - 1] != c'\r')):
+            buf_putc(out, c'\n')
 
 
 cdef void put_buffer(Buf* out, const char* data, size_t length, uint8_t style) noexcept nogil:

@@ -40,13 +40,14 @@ class Report:
 
     Attributes:
         line: Text of a row in place of columns; None prints a table.
+        with_data: Lines hold data of the events, with its line feeds; others are one line each.
         notes: Filled while rows are read: what is missing from them, and why.
     """
 
     columns: tuple[Column, ...]
     rows: Iterable[Row]
     line: Callable[[Row], str] | None = None
-    heading: bool = True
+    with_data: bool = False
     notes: list[str] = field(default_factory=list)
 
 

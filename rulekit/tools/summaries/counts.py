@@ -19,19 +19,18 @@ def fdcount_by(request: Request) -> Report:
     """Count the different descriptors (number and name) that are used, by a field."""
     key = str(request.values["key"])
     tally = Tally([operand(name) for name in (key, "fd.num", "fd.name")], distinct=2)
-    report = Report((Column(key, key), Column("fds", "FDs")), ())
+    report = Report((Column("fds", "FDs"), Column(key, key)), ())
 
     def rows() -> Iterator[Row]:
         with closing(request.open('fd.num > 0 and fd.name != ""')) as loop:
             damage = count_events(loop, tally)
             for (found,), total, _ in tally.rows():
-                yield found, total
+                yield total, found
             report.notes += notes_of(tally)
             if damage is not None:
                 raise damage
 
     report.rows = rows()
-    report.line = lambda row: f"{row[0]}\t{row[1]}"
     return report
 
 
@@ -50,7 +49,7 @@ def event_counts(request: Request) -> Report:
                 raise damage
 
     report.rows = rows()
-    report.line = lambda row: f"{row[0]} {row[1]:<14}{row[2]}"
+    report.line = lambda row: f"{row[0]} {row[1]:<19} {row[2]}"
     return report
 
 

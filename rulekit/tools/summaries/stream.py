@@ -46,7 +46,11 @@ def _data(request: Request, where: str, fields: tuple[str, ...]) -> Iterator[tup
     """Yield the fields of events that moved data, with what the peer sees as data last."""
     for values, _, _ in _events(request, where, (*fields, _DATA)):
         if values[-1] is not None:
-            yield (*values[:-1], values[-1].lstrip("\n"))
+            yield (*values[:-1], values[-1].removeprefix("\n"))
+
+
+def _text(data: str) -> str:
+    return data.removesuffix("\n")  # lines are ended by who prints them
 
 
 def _standard(number: int, request: Request) -> Report:
@@ -55,9 +59,9 @@ def _standard(number: int, request: Request) -> Report:
     rows = _data(request, f"fd.num = {number} and {_TRANSFER}", fields)
 
     def line(row: Row) -> str:
-        return "".join(f"{value!s:<20.20} " for value in row[:-1]) + str(row[-1])
+        return "".join(f"{value!s:<20.20} " for value in row[:-1]) + _text(row[-1])
 
-    return Report(tuple(Column(name, name) for name in names), rows, line)
+    return Report(tuple(Column(name, name) for name in names), rows, line, with_data=True)
 
 
 def echo_fds(request: Request) -> Report:
@@ -70,10 +74,12 @@ def echo_fds(request: Request) -> Report:
         where = "to" if direction == "write" else "from"
         inside = f" [{container}] [{container_id}] " if request.containers else " "
         head = f"------ {what} {bytes_text(size)} {where}{inside}{name or '<NA>'} ({process})"
-        return f"{head}\n{data}"
+        return f"{head}\n{_text(data)}"
 
     rows = _data(request, _TRANSFER, fields)
-    return Report(tuple(Column(name, name) for name in (*fields, _DATA)), rows, line)
+    return Report(
+        tuple(Column(name, name) for name in (*fields, _DATA)), rows, line, with_data=True
+    )
 
 
 def _network(where: str, request: Request) -> Report:
@@ -82,10 +88,12 @@ def _network(where: str, request: Request) -> Report:
     def line(row: Row) -> str:
         direction, size, _, _, data = row
         what = "Write" if direction == "write" else "Read"
-        return f"------ {what} {bytes_text(size)}\n{data}"
+        return f"------ {what} {bytes_text(size)}\n{_text(data)}"
 
     rows = _data(request, f"{_TRANSFER} and fd.type in (ipv4, ipv6) and {where}", fields)
-    return Report(tuple(Column(name, name) for name in (*fields, _DATA)), rows, line)
+    return Report(
+        tuple(Column(name, name) for name in (*fields, _DATA)), rows, line, with_data=True
+    )
 
 
 def spy_ip(request: Request) -> Report:
@@ -115,10 +123,14 @@ def spy_file(request: Request) -> Report:
     def line(row: Row) -> str:
         when, process, pid, direction, size, file, data = row
         letter = "W" if direction == "write" else "R"
-        return f"{time_of_day(when)} {process}({pid}) {letter} {bytes_text(size)} {file} {data}"
+        return (
+            f"{time_of_day(when)} {process}({pid}) {letter} {bytes_text(size)} {file} {_text(data)}"
+        )
 
     rows = _data(request, where, fields)
-    return Report(tuple(Column(name, name) for name in (*fields, _DATA)), rows, line)
+    return Report(
+        tuple(Column(name, name) for name in (*fields, _DATA)), rows, line, with_data=True
+    )
 
 
 def _slow(where: str, names: tuple[str, ...], request: Request) -> Report:

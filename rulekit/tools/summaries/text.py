@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import floor
 from typing import Any
 
+from rulekit.formats.base import escape_controls
 from rulekit.tools.summaries.base import Column, Report
 
 _BYTES = ("KB", "M", "G", "T", "P")
@@ -15,11 +17,11 @@ def report_lines(report: Report) -> Iterator[str]:
     """Yield the lines of a report, without line feeds."""
     if report.line is not None:
         for row in report.rows:
-            yield report.line(row)
+            line = report.line(row)
+            yield line if report.with_data else escape_controls(line)
         return
-    if report.heading:
-        yield _columns(report.columns, [column.heading for column in report.columns])
-        yield _RULE
+    yield _columns(report.columns, [column.heading for column in report.columns])
+    yield _RULE
     for row in report.rows:
         values = zip(report.columns, row, strict=True)
         yield _columns(report.columns, [value_text(column, value) for column, value in values])
@@ -46,7 +48,7 @@ def value_text(column: Column, value: Any) -> str:
         return f"{value:.2f}%"
     if isinstance(value, (list, tuple)):
         return ",".join(map(str, value))
-    return str(value)
+    return escape_controls(str(value))  # a row is a line
 
 
 def bytes_text(size: float) -> str:
@@ -56,7 +58,7 @@ def bytes_text(size: float) -> str:
     for unit in _BYTES:
         size /= 1024
         if size <= 1024 or unit == _BYTES[-1]:
-            return f"{size:.2f}{unit}"
+            return f"{floor(size * 100 + 0.5) / 100:.2f}{unit}"  # halves go up, as people round
     raise AssertionError
 
 
