@@ -28,7 +28,7 @@ def event_types(form: str) -> int:
 
 def summaries(form: str) -> int:
     """Print the names of the summaries by category."""
-    from rulekit.tools.summaries import summaries as every
+    from rulekit.tools.summaries.index import summaries as every
 
     last = None
     for one in every().values():
@@ -44,7 +44,7 @@ def summaries(form: str) -> int:
 
 def describe(name: str, form: str) -> int:
     """Print what a summary shows and its arguments."""
-    from rulekit.tools.summaries import summary
+    from rulekit.tools.summaries.index import summary
 
     one = summary(name)
     if form == "json":

@@ -13,8 +13,8 @@ from rulekit.cli.console import say
 from rulekit.cli.window import window_of
 from rulekit.errors import RuleError, RulekitError, SourceError
 from rulekit.formats.base import encode, escape_controls
-from rulekit.tools.summaries import summary
 from rulekit.tools.summaries.base import Argument, Report, Request, Row, Summary
+from rulekit.tools.summaries.index import summary
 from rulekit.tools.summaries.text import report_lines
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from rulekit.tools.lines import LineForm, event_lines
-from rulekit.tools.summaries import summary
 from rulekit.tools.summaries.base import Request
+from rulekit.tools.summaries.index import summary
 
 pytestmark = pytest.mark.skipif(
     shutil.which("sysdig") is None, reason="sysdig is not installed: nothing to compare with"

@@ -12,8 +12,8 @@ from rulekit.capture.builder import START_NS
 from rulekit.capture.writer import FdEntry
 from rulekit.engine.window import window
 from rulekit.errors import RuleError, RulekitError, SourceError
-from rulekit.tools.summaries import summaries, summary
 from rulekit.tools.summaries.base import Request, operand
+from rulekit.tools.summaries.index import summaries, summary
 from rulekit.tools.summaries.text import bytes_text, report_lines, time_text
 
 READ_E, READ_X = 6, 7
