@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from rulekit.engine.pipeline import print_events
 from rulekit.schema.fields import current_fields
+from rulekit.tools.lines import LineForm, event_lines
 
 # What counts events, or looks back to the event shown before.
 _RELATIVE = ("evt.num", "evt.deltatime", "evt.cnt", "evt.outputtime")
@@ -44,4 +44,4 @@ def all_fields() -> list[str]:
 def values(capture: Path, condition: str | None = None, fields: Iterable[str] = ()) -> list[bytes]:
     """Return a line per event that is shown and for which the condition holds."""
     template = "*" + "\x1f".join(f"%{name}" for name in fields or all_fields())
-    return list(print_events(capture, template, condition))
+    return list(event_lines(capture, LineForm(template), condition))

@@ -14,10 +14,10 @@ import pytest
 from rulekit.capture import Builder
 from rulekit.capture._reader import iter_events
 from rulekit.capture.builder import START_NS
-from rulekit.engine.pipeline import print_events
 from rulekit.engine.slice import write_slice
 from rulekit.engine.window import window
 from rulekit.errors import RuleError, SinkError, SourceError
+from rulekit.tools.lines import LineForm, event_lines
 from tests.engine.slices import all_fields, values
 from tests.fuzz.mutate import block_starts, plain
 
@@ -147,7 +147,7 @@ def test_times_still_count_from_the_first_event(tmp_path: Path) -> None:
     b.add_event("close", {"res": -9, "fd": 4}, tid=7, ts_ns=START_NS + 5 * 10**9)
     b.save(tmp_path / "a.scap")
     write_slice(tmp_path / "a.scap", tmp_path / "b.scap", "fd.num = 4")
-    assert list(print_events(tmp_path / "b.scap", "%evt.reltime")) == [b"5000000000"]
+    assert list(event_lines(tmp_path / "b.scap", LineForm("%evt.reltime"))) == [b"5000000000"]
 
 
 def test_sections_are_kept_apart(tmp_path: Path) -> None:
