@@ -295,7 +295,9 @@ class Writer:
             return
         properties = self._properties(node)
         self._out.append(f"{head} {properties} [" if properties else f"{head} [")
-        self._out += [pad + line for line in self._rows(node, LINE_WIDTH - len(pad))]
+        rows = self._rows(node, LINE_WIDTH - len(pad))
+        # A pair without a value ends in the blank that makes its colon one.
+        self._out += [pad + line.rstrip() for line in rows]
         self._out.append(pad + "]")
 
     def _rows(self, node: Seq, width: int) -> list[str]:
@@ -316,7 +318,9 @@ class Writer:
     def _flat(self, node: Node) -> str | None:
         """Return a node on one line, or None when it does not go on one."""
         if isinstance(node, Map) or (isinstance(node, Seq) and not node.flow):
-            written = self._text[node.start : node.end]
+            written = self._text[node.start : node.end].rstrip()
+            if isinstance(node, Map) and not written.endswith("}") and _bare(node.pairs[-1][1]):
+                written += " "
             return None if "\n" in written else written
         if isinstance(node, Seq):
             parts = [self._flat(item) for item in node.items]
@@ -326,7 +330,13 @@ class Writer:
             properties = self._properties(node)
             return f"{properties} " * bool(properties) + f"[{', '.join(texts)}]"
         written = self._text[node.start : node.end]
-        return None if "\n" in written or not written else written
+        # A tag or an anchor without a value would take what is put behind it for its name.
+        return None if "\n" in written or _bare(node) else written
+
+
+def _bare(node: Node) -> bool:
+    """Tell whether a scalar is empty and not even quoted."""
+    return isinstance(node, Scalar) and not node.value and not node.style
 
 
 def _plain(text: str) -> bool:

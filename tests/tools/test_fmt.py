@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rulekit.errors import RuleError
@@ -222,6 +222,32 @@ def test_formatting_is_idempotent_and_keeps_the_meaning(text: str) -> None:
     assert items(once.text) == before
     assert format_rules(once.text) == once.text
     assert sorted(comment_texts(once.text)) == sorted(comment_texts(text))
+
+
+flow_pieces = st.sampled_from(
+    ["a", "b: ", "c:", "d: e", "'q'", '"z": ', "? x", "&k ", "*k", "!t ", "[", "]", "{", "}"]
+    + [",", ", ", " ", "\n   ", "\n  ", "# c\n   "]
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(flow_pieces, min_size=1, max_size=9))
+@example(["\n  ", "d:", " "])
+@example(["c: ", "!t "])
+@example(["!t ", ", "])
+@example(["a", "\n   ", ", ", "b: ", "\n   ", ", ", "a"])
+def test_any_flow_sequence_formats_once(pieces: list[str]) -> None:
+    text = f"- list: x\n  items: [{''.join(pieces)}]\n"
+    try:
+        before = list(yaml.parse(text, yaml.CSafeLoader))
+    except yaml.YAMLError:
+        return
+    once = format_text(text)
+    after = list(yaml.parse(once.text, yaml.CSafeLoader))
+    assert [(type(e), getattr(e, "value", None)) for e in after] == [
+        (type(e), getattr(e, "value", None)) for e in before
+    ]
+    assert format_rules(once.text) == once.text
 
 
 def comment_texts(text: str) -> list[str]:
