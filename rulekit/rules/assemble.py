@@ -34,6 +34,7 @@ from rulekit.rules.outputs import OutputChecker
 from rulekit.rules.parser import ConditionSyntaxError, parse_condition
 from rulekit.rules.references import explain_macro, with_macros
 from rulekit.rules.ruleset import ExceptionBlock, Rule
+from rulekit.rules.shared import SharedTrees
 from rulekit.text.diagnostic import Diagnostic, Label
 from rulekit.text.pieced import Part, joined, pieced, with_trail
 
@@ -63,6 +64,7 @@ class Assembler:
         self.texts: TextCache = {}
         self._parsed: dict[tuple[object, ...], Condition] = {}
         self.known = Known()
+        self.shared = SharedTrees()
         self._checked: dict[tuple[object, str], CheckResult] = {}
         self._events: dict[tuple[int, str], tuple[str, ...]] = {}
 
@@ -94,7 +96,7 @@ class Assembler:
         if found is None:
             found = self._checked.get((condition, source))
         if found is None:
-            found = check_condition(condition.node, source)
+            found = check_condition(condition.node, source, shared=self.shared)
             key = condition if found.diagnostics else condition.meaning
             self._checked[key, source] = found
         return found
@@ -158,6 +160,7 @@ class _Run:
                 del self.made.macros[macro.name]
             else:
                 self.made.macros[macro.name] = condition
+                self.owner.shared.add(condition.node)
 
     def _parse(
         self, parts: list[Part], owner: MacroDef | RuleDef, context: Context
@@ -290,6 +293,8 @@ class _Run:
             if found.falco == "LOAD_NO_EVTTYPE":
                 if rule.warn_evttypes:
                     self._many_events(rule, found)
+                continue
+            if found.severity != "error" and self.out.full:
                 continue
             shown = with_macros(found, written, self.made.written)
             place = rule.condition_context.expression(written.text.text, found.span.start)

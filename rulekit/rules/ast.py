@@ -6,10 +6,12 @@ Offsets of spans are characters of the condition's own text (see `rulekit.text.s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, TypeAlias, overload
 
-from rulekit.text.source import Span
+from rulekit.text.source import SourceText, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,98 @@ class LiteralNode:
     span: Span
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ReadItems:
+    """The items of a named list, read once however many conditions name it.
+
+    Attributes:
+        texts: Unescaped, as those of `LiteralNode`; `quoted` and `places` belong to them.
+        places: Offsets ``(start, end)`` within the text of the list.
+        values: What checks found out about these items, by what they are compared with.
+    """
+
+    texts: tuple[str, ...]
+    quoted: tuple[bool, ...]
+    places: tuple[tuple[int, int], ...]
+    values: dict[Any, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ItemRun:
+    """Items of a named list where it stands in a condition, `offset` characters from its start."""
+
+    read: ReadItems
+    source: SourceText
+    offset: int
+
+    def __len__(self) -> int:
+        return len(self.read.texts)
+
+    def __getitem__(self, index: int) -> LiteralNode:
+        start, end = self.read.places[index]
+        span = Span(self.source, self.offset + start, self.offset + end)
+        return LiteralNode(self.read.texts[index], self.read.quoted[index], span)
+
+    def __iter__(self) -> Iterator[LiteralNode]:
+        return map(self.__getitem__, range(len(self)))
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ListItems(Sequence[LiteralNode]):
+    """The items of a list that names others; each is made when it is asked for.
+
+    A list of thousands of items that stands in hundreds of rules is neither read nor kept
+    hundreds of times.
+    """
+
+    runs: tuple[ItemRun | tuple[LiteralNode, ...], ...]
+
+    def __len__(self) -> int:
+        return sum([len(run) for run in self.runs])
+
+    def __iter__(self) -> Iterator[LiteralNode]:
+        return chain.from_iterable(self.runs)
+
+    @overload
+    def __getitem__(self, index: int) -> LiteralNode: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[LiteralNode, ...]: ...
+    def __getitem__(self, index: int | slice) -> LiteralNode | tuple[LiteralNode, ...]:
+        if isinstance(index, slice):
+            return tuple(self)[index]
+        if index < 0:
+            index += len(self)
+        for run in self.runs:
+            if 0 <= index < len(run):
+                return run[index]
+            index -= len(run)
+        raise IndexError(index)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (ListItems, tuple)) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
 @dataclass(frozen=True, slots=True)
 class ListNode:
     """A parenthesised list of literals on the right of ``in`` and its kin."""
 
-    items: tuple[LiteralNode, ...]
+    items: tuple[LiteralNode, ...] | ListItems
     span: Span
+
+    def texts(self) -> Iterator[str]:
+        """Return what stands in the list, without places."""
+        if isinstance(self.items, tuple):
+            return (item.text for item in self.items)
+        return chain.from_iterable(
+            run.read.texts if isinstance(run, ItemRun) else [item.text for item in run]
+            for run in self.items.runs
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ Errors come in the order in which Falco would meet them; the first is the one it
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from rulekit.rules.ast import (
     AndNode,
     ComparisonNode,
     FieldNode,
+    ItemRun,
+    ListItems,
     ListNode,
     LiteralNode,
     MacroNode,
@@ -38,25 +41,25 @@ from rulekit.rules.literals import (
 from rulekit.rules.names import close_to
 from rulekit.rules.operands import CheckError, TypedOperand, bind_operand
 from rulekit.rules.parser import ConditionSyntaxError, parse_condition
+from rulekit.rules.refusals import (
+    bad_operator,
+    check_fields,
+    condition_error,
+    event_type_error,
+    many_events,
+    shown,
+    undefined_macro,
+    words,
+)
 from rulekit.rules.remarks import remarks_on_literal, unsafe_and_deprecated
-from rulekit.rules.syntax import OPERATORS
+from rulekit.rules.shared import CheckedTree, SharedTrees
 from rulekit.rules.unparse import to_sexpr
 from rulekit.schema.types import operators_of
 from rulekit.text.diagnostic import Diagnostic
-from rulekit.text.source import SourceText, Span
+from rulekit.text.source import SourceText
 
 _MOST_ERRORS = 100
 _MOST_REMARKS = 1000
-_NETWORKS = frozenset({"PT_IPNET", "PT_IPV4NET", "PT_IPV6NET"})
-_TYPE_WORDS = {
-    **dict.fromkeys(("PT_CHARBUF", "PT_FSPATH", "PT_FSRELPATH"), "text"),
-    "PT_BYTEBUF": "a byte buffer",
-    "PT_BOOL": "a boolean",
-    "PT_PORT": "a port",
-    **dict.fromkeys(("PT_IPADDR", "PT_IPV4ADDR", "PT_IPV6ADDR"), "an address"),
-    **dict.fromkeys(_NETWORKS, "a network"),
-    **dict.fromkeys(("PT_RELTIME", "PT_ABSTIME"), "a time"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +87,35 @@ class CheckResult:
         return first in ("RK201", "RK203")
 
 
-def check_condition(node: Node, source: str, *, stand_alone: bool = False) -> CheckResult:
+def check_condition(
+    node: Node, source: str, *, stand_alone: bool = False, shared: SharedTrees | None = None
+) -> CheckResult:
     """Bind a condition whose macros are already replaced.
 
     Args:
         source: Event source of the rule; it decides which fields exist.
         stand_alone: The condition is a filter of its own, not that of a rule: what concerns
             only the index of rules by event type is not looked at.
+        shared: What is known of trees that stand in other conditions, too.
     """
-    checker = _Checker(source)
+    shared = shared or SharedTrees()
+    checker = _Checker(source, shared)
     bound = checker.bind(node)
-    told = unsafe_and_deprecated(node)
+    told = unsafe_and_deprecated(node, shared)
     if checker.errors:
         # A macro is missed before anything else is looked at.
         checker.errors.sort(key=lambda e: e[0] != "undefined-macro")
         return CheckResult(None, (*told, *(d for _, d in checker.errors)), checker.errors[0][0])
     told += checker.remarks_in(node)
     try:
-        events = event_types_of(node)
+        events = event_types_of(node, shared)
     except EventTypeError as e:
         if stand_alone:
             return CheckResult(bound, tuple(told), None, None)
-        found = _event_type_error(e)
+        found = event_type_error(e)
         return CheckResult(None, (*told, found), "event-type-analysis")
     if source == "syscall" and events.many and not stand_alone:
-        told.append(_many_events(node.span, len(events.codes)))
+        told.append(many_events(node.span, len(events.codes)))
     return CheckResult(bound, tuple(told), None, events)
 
 
@@ -142,27 +149,12 @@ def check_one(condition: str) -> dict[str, Any]:
     }
 
 
-def _many_events(span: Span, count: int) -> Diagnostic:
-    label = f"can be true for {count} event types"
-    help = "add `evt.type in (...)`, so that the rule is tried for those events only"
-    message = "condition does not say for which event types it is meant"
-    return Diagnostic("RK406", "warning", message, span, label, help, "LOAD_NO_EVTTYPE")
-
-
-def _event_type_error(e: EventTypeError) -> Diagnostic:
-    label = "compare `evt.type` itself with literals"
-    return _error("RK209", str(e), e.span, label)
-
-
-def _error(code: str, message: str, span: Span, label: str, help: str | None = None) -> Diagnostic:
-    return Diagnostic(code, "error", message, span, label, help, falco="LOAD_ERR_COMPILE_CONDITION")
-
-
 @dataclass(slots=True)
 class _Checker:
     """Binds one condition; goes on after an error to find the next."""
 
     source: str
+    shared: SharedTrees
     errors: list[tuple[str, Diagnostic]] = field(default_factory=list)
     # Remarks by node; of groups that hold such nodes an empty list.
     remarks: dict[int, list[Diagnostic]] = field(default_factory=dict)
@@ -170,26 +162,49 @@ class _Checker:
     def bind(self, node: Node) -> Bound | None:
         """Return the bound form of `node`; subtrees that macros share are bound once."""
         done: dict[int, Bound | None] = {}
-        stack: list[tuple[Node, bool]] = [(node, False)]
+        # With each group, once its children are on the stack: how many errors there were.
+        stack: list[tuple[Node, int | None]] = [(node, None)]
         while stack:
-            part, ready = stack.pop()
+            part, errors = stack.pop()
             if id(part) in done:
                 continue
             if isinstance(part, ComparisonNode):
                 done[id(part)] = self._try_comparison(part)
             elif isinstance(part, MacroNode):
-                self._add("undefined-macro", _undefined_macro(part))
+                self._add("undefined-macro", undefined_macro(part))
                 done[id(part)] = None
-            elif not ready:
-                stack.append((part, True))
-                children = (part.child,) if isinstance(part, NotNode) else part.children
-                stack += [(child, False) for child in reversed(children)]
+            elif errors is None:
+                known = self.shared.checked.get((id(part), self.source))
+                if known is not None:
+                    done[id(part)] = known.bound
+                    self.remarks.update(known.remarks)
+                    for found in known.errors:
+                        self._add(*found)
+                    continue
+                stack.append((part, len(self.errors)))
+                stack += [(child, None) for child in reversed(_children(part))]
             else:
                 done[id(part)] = _joined(part, done)
-                children = (part.child,) if isinstance(part, NotNode) else part.children
-                if any(id(child) in self.remarks for child in children):
+                if any(id(child) in self.remarks for child in _children(part)):
                     self.remarks[id(part)] = []
+                if id(part) in self.shared.nodes:
+                    self._keep(part, done[id(part)], errors)
         return done[id(node)]
+
+    def _keep(self, node: AndNode | OrNode | NotNode, bound: Bound | None, errors: int) -> None:
+        """Keep what came of a tree that stands in other conditions, too."""
+        here = tuple(self.errors[errors:])
+        if bound is None and not here:
+            # What is wrong with it was met in another part of this condition.
+            return
+        remarks: dict[int, list[Diagnostic]] = {}
+        stack: list[Node] = [node]
+        while stack:
+            part = stack.pop()
+            if id(part) in self.remarks and id(part) not in remarks:
+                remarks[id(part)] = self.remarks[id(part)]
+                stack += _children(part)
+        self.shared.checked[id(node), self.source] = CheckedTree(bound, here, remarks)
 
     def remarks_in(self, node: Node) -> list[Diagnostic]:
         """Return the remarks on `node`; those on a macro used twice come twice, as in Falco."""
@@ -200,10 +215,7 @@ class _Checker:
             if id(part) not in self.remarks:
                 continue
             told += self.remarks[id(part)]
-            if isinstance(part, NotNode):
-                stack.append(part.child)
-            elif isinstance(part, (AndNode, OrNode)):
-                stack += reversed(part.children)
+            stack += reversed(_children(part))
         return told[:_MOST_REMARKS]
 
     def _add(self, error_class: str, found: Diagnostic) -> None:
@@ -221,16 +233,58 @@ class _Checker:
         left = bind_operand(node.left, self.source)
         op = "=" if node.op == "==" else node.op
         if op not in operators_of(left.type, left.is_list):
-            raise CheckError("operator", _bad_operator(node, left))
+            raise CheckError("operator", bad_operator(node, left))
         if node.right is None:
             return BoundComparison(left.operand, op, None, (), None, node.span)
         if isinstance(node.right, (FieldNode, TransformNode)):
             right = bind_operand(node.right, self.source)
-            _check_fields(node, left, right)
+            check_fields(node, left, right)
             return BoundComparison(left.operand, op, None, (), right.operand, node.span)
         literals = node.right.items if isinstance(node.right, ListNode) else (node.right,)
-        values = tuple([self._value(node, left, op, literal) for literal in literals])
+        if isinstance(literals, ListItems):
+            runs = [self._run(node, left, op, run) for run in literals.runs]
+            values = runs[0] if len(runs) == 1 else tuple(chain.from_iterable(runs))
+        else:
+            values = tuple([self._value(node, left, op, literal) for literal in literals])
         return BoundComparison(left.operand, op, node.modifier, values, None, node.span)
+
+    def _run(
+        self,
+        node: ComparisonNode,
+        left: TypedOperand,
+        op: str,
+        run: ItemRun | tuple[LiteralNode, ...],
+    ) -> tuple[TypedValue, ...]:
+        """Return the values of some items; those of a named list are read once for each type."""
+        if not isinstance(run, ItemRun):
+            return tuple([self._value(node, left, op, literal) for literal in run])
+        key = (left.type, left.field and left.field.name, op, self.source)
+        if key not in run.read.values:
+            run.read.values[key] = self._read_run(node, left, op, run)
+        values: tuple[TypedValue, ...]
+        values, noted = run.read.values[key]
+        # What is to be said of an item is said wherever the list is used.
+        for index in noted:
+            self._value(node, left, op, run[index])
+        return values
+
+    def _read_run(
+        self, node: ComparisonNode, left: TypedOperand, op: str, run: ItemRun
+    ) -> tuple[tuple[TypedValue, ...], tuple[int, ...]]:
+        """Return the values up to the first bad one, and which items have remarks or are bad."""
+        values: list[TypedValue] = []
+        noted: list[int] = []
+        silent = _Checker(self.source, self.shared)
+        for index, literal in enumerate(run):
+            try:
+                values.append(silent._value(node, left, op, literal))
+            except CheckError:
+                noted.append(index)
+                break
+            if silent.remarks and len(noted) < _MOST_REMARKS:
+                noted.append(index)
+            silent.remarks.clear()
+        return tuple(values), tuple(noted)
 
     def _value(
         self, node: ComparisonNode, left: TypedOperand, op: str, literal: LiteralNode
@@ -246,21 +300,27 @@ class _Checker:
             close = close_to(literal.text.lower(), known_event_types())
             raise CheckError(
                 "event-type",
-                _error(
+                condition_error(
                     "RK203",
-                    f"unknown event type {_shown(literal.text)}",
+                    f"unknown event type {shown(literal.text)}",
                     literal.span,
                     str(e),
                     close and f"did you mean `{close}`?",
                 ),
             ) from None
         except LiteralError as e:
-            message = f"bad value {_shown(literal.text)} for {_words(left)}"
-            found = _error("RK205", message, literal.span, str(e))
+            message = f"bad value {shown(literal.text)} for {words(left)}"
+            found = condition_error("RK205", message, literal.span, str(e))
             raise CheckError("value", found) from None
         if field_name == "evt.around" and op != "=":
-            raise CheckError("operator", _bad_operator(node, left))
+            raise CheckError("operator", bad_operator(node, left))
         return value
+
+
+def _children(node: Node) -> tuple[Node, ...]:
+    if isinstance(node, NotNode):
+        return (node.child,)
+    return node.children if isinstance(node, (AndNode, OrNode)) else ()
 
 
 def _joined(node: AndNode | OrNode | NotNode, done: dict[int, Bound | None]) -> Bound | None:
@@ -273,60 +333,3 @@ def _joined(node: AndNode | OrNode | NotNode, done: dict[int, Bound | None]) -> 
         return None
     made = BoundAnd if isinstance(node, AndNode) else BoundOr
     return made(whole, node.span)
-
-
-def _undefined_macro(node: MacroNode) -> Diagnostic:
-    help = None
-    if node.name in ("true", "false"):
-        help = "there are no constants; compare a field"
-    elif node.name in OPERATORS or node.name in ("and", "or", "not"):
-        help = "an operand is missing beside this word"
-    return Diagnostic(
-        *("RK208", "error", f"undefined macro {_shown(node.name)}", node.span),
-        label="no macro of this name is defined",
-        help=help,
-        falco="LOAD_ERR_VALIDATE",
-    )
-
-
-def _shown(text: str) -> str:
-    return f"`{text}`" if len(text) <= 60 else f"`{text[:60]}...`"
-
-
-def _words(operand: TypedOperand) -> str:
-    if operand.is_list:
-        return "a list"
-    return _TYPE_WORDS.get(operand.type, "a number")
-
-
-def _bad_operator(node: ComparisonNode, left: TypedOperand) -> Diagnostic:
-    allowed = operators_of(left.type, left.is_list)
-    if left.field is not None and left.field.name == "evt.around":
-        allowed = frozenset({"=", "exists"})
-    label = f"this is {_words(left)}"
-    if allowed == {"exists"}:
-        label = "values of this type cannot be compared"
-    help = f"it allows {', '.join(f'`{op}`' for op in OPERATORS if op in allowed)}"
-    message = f"operator `{node.op}` does not fit {_shown(node.left.span.text)}"
-    return _error("RK204", message, node.left.span, label, help)
-
-
-def _check_fields(node: ComparisonNode, left: TypedOperand, right: TypedOperand) -> None:
-    """Refuse a comparison of two fields that cannot be made."""
-    right_span = right.operand.span
-
-    def refuse(label: str, span: Span) -> CheckError:
-        message = "these two cannot be compared with each other"
-        return CheckError("field-compare", _error("RK206", message, span, label))
-
-    if node.op in ("pmatch", "regex"):
-        raise refuse(f"`{node.op}` takes literals only", right_span)
-    if left.type in _NETWORKS:
-        raise refuse("a network is compared with literals only", left.operand.span)
-    for side in (left, right):
-        if "no_rhs" in side.restrictions:
-            raise refuse("this field is compared with literals only", side.operand.span)
-    if (left.type, left.is_list) != (right.type, right.is_list):
-        label = f"{left.type[3:]}{' list' * left.is_list} on the left, "
-        label += f"{right.type[3:]}{' list' * right.is_list} here"
-        raise refuse(label, right_span)

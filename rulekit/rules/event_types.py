@@ -24,6 +24,7 @@ from rulekit.rules.ast import (
     TupleNode,
 )
 from rulekit.rules.literals import read_number
+from rulekit.rules.shared import SharedTrees
 from rulekit.schema.events import EventType, event_types
 from rulekit.schema.values import value_tables
 from rulekit.text.source import Span
@@ -76,14 +77,15 @@ class EventTypes:
         return len(self.codes) > MANY_EVENTS
 
 
-def event_types_of(node: Node) -> EventTypes:
+def event_types_of(node: Node, shared: SharedTrees | None = None) -> EventTypes:
     """Return the event types of a condition; macros left in it count as any event.
 
     Raises:
         EventTypeError: ``evt.type`` is transformed or compared with another field.
     """
-    codes = _evaluate(node, _all_codes(), _codes_of_names)
-    calls = _evaluate(node, _all_calls(), _calls_of_names)
+    shared = shared or SharedTrees()
+    codes = _evaluate(node, _all_codes(), _codes_of_names, shared, shared.codes)
+    calls = _evaluate(node, _all_calls(), _calls_of_names, shared, shared.calls)
     return EventTypes(
         frozenset(i for i in range(codes.bit_length()) if codes >> i & 1),
         frozenset(_names_of_calls(calls)),
@@ -200,7 +202,13 @@ def _names_of_calls(calls: int) -> list[str]:
     return [name for name, bit in _call_bits().items() if calls & bit]
 
 
-def _evaluate(node: Node, everything: int, named: Callable[[Iterable[str]], int]) -> int:
+def _evaluate(
+    node: Node,
+    everything: int,
+    named: Callable[[Iterable[str]], int],
+    shared: SharedTrees,
+    known: dict[tuple[int, bool], int],
+) -> int:
     """Return the set of `node` as a mask; visits shared subtrees once, at any depth."""
     done: dict[tuple[int, bool], int] = {}
     stack: list[tuple[Node, bool, bool]] = [(node, False, False)]
@@ -208,6 +216,9 @@ def _evaluate(node: Node, everything: int, named: Callable[[Iterable[str]], int]
         part, negated, ready = stack.pop()
         key = id(part), negated
         if key in done:
+            continue
+        if key in known:
+            done[key] = known[key]
             continue
         if isinstance(part, NotNode):
             if ready:
@@ -229,6 +240,9 @@ def _evaluate(node: Node, everything: int, named: Callable[[Iterable[str]], int]
             done[key] = _leaf(part, negated, everything, named)
         else:
             done[key] = everything
+    for key, mask in done.items():
+        if key[0] in shared.nodes:
+            known[key] = mask
     return done[id(node), False]
 
 
@@ -245,7 +259,7 @@ def _leaf(
         _refuse_transformed(node.left, node.span)
         if _is_type(node.left):
             if isinstance(node.right, ListNode):
-                mask = named({item.text for item in node.right.items})
+                mask = named(set(node.right.texts()))
             elif isinstance(node.right, LiteralNode):
                 mask = named({node.right.text})
             else:
@@ -279,8 +293,8 @@ def _constant(node: ComparisonNode) -> bool | None:
     if node.op == "in":
         if not isinstance(node.right, ListNode):
             return None
-        numbers = [read_number(item.text, 64, False) for item in node.right.items]
-        return False if all(n == 0 for n in numbers) else None
+        zeros = (read_number(text, 64, False) == 0 for text in node.right.texts())
+        return False if all(zeros) else None
     if not isinstance(node.right, LiteralNode):
         return None
     number = read_number(node.right.text, 64, False)

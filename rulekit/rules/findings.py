@@ -169,9 +169,14 @@ class Findings:
         if self.strict or len(self.errors) >= MAX_ERRORS:
             raise LoadStop(found.message, [found])
 
+    @property
+    def full(self) -> bool:
+        """Whether no more warnings are kept."""
+        return len(self.warnings) >= MAX_WARNINGS
+
     def warn(self, found: Diagnostic, context: Context) -> None:
         """Record a warning that Falco gives, too."""
-        if len(self.warnings) < MAX_WARNINGS:
+        if not self.full:
             self.warnings.append(Finding(found, context))
             self.diagnostics.append(found)
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lark.lexer import Lexer
 
+from rulekit.rules.ast import ItemRun, ListItems, LiteralNode, ReadItems
+from rulekit.text.pieced import PiecedText
 from rulekit.text.source import SourceText, Span
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ _item = re.compile(
        | [^()"'\ \t\n\v\f\r=,]+ """,
     re.VERBOSE,
 ).match
+_ENDS_ITEM = frozenset(("", *"()\"' \t\n\v\f\r=,"))
 _escape = re.compile(r"\\(x[0-9a-fA-F]{2}|[^x]|x)", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "\\": "\\", "/": "/", " ": "\\"}
 
@@ -33,6 +36,9 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "\\": "\\", "
 _GROUP_LEVELS = {"LPAR": 5, "NOT_GLUE": 4, "AND_GLUE": 3, "OR_GLUE": 2}
 # Level of a token above that of the condition it stands in.
 _LEVELS = {"FIELD": 5, "NAME": 4, "QUOTED": 7, "BARE": 7, "NUMBER": 7, "LIST": 6}
+
+
+_Items: TypeAlias = "tuple[LiteralNode, ...] | ListItems"
 
 
 class Unreadable(Exception):
@@ -77,7 +83,7 @@ class LexToken:
     # Lark copies these when it makes the end token.
     start_pos = line = column = end_line = end_column = end_pos = 1
 
-    def __init__(self, kind: str, text: str, span: Span, items: tuple[LexToken, ...] = ()) -> None:
+    def __init__(self, kind: str, text: str, span: Span, items: _Items = ()) -> None:
         self.type = kind
         self.text = text
         self.span = span
@@ -157,7 +163,7 @@ class ConditionLexer(Lexer):
             kind, end = found.lastgroup, found.end()
             level = base + _LEVELS.get(kind, 0)
             value = found[0]
-            items: tuple[LexToken, ...] = ()
+            items: _Items = ()
             if kind == "QUOTED":
                 value = unescape(value, offset)
             elif kind == "FIELD":
@@ -201,25 +207,78 @@ def _terminals(actions: dict[str, Any]) -> frozenset[str]:
     return frozenset(name for name in actions if name.isupper())
 
 
-def _scan_list(text: str, start: int, source: SourceText) -> tuple[tuple[LexToken, ...], int]:
+def _scan_list(text: str, start: int, source: SourceText) -> tuple[_Items, int]:
     """Read the list that begins at `start`; return its items and where it ends."""
-    items: list[LexToken] = []
+    items: list[LiteralNode] = []
+    runs: list[ItemRun | tuple[LiteralNode, ...]] = []
+    inserted = source.inserted() if isinstance(source, PiecedText) else {}
     offset = _blanks(text, start + 1).end()  # type: ignore[union-attr]
     if text.startswith(")", offset):
         return (), offset + 1
     while True:
+        whole = inserted.get(offset)
+        if whole is not None and (read := read_items(whole)) is not None:
+            end = offset + len(whole.text)
+            # The last item is the same here unless more of it follows.
+            if text[end : end + 1] in _ENDS_ITEM:
+                if items:
+                    runs.append(tuple(items))
+                    items = []
+                runs.append(ItemRun(read, source, offset))
+                offset = _blanks(text, end).end()  # type: ignore[union-attr]
+                if text.startswith(")", offset):
+                    return ListItems(tuple(runs)), offset + 1
+                if not text.startswith(",", offset):
+                    raise Unreadable(offset, frozenset({"COMMA", "RPAR"}))
+                offset = _blanks(text, offset + 1).end()  # type: ignore[union-attr]
+                continue
         found = _item(text, offset)
         if found is None:
-            accepts = {"QUOTED", "BARE"} if items else {"QUOTED", "BARE", "RPAR"}
+            accepts = {"QUOTED", "BARE"} if items or runs else {"QUOTED", "BARE", "RPAR"}
             raise Unreadable(offset, frozenset(accepts))
         value, end = found[0], found.end()
-        if value[0] in "\"'":
-            items.append(LexToken("QUOTED", unescape(value, offset), Span(source, offset, end)))
-        else:
-            items.append(LexToken("BARE", value, Span(source, offset, end)))
+        if quoted := value[0] in "\"'":
+            value = unescape(value, offset)
+        items.append(LiteralNode(value, quoted, Span(source, offset, end)))
         offset = _blanks(text, end).end()  # type: ignore[union-attr]
         if text.startswith(")", offset):
+            if runs:
+                return ListItems((*runs, tuple(items))), offset + 1
             return tuple(items), offset + 1
         if not text.startswith(",", offset):
             raise Unreadable(offset, frozenset({"COMMA", "RPAR"}))
+        offset = _blanks(text, offset + 1).end()  # type: ignore[union-attr]
+
+
+def read_items(text: SourceText) -> ReadItems | None:
+    """Read the text of a named list as items; None when it is more or less than items."""
+    if not isinstance(text, PiecedText):
+        return None
+    if "items" not in text.notes:
+        text.notes["items"] = _read_items(text.text)
+    found: ReadItems | None = text.notes["items"]
+    return found
+
+
+def _read_items(text: str) -> ReadItems | None:
+    texts: list[str] = []
+    quoted: list[bool] = []
+    places: list[tuple[int, int]] = []
+    offset, size = _blanks(text).end(), len(text)  # type: ignore[union-attr]
+    while True:
+        found = _item(text, offset)
+        if found is None:
+            return None
+        value, end = found[0], found.end()
+        places.append((offset, end))
+        quoted.append(value[0] in "\"'")
+        try:
+            texts.append(unescape(value, offset) if quoted[-1] else value)
+        except BadEscape:
+            return None
+        offset = _blanks(text, end).end()  # type: ignore[union-attr]
+        if offset == size:
+            return ReadItems(tuple(texts), tuple(quoted), tuple(places))
+        if text[offset] != ",":
+            return None
         offset = _blanks(text, offset + 1).end()  # type: ignore[union-attr]

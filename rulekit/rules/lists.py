@@ -16,6 +16,7 @@ from itertools import accumulate
 from typing import TypeAlias
 
 from rulekit.rules.definitions import ListDef
+from rulekit.rules.lexer import read_items
 from rulekit.text.diagnostic import Label
 from rulekit.text.pieced import Insertion, Part, pieced
 from rulekit.text.source import SourceText, Span
@@ -25,10 +26,22 @@ _DELIMITERS = _BLANKS + "(),="
 _word_split = re.compile("[ \t\n\r(),=]+").split
 _has_delimiter = re.compile("[ \t\n\r(),=]").search
 
-# Characters that lists may add to all conditions together.
-MAX_ADDED_CHARS = 10_000_000
-# Items of all lists together, after the lists named in them were put in.
-MAX_ITEMS = 4_000_000
+_takes_list = re.compile(r"(?<![^ \t\n\r)\]])(?:in|intersects|pmatch|[a-z]*of)[ \t\n\r]*$").search
+_has_quote = re.compile("[\"']").search
+
+# Characters that lists may add to all conditions together where they are read as items of `in`
+# and its kin: each list is read once, so they cost memory only.
+MAX_ITEM_CHARS = 50_000_000
+# Characters that they may add elsewhere, where the text is read anew for each condition, and how
+# many more for each that somebody wrote.
+MAX_ADDED_CHARS = 200_000
+MAX_ADDED_PER_CHAR = 4
+# Of so few it does not matter where they stand.
+_FEW_CHARS = 200
+# Items of all lists together, after the lists named in them were put in, and how many more for
+# each that somebody wrote.
+MAX_ITEMS = 100_000
+MAX_ITEMS_PER_ITEM = 10
 # Pieces copied while lists are put into conditions; each list copies all pieces of a condition.
 MAX_STEPS = 1_000_000
 # Pieces of one condition for each that somebody wrote, on average, and how many there may always
@@ -75,6 +88,7 @@ def expand_lists(definitions: Iterable[ListDef]) -> dict[str, ExpandedList]:
     expanded: dict[str, ExpandedList] = {}
     used: list[str] = []
     total = 0
+    most = MAX_ITEMS + MAX_ITEMS_PER_ITEM * sum([len(d.items) for d in known.values()])
     for order, definition in enumerate(known.values()):
         items: list[Span] = []
         inner: list[ListDef] = []
@@ -86,7 +100,7 @@ def expand_lists(definitions: Iterable[ListDef]) -> dict[str, ExpandedList]:
                 items.extend(other.items)
             else:
                 items.append(item)
-            if total + len(items) > MAX_ITEMS:
+            if total + len(items) > most:
                 raise ExpansionTooLarge(definition.name, definition.name_span)
         total += len(items)
         expanded[definition.name] = ExpandedList(definition, order, items, inner=inner)
@@ -112,7 +126,10 @@ class ListTable:
         self._texts = texts
         self._names = lists.keys()
         self._by_order = list(lists.values())
-        self._added = self._steps = 0
+        self._items = self._added = self._steps = 0
+        self._written = sum(
+            [item.end - item.start for entry in self._by_order for item in entry.definition.items]
+        )
         # Names that hold a delimiter match across words; they get a warning, and are rare. Where
         # one stands, its first word stands as a word.
         self._odd: dict[str, list[ExpandedList]] = {}
@@ -125,7 +142,7 @@ class ListTable:
         """Return the parts of a condition with every list name replaced, and these names.
 
         Raises:
-            ExpansionTooLarge: When `MAX_ADDED_CHARS`, `MAX_STEPS` or `MAX_GROWTH` is passed.
+            ExpansionTooLarge: When one of the limits above is passed.
         """
         text = "".join([part.text for part in parts])
         pending = self._candidates(text, -1)
@@ -133,7 +150,8 @@ class ListTable:
             return parts, frozenset()
         used: set[str] = set()
         heapq.heapify(pending)
-        done, before, written = -1, len(text), len(parts)
+        done, size, written = -1, len(text), len(parts)
+        self._written += size
         while pending:
             order = heapq.heappop(pending)
             if order == done:
@@ -148,13 +166,11 @@ class ListTable:
             used.add(entry.definition.name)
             size = sum([len(part.text) for part in parts])
             self._steps += len(parts) + size // 1000
-            self._added += max(0, size - before)
-            before = size
             written += 2 * len(entry.items)
             grown_wild = len(parts) > FREE_PIECES + MAX_GROWTH * written
-            if self._added > MAX_ADDED_CHARS or self._steps > MAX_STEPS or grown_wild:
-                definition = entry.definition
-                raise ExpansionTooLarge(definition.name, definition.name_span)
+            too_long = self._items + size > MAX_ITEM_CHARS
+            if too_long or self._steps > MAX_STEPS or grown_wild:
+                raise ExpansionTooLarge(entry.definition.name, entry.definition.name_span)
             for name in entry.words:
                 if self.lists[name].order > order:
                     heapq.heappush(pending, self.lists[name].order)
@@ -162,7 +178,23 @@ class ListTable:
                 grown = "".join([part.text for part in parts])
                 for found in self._odd_names(grown, set(_word_split(grown)), order):
                     heapq.heappush(pending, found)
+        self._account(parts, entry, size - len(text))
         return parts, frozenset(used)
+
+    def _account(self, parts: list[Part], last: ExpandedList, added: int) -> None:
+        """Count what was added to a condition, apart for items that are read once for all."""
+        items = 0
+        if added > _FEW_CHARS and not self._odd:
+            text = "".join([part.text for part in parts])
+            at = 0
+            for part in parts:
+                if part.insertion is not None and _is_items(part) and _in_list(text, at):
+                    items += len(part.text)
+                at += len(part.text)
+        self._items += items
+        self._added += max(0, added - items)
+        if self._added > MAX_ADDED_CHARS + MAX_ADDED_PER_CHAR * self._written:
+            raise ExpansionTooLarge(last.definition.name, last.definition.name_span)
 
     def _candidates(self, text: str, after: int) -> list[int]:
         words = set(_word_split(text))
@@ -266,6 +298,18 @@ def _used_at(text: SourceText, entry: ExpandedList, use: Span | None) -> Part:
     written = Label(use, f"list `{name}` is used here")
     between = Label(entry.definition.name_span, f"list `{name}` puts {items} there")
     return Part(text.text, whole, Insertion(use, written, between))
+
+
+def _is_items(part: Part) -> bool:
+    whole = part.origin.source if part.origin is not None else None
+    return whole is not None and len(whole.text) == len(part.text) and bool(read_items(whole))
+
+
+def _in_list(text: str, at: int) -> bool:
+    """Tell whether what stands at `at` is read as an item; not where quotes stand before it."""
+    start = text.rfind("(", 0, at)
+    before = text[max(0, start - 20) : max(0, start)]
+    return bool(_takes_list(before)) and not _has_quote(text, start, at)
 
 
 class _Cutter:

@@ -209,8 +209,7 @@ class _Builder:
         return LiteralNode(c[0].text, c[0].type == "QUOTED", c[0].span)
 
     def items(self, c: list[Any]) -> ListNode:
-        found = [LiteralNode(t.text, t.type == "QUOTED", t.span) for t in c[0].items]
-        return ListNode(tuple(found), c[0].span)
+        return ListNode(c[0].items, c[0].span)
 
     def val(self, c: list[Any]) -> FieldNode | TransformNode:
         field: FieldNode = c[1]

@@ -15,6 +15,7 @@ from rulekit.rules.ast import (
     TransformNode,
 )
 from rulekit.rules.names import DEPRECATED_FIELDS, BadArgument, UnknownField, find_field
+from rulekit.rules.shared import SharedTrees
 from rulekit.rules.syntax import TRANSFORMERS
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import Span
@@ -46,8 +47,9 @@ def remarks_on_literal(literal: LiteralNode, op: str, source: str) -> list[Diagn
     return found
 
 
-def unsafe_and_deprecated(node: Node) -> list[Diagnostic]:
+def unsafe_and_deprecated(node: Node, shared: SharedTrees | None = None) -> list[Diagnostic]:
     """Return warnings about ``<NA>`` as a text, and one for each outdated field used."""
+    shared = shared or SharedTrees()
     unsafe: Diagnostic | None = None
     outdated: dict[str, Span] = {}
     seen: set[int] = set()
@@ -57,6 +59,11 @@ def unsafe_and_deprecated(node: Node) -> list[Diagnostic]:
         if id(part) in seen:
             continue
         seen.add(id(part))
+        if part is not node and id(part) in shared.nodes:
+            if id(part) not in shared.plain:
+                shared.plain[id(part)] = not unsafe_and_deprecated(part, shared)
+            if shared.plain[id(part)]:
+                continue
         if isinstance(part, NotNode):
             stack.append(part.child)
         elif isinstance(part, (AndNode, OrNode)):

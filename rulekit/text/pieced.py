@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from typing import Any
 
 from rulekit.text.diagnostic import Diagnostic, Label
 from rulekit.text.source import SourceText, Span
@@ -52,6 +53,21 @@ class PiecedText(SourceText):
 
     parts: tuple[Part, ...] = ()
     starts: tuple[int, ...] = ()
+    # What reading the text gave, where it is read as a part of many others.
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def inserted(self) -> dict[int, SourceText]:
+        """Return the texts that stand here whole because they were named, by where they begin."""
+        found = self.notes.get("inserted")
+        if found is None:
+            found = self.notes["inserted"] = {
+                start: part.origin.source
+                for start, part in zip(self.starts, self.parts, strict=True)
+                if part.insertion is not None
+                and part.origin is not None
+                and len(part.text) == len(part.origin.source.text)
+            }
+        return found
 
     def part_at(self, offset: int) -> int:
         """Return the index of the part that holds a character offset."""

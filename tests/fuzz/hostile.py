@@ -411,6 +411,81 @@ def list_in_many_conditions() -> bytes:
 
 
 @_input
+def lists_of_one_long_list() -> bytes:
+    """Every list repeats the items of one, and every one is used."""
+    items = ", ".join(f"i{i}" for i in range(10_000))
+    text = f"- list: l\n  items: [{items}]\n"
+    text += "".join(f"- list: l{i}\n  items: [l]\n" for i in range(150))
+    return (
+        text + "".join(_rule(f"proc.name in (l{i})", name=f"r{i}") for i in range(150))
+    ).encode()
+
+
+@_input
+def list_in_many_calls() -> bytes:
+    """A long list as arguments: read anew for each rule."""
+    items = ", ".join(f"\"'i{i}'\"" for i in range(5_000))
+    text = f"- list: l\n  items: [{items}]\n"
+    return (
+        text + "".join(_rule(f"proc.name = concat(l, 'x{i}')", name=f"r{i}") for i in range(500))
+    ).encode()
+
+
+@_input
+def list_in_many_conditions_with_a_bad_end() -> bytes:
+    """A long list whose last item is wrong wherever it is used."""
+    items = ", ".join(str(i) for i in range(10_000))
+    text = f"- list: l\n  items: [{items}, x]\n"
+    return (text + "".join(_rule("fd.sport in (l)", name=f"r{i}") for i in range(200))).encode()
+
+
+@_input
+def list_that_is_cut_in_many_conditions() -> bytes:
+    """A long list that names a later one: its text is not the same as where it was written."""
+    items = ", ".join(f"i{i}" for i in range(10_000))
+    text = f"- list: l\n  items: [{items}, k]\n- list: k\n  items: [a]\n"
+    return (text + "".join(_rule("proc.name in (l)", name=f"r{i}") for i in range(200))).encode()
+
+
+@_input
+def list_in_a_list_in_many_conditions() -> bytes:
+    """Small lists thousands of times in one condition."""
+    text = "- list: l\n  items: [" + ", ".join(["abcdefg"] * 20) + "]\n"
+    uses = ", ".join(["l"] * 5_000)
+    return (
+        text + "".join(_rule(f"proc.name in ({uses})", name=f"r{i}") for i in range(5))
+    ).encode()
+
+
+@_input
+def macro_in_many_rules() -> bytes:
+    """A macro of thousands of comparisons in thousands of rules."""
+    words = " or ".join(f"proc.name = p{i}" for i in range(3_000))
+    text = f"- macro: m\n  condition: {words}\n"
+    return (
+        text + "".join(_rule(f"m and fd.num = {i}", name=f"r{i}") for i in range(1_000))
+    ).encode()
+
+
+@_input
+def bad_macro_in_many_rules() -> bytes:
+    words = " or ".join(f"proc.name = p{i}" for i in range(3_000))
+    text = f"- macro: m\n  condition: {words} or fd.num = x or proc.nmae = y\n"
+    return (
+        text + "".join(_rule(f"m and fd.num = {i}", name=f"r{i}") for i in range(1_000))
+    ).encode()
+
+
+@_input
+def remarks_in_many_rules() -> bytes:
+    words = " or ".join(f"proc.pname = proc.name and fd.num > {i}" for i in range(2_000))
+    text = f"- macro: m\n  condition: {words}\n"
+    return (
+        text + "".join(_rule(f"m and fd.num = {i}", name=f"r{i}") for i in range(1_000))
+    ).encode()
+
+
+@_input
 def lists_with_odd_names() -> bytes:
     text = "".join(f'- list: "a {i}"\n  items: ["a {i + 1}"]\n' for i in range(2000))
     return (text + _rule("proc.name in (a 0)")).encode()

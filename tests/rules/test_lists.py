@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rulekit.rules import lists
+from rulekit.rules.ast import ComparisonNode, ListNode
+from rulekit.rules.bound import BoundComparison
 from rulekit.rules.definitions import ListDef
 from rulekit.rules.findings import Context
 from rulekit.rules.lists import ExpansionTooLarge, ListTable, expand_lists
+from rulekit.rules.loader import LoadResult, load_files
+from rulekit.rules.unparse import to_sexpr
 from rulekit.text.pieced import Part, PiecedText, pieced
 from rulekit.text.source import SourceText, Span
 
@@ -149,8 +155,76 @@ def test_substitution_does_what_the_definition_says(
 
 def test_growth_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "MAX_ADDED_CHARS", 1000)
+    monkeypatch.setattr(lists, "MAX_ADDED_PER_CHAR", 0)
     with pytest.raises(ExpansionTooLarge):
         _substitute("x in (" + ", ".join(["l"] * 30) + ")", {"l": ["a" * 50]})
     monkeypatch.setattr(lists, "MAX_ITEMS", 50)
+    monkeypatch.setattr(lists, "MAX_ITEMS_PER_ITEM", 0)
     with pytest.raises(ExpansionTooLarge):
         expand_lists(_definitions({"l": ["a"] * 10, "k": ["l"] * 10}))
+
+
+def test_growth_of_items_is_bounded_by_memory_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "MAX_ADDED_CHARS", 1000)
+    monkeypatch.setattr(lists, "MAX_ADDED_PER_CHAR", 0)
+    items = {"l": ["a" * 50] * 10}
+    assert len(_substitute("x in (" + ", ".join(["l"] * 30) + ")", items)) > 15_000
+    for elsewhere in "concat(l, 'x', l, l)", "x in ('(', l, l, l)", "l or l or l":
+        with pytest.raises(ExpansionTooLarge):
+            _substitute(elsewhere, items)
+    monkeypatch.setattr(lists, "MAX_ITEM_CHARS", 1000)
+    with pytest.raises(ExpansionTooLarge):
+        _substitute("x in (l, l, l)", items)
+
+
+# Items that are read once for all conditions must be read as if they stood in each of them.
+
+_value = st.sampled_from(
+    ["a", "b c", "'q, r'", "x", "open", "8080", "http", "<NA>", "proc.name", "5x", "a,b", "'o", ")"]
+)
+_named = st.lists(_value, min_size=1, max_size=4)
+_use = st.lists(st.sampled_from(["k", "l", "m", "a", "'b'", "k l", "k)", ""]), max_size=4)
+_left = st.sampled_from(
+    ["proc.name in", "evt.type in", "fd.sport in", "proc.name startswith anyof", "proc.name pmatch"]
+)
+
+
+def _loaded(condition: str, named: dict[str, list[str]]) -> LoadResult:
+    lines = []
+    for name, items in named.items():
+        lines.append(f"- list: {name}\n  items: {json.dumps(items)}\n")
+    for i in range(2):
+        lines.append(
+            f"- rule: r{i}\n  desc: d\n  output: o\n  priority: INFO\n"
+            f"  condition: {json.dumps(condition)}\n"
+        )
+    return load_files([SourceText("rules.yaml", "".join(lines))])
+
+
+@settings(max_examples=300)
+@given(_left, _use, st.fixed_dictionaries({"k": _named, "l": _named, "m": _named}))
+def test_items_of_lists_read_as_if_they_stood_there(
+    left: str, use: list[str], named: dict[str, list[str]]
+) -> None:
+    condition = f"{left} ({', '.join(use)})"
+    with_lists = _loaded(condition, named)
+    parts, _ = ListTable(expand_lists(_definitions(named)), {}).substitute([Part(condition)])
+    without = _loaded("".join([part.text for part in parts]), {})
+    # What is wrong in a list is told once, and unused lists are not the matter here.
+    assert {d.code for d in with_lists.diagnostics} - {"RK331"} == {
+        d.code for d in without.diagnostics
+    }
+    if without.ruleset is None:
+        return
+    for rule, other in zip(with_lists.require().rules, without.ruleset.rules, strict=True):
+        assert to_sexpr(rule.node) == to_sexpr(other.node)
+        assert isinstance(rule.bound, BoundComparison)
+        assert isinstance(other.bound, BoundComparison)
+        assert rule.bound.values == other.bound.values
+        assert isinstance(rule.node, ComparisonNode)
+        assert isinstance(rule.node.right, ListNode)
+        items = rule.node.right.items
+        assert [item.text for item in items] == list(rule.node.right.texts())
+        assert [items[i] for i in range(-len(items), 0)] == list(items)
+        for item in items:
+            assert item.span.text.strip("'\"") == item.text

@@ -225,8 +225,10 @@ def test_formatting_is_idempotent_and_keeps_the_meaning(text: str) -> None:
 
 
 flow_pieces = st.sampled_from(
-    ["a", "b: ", "c:", "d: e", "'q'", '"z": ', "? x", "&k ", "*k", "!t ", "[", "]", "{", "}"]
-    + [",", ", ", " ", "\n   ", "\n  ", "# c\n   "]
+    (
+        *("a", "b: ", "c:", "d: e", "'q'", '"z": ', "? x", "&k ", "*k", "!t "),
+        *("[", "]", "{", "}", ",", ", ", " ", "\n   ", "\n  ", "# c\n   "),
+    )
 )
 
 

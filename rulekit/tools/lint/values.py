@@ -10,6 +10,7 @@ from rulekit.rules.ast import (
     Argument,
     ComparisonNode,
     FieldNode,
+    ListItems,
     ListNode,
     LiteralNode,
     TransformNode,
@@ -107,7 +108,7 @@ def values_of(node: ComparisonNode) -> frozenset[str | int] | None:
     """Return the values that ``=``, ``!=`` or ``in`` names, in one spelling each, or None."""
     right = node.right
     if node.op in ("=", "==", "!=") and node.modifier is None and isinstance(right, LiteralNode):
-        literals: tuple[LiteralNode, ...] = (right,)
+        literals: tuple[LiteralNode, ...] | ListItems = (right,)
     elif node.op in ("in", "intersects") and node.modifier is None:
         literals = right.items if isinstance(right, ListNode) else ()
         literals = (right,) if isinstance(right, LiteralNode) else literals
