@@ -94,7 +94,7 @@ def spy_users(request: Request) -> Report:
                 if values["evt.type"] == "chdir":
                     command = f"cd {values['evt.arg.path']}"
                 else:
-                    command = f"{values['proc.exe']} {values['proc.args'] or ''}"
+                    command = f"{values['proc.exe']} {values['proc.args'] or ''}".rstrip()
                 when, user = values["evt.time.s"], values["user.name"]
                 yield (*place, when, user, values["container.name"], command)
 
