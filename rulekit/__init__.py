@@ -16,12 +16,12 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rulekit.alert import Alert
     from rulekit.compiler import compile
+    from rulekit.engine._view import Event
+    from rulekit.engine.events import open_source
     from rulekit.engine.library import Ruleset, check, load
     from rulekit.engine.pipeline import Engine
     from rulekit.errors import RuleError, RulekitError, SinkError, SourceError
     from rulekit.rules.ruleset import Rule
-    from rulekit.sources.base import open_source
-    from rulekit.sources.event import Event
     from rulekit.text.diagnostic import Diagnostic
 
 __all__ = [
@@ -46,7 +46,7 @@ _HOME = {
     "Alert": "rulekit.alert",
     "Diagnostic": "rulekit.text.diagnostic",
     "Engine": "rulekit.engine.pipeline",
-    "Event": "rulekit.sources.event",
+    "Event": "rulekit.engine._view",
     "Rule": "rulekit.rules.ruleset",
     "RuleError": "rulekit.errors",
     "RulekitError": "rulekit.errors",
@@ -56,7 +56,7 @@ _HOME = {
     "check": "rulekit.engine.library",
     "compile": "rulekit.compiler",
     "load": "rulekit.engine.library",
-    "open_source": "rulekit.sources.base",
+    "open_source": "rulekit.engine.events",
 }
 
 

@@ -20,6 +20,7 @@ from rulekit.engine._tally cimport Tally, TallyC, tally_take
 from rulekit.engine._window cimport PLACE_AFTER, PLACE_INSIDE, Place, fill_window, place_of
 from rulekit.native._scratch cimport Buf, buf_free
 from rulekit.native._strings cimport strtab_wants_collection
+from rulekit.state._columns cimport ColumnSet
 from rulekit.state._outputs cimport OutputProgram
 from rulekit.state._state cimport Limits, default_limits, state_collect, state_free, state_new
 from rulekit.state._update cimport state_event, state_event_done
@@ -184,6 +185,37 @@ cdef class EventLoop:
             if stop == STOP_END:
                 return None
             raise self.reader.error()
+
+    def collect(self, ColumnSet columns not None, uint64_t max_rows, uint64_t max_bytes):
+        """Append the next matches to columns, until these hold so many rows or bytes.
+
+        Returns:
+            True to be called again with the same columns (the caller may look at signals between);
+            False when they are full, None at the end.
+
+        Raises:
+            SourceError: The source is damaged here; the rows of everything before it were appended.
+        """
+        cdef int stop
+        while True:
+            with nogil:
+                while True:
+                    stop = self.advance()
+                    if stop != STOP_MATCH:
+                        break
+                    columns.append(&self.context)
+                    if columns.n_rows >= max_rows or columns.n_bytes >= max_bytes:
+                        break
+            self.serial += 1
+            if stop == STOP_MATCH:
+                return False
+            if stop == STOP_PAUSE:
+                return True
+            if stop == STOP_END:
+                return None
+            if stop == STOP_ERROR:
+                raise self.reader.error()
+            self.reader.refill()
 
     def matched(self):
         """Return the indices of the rules that the current event matched, in definition order."""
