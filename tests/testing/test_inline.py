@@ -8,17 +8,19 @@ from typing import Any
 
 import pytest
 
-from rulekit.engine.pipeline import print_events
 from rulekit.testing.inline import scenario
 from rulekit.testing.inline_events import names_of_events
 from rulekit.testing.inline_forms import FORMS
 from rulekit.testing.inline_values import InlineError
+from rulekit.tools.lines import LineForm, event_lines
 
 
 def shown(events: list[Any], template: str) -> list[str]:
     """Return the events as text, without those of the world's making."""
     data = scenario(events).data
-    lines = [line.decode() for line in print_events(io.BytesIO(data), f"*%evt.type {template}")]
+    lines = [
+        line.decode() for line in event_lines(io.BytesIO(data), LineForm(f"*%evt.type {template}"))
+    ]
     return [line for line in lines if not line.startswith("container ")]
 
 
