@@ -17,8 +17,8 @@ from rulekit.capture._reader import iter_events
 from rulekit.capture.builder import START_NS, STEP_NS, Builder, container_cgroup
 from rulekit.capture.encode import ParamValue, encode_param, find_type
 from rulekit.capture.writer import FdEntry, Group, Interface, Machine, User, encode_event
-from rulekit.engine.pipeline import print_events
 from rulekit.schema.events import Param, event_types
+from rulekit.tools.lines import LineForm, event_lines
 
 
 def only_event(event: str, params: dict[str, ParamValue], **options: bool) -> dict[str, bytes]:
@@ -218,7 +218,8 @@ def test_sysdig_reads_what_the_builder_writes(tmp_path: Path) -> None:
 
 def test_the_guide_shows_what_works(tmp_path: Path) -> None:
     page = Path(__file__).resolve().parent.parent.parent / "docs" / "guide" / "test-rules.md"
-    (block,) = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.S | re.M)
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.S | re.M)
+    (block,) = [block for block in blocks if "Builder" in block]
     exec(block.replace("/tmp/", f"{tmp_path}/"), {})
-    lines = print_events(tmp_path / "shadow.scap.gz", "%proc.name %proc.pname %fd.name")
+    lines = event_lines(tmp_path / "shadow.scap.gz", LineForm("%proc.name %proc.pname %fd.name"))
     assert b"cat bash /etc/shadow" in list(lines)
