@@ -273,9 +273,6 @@ def container_cgroup(container_id: str) -> list[str]:
     return [f"{s}=/docker/{container_id}" for s in ("cpuset", "cpu", "cpuacct", "memory")]
 
 
-CaptureBuilder = Builder  # its former name
-
-
 def _shared(process: Process) -> dict[str, ParamValue]:
     """Return the parameters that the ends of a clone and an execve have in common."""
     return {

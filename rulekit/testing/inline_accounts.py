@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rulekit.capture.builder import CaptureBuilder, container_cgroup
+from rulekit.capture.builder import Builder, container_cgroup
 from rulekit.capture.writer import NONE_ID, Group, User
 from rulekit.testing.inline_values import InlineError, Path, boolean, keys_of, number, text
 
@@ -22,7 +22,7 @@ POD_KEYS = ("name", "namespace", "uid", "labels")
 class Belongings:
     """Who processes run as and where: accounts of the host, containers."""
 
-    def __init__(self, builder: CaptureBuilder) -> None:
+    def __init__(self, builder: Builder) -> None:
         self.builder = builder
         self._containers: dict[str, str] = {}  # name → long id
 

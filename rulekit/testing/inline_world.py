@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from rulekit.capture.builder import CaptureBuilder
+from rulekit.capture.builder import Builder
 from rulekit.capture.writer import FdEntry, Interface, Process
 from rulekit.schema.values import value_tables
 from rulekit.testing.inline_accounts import Belongings
@@ -75,7 +75,7 @@ class World:
     """
 
     def __init__(self) -> None:
-        self.builder = CaptureBuilder(
+        self.builder = Builder(
             interfaces=[Interface("eth0", HOST_ADDRESS, "255.255.255.0", "10.0.0.255")]
         )
         self.current: Actor | None = None

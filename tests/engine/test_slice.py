@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import shutil
@@ -19,7 +20,7 @@ from rulekit.engine.window import window
 from rulekit.errors import RuleError, SinkError, SourceError
 from rulekit.tools.lines import LineForm, event_lines
 from tests.engine.slices import all_fields, values
-from tests.fuzz.mutate import block_starts, plain
+from tests.fuzz.mutate import block_starts, mutate, plain
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUNDLED = sorted((ROOT / "rulesets" / "captures").glob("*.scap.gz"))
@@ -174,6 +175,28 @@ def test_what_comes_before_damage_is_kept(tmp_path: Path) -> None:
             write_slice(tmp_path / "cut.scap", target, condition)
         (tmp_path / "whole.scap").write_bytes(data[:at])
         assert values(target) == values(tmp_path / "whole.scap", condition)
+
+
+def before_damage(capture: Path, condition: str | None = None) -> list[bytes]:
+    template = "*" + "\x1f".join(f"%{name}" for name in all_fields())
+    seen: list[bytes] = []
+    with contextlib.suppress(SourceError):
+        seen.extend(event_lines(capture, LineForm(template), condition))
+    return seen
+
+
+@pytest.mark.parametrize("first", range(0, 120, 20))
+def test_slices_of_damaged_captures_hold_what_can_be_read(first: int, tmp_path: Path) -> None:
+    data = plain(BUNDLED[-1])
+    starts = block_starts(data)
+    damaged, slice = tmp_path / "damaged.scap", tmp_path / "slice.scap"
+    for seed in range(first, first + 20):
+        damaged.write_bytes(mutate(data, starts, seed))
+        slice.unlink(missing_ok=True)
+        with contextlib.suppress(SourceError):
+            write_slice(damaged, slice, CONDITIONS[1])
+        if slice.exists():
+            assert before_damage(slice) == before_damage(damaged, CONDITIONS[1]), seed
 
 
 def test_threads_that_never_end_their_calls_do_not_grow_memory(tmp_path: Path) -> None:
