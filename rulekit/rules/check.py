@@ -59,7 +59,7 @@ from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText
 
 _MOST_ERRORS = 100
-_MOST_REMARKS = 1000
+_MOST_REMARKS = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,10 +278,12 @@ class Decoder:
         if not isinstance(node, Sequence):
             self.fail("RK017", "`exceptions` must be a sequence of maps", node, outer)
             return found
+        named: dict[str, list[ExceptionDef]] = {}
         for element in node.items:
-            exception = self._exception(element, outer, context, append, found)
+            exception = self._exception(element, outer, context, append, named)
             if exception is not None:
                 found.append(exception)
+                named.setdefault(exception.name, []).append(exception)
         return found
 
     def _exception(
@@ -290,7 +292,7 @@ class Decoder:
         outer: Context,
         rule: Context,
         append: bool,
-        earlier: list[ExceptionDef],
+        earlier: dict[str, list[ExceptionDef]],
     ) -> ExceptionDef | None:
         unnamed = outer.child("exception", node)
         if not isinstance(node, Mapping):
@@ -301,17 +303,18 @@ class Decoder:
             return None
         context = rule.child("exception", node, name.text)
         exception = ExceptionDef(name.text, name, context)
-        for other in earlier:
-            if other.name == exception.name:
-                self.out.caution(
-                    "RK326",
-                    "LOAD_EXCEPTION_NAME_NOT_UNIQUE",
-                    f"exception `{exception.name}` is defined twice in this rule",
-                    name,
-                    context,
-                    label="both apply",
-                    labels=(Label(other.span, "the other one"),),
-                )
+        for other in earlier.get(exception.name, ()):
+            if self.out.full:
+                break
+            self.out.caution(
+                "RK326",
+                "LOAD_EXCEPTION_NAME_NOT_UNIQUE",
+                f"exception `{exception.name}` is defined twice in this rule",
+                name,
+                context,
+                label="both apply",
+                labels=(Label(other.span, "the other one"),),
+            )
         fields, comps, values = node.get("fields"), node.get("comps"), node.get("values")
         if fields is not None:
             exception.fields = self._entry(fields, context.child("value for", fields, "fields"))

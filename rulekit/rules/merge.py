@@ -233,14 +233,21 @@ class Collector:
         if update.tags is not None:
             old.tags |= update.tags
         source = None if old.unknown_source else old.source
+        # Of two with one name the first is meant.
+        named = {e.name: e for e in reversed(old.exceptions)}
         for exception in update.exceptions or ():
-            self._append_exception(old, exception, source, out)
+            self._append_exception(old, named, exception, source, out)
         old.visibility = self._count()
 
     def _append_exception(
-        self, rule: RuleDef, new: ExceptionDef, source: str | None, out: Findings
+        self,
+        rule: RuleDef,
+        named: dict[str, ExceptionDef],
+        new: ExceptionDef,
+        source: str | None,
+        out: Findings,
     ) -> None:
-        old = next((e for e in rule.exceptions if e.name == new.name), None)
+        old = named.get(new.name)
         if old is None:
             message = f"exception `{new.name}` is new to rule `{rule.name}`, so it needs"
             if new.fields is None or not new.fields.given:
@@ -249,6 +256,7 @@ class Collector:
                 _needs(new, "values", f"{message} `values`", out)
             elif validate_exception(new, source, out):
                 rule.exceptions.append(new)
+                named[new.name] = new
                 return
             rule.broken = True
             return

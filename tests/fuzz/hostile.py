@@ -533,6 +533,19 @@ def many_exceptions() -> bytes:
 
 
 @_input
+def exceptions_of_one_name() -> bytes:
+    head = _rule("evt.type = open", "  exceptions:\n")
+    return (head + "  - {name: e, fields: [proc.name], values: [[a]]}\n" * 10_000).encode()
+
+
+@_input
+def exceptions_appended() -> bytes:
+    head = _rule("evt.type = open", "  exceptions:\n  - {name: e, fields: proc.name}\n")
+    more = "".join(f"  - {{name: e{i}, fields: proc.name, values: [a]}}\n" for i in range(10_000))
+    return (head + "- rule: r\n  append: true\n  exceptions:\n" + more).encode()
+
+
+@_input
 def hundred_thousand_rules() -> bytes:
     return "".join(_rule("evt.type = open", name=f"r{i}") for i in range(100_000)).encode()
 
