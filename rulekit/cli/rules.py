@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def load_or_explain(
-    paths: Sequence[Path], append_output: Sequence[AppendOutput] = ()
+    paths: Sequence[Path],
+    append_output: Sequence[AppendOutput] = (),
+    static_fields: Mapping[str, str] | None = None,
 ) -> Ruleset | None:
     """Return the rules of some files, or None after saying why there are none.
 
@@ -24,7 +26,7 @@ def load_or_explain(
     """
     from rulekit.rules.loader import load_files
 
-    result = load_files(paths, append_output=append_output)
+    result = load_files(paths, append_output=append_output, static_fields=static_fields)
     errors = [found for found in result.diagnostics if found.severity == "error"]
     if not result.ok or result.ruleset is None:
         explain(errors or result.fatal, sys.stderr)

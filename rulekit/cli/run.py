@@ -117,7 +117,9 @@ def run(args: argparse.Namespace) -> int:
     rules = args.rules or config.rules_files
     if not rules:
         raise RulekitError("no rules: name files with -r, or a --falco-config with rules_files")
-    ruleset = load_or_explain(rules, append_output=config.append_output)
+    ruleset = load_or_explain(
+        rules, append_output=config.append_output, static_fields=config.static_fields
+    )
     if ruleset is None:
         return 2
     from rulekit.engine.pipeline import Engine

@@ -24,6 +24,7 @@ from rulekit.rules.output import parse_output
 from rulekit.rules.parser import parse_condition
 from rulekit.rules.ruleset import Rule, Ruleset
 from rulekit.rules.selection import select_rules
+from rulekit.rules.static import static_fields
 from rulekit.state._outputs import OutputProgram
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText
@@ -74,7 +75,8 @@ class Engine:
         self.first_only = matching == "first"
         self.caches = caches
         self.outputs = [OutputProgram(rule.template) for rule in self.rules]
-        self.extras = [_extra_fields(rule, append_output) for rule in self.rules]
+        with static_fields(ruleset.static_fields):
+            self.extras = [_extra_fields(rule, append_output) for rule in self.rules]
         self.stats = Stats()
 
     def run(

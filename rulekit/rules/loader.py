@@ -8,12 +8,13 @@ are gone through a second time without stopping, to report all problems at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from rulekit.errors import RuleError
+from rulekit.rules import static
 from rulekit.rules.assemble import Assembled, Assembler
 from rulekit.rules.falco_config import AppendOutput
 from rulekit.rules.findings import Context, Finding, Findings, LoadStop, tidy
@@ -103,6 +104,7 @@ def load_files(
     *,
     sources: Iterable[str] = ("syscall",),
     append_output: Sequence[AppendOutput] = (),
+    static_fields: Mapping[str, str] | None = None,
 ) -> LoadResult:
     """Load rule files, in the order given, as one ruleset.
 
@@ -111,9 +113,20 @@ def load_files(
             and ``.yml`` files in it, sorted by name.
         sources: Event sources that rules may be for; plugins that the files require add theirs.
         append_output: Texts to append to outputs.
+        static_fields: Constant texts, by the name that follows ``static.`` in rules.
     """
+    constants = dict(static_fields or {})
+    with static.static_fields(constants):
+        return _load(files, frozenset(sources), append_output, constants)
+
+
+def _load(
+    files: Iterable[RuleFile],
+    sources: frozenset[str],
+    append_output: Sequence[AppendOutput],
+    constants: dict[str, str],
+) -> LoadResult:
     read = [_read(file) for file in _spread(files)]
-    sources = frozenset(sources)
     assembler = Assembler(append_output)
     collector = Collector(set(sources))
     results: list[FileResult] = []
@@ -129,7 +142,8 @@ def load_files(
         everything = tidy(_everything(read, set(sources), assembler), texts)
         return LoadResult(None, tuple(results), tuple(everything))
     fatal = _unmet_plugins(collector)
-    ruleset = _ruleset(collector, assembled, tuple(file.text for file in read))
+    texts_read = tuple(file.text for file in read)
+    ruleset = replace(_ruleset(collector, assembled, texts_read), static_fields=constants)
     diagnostics = tidy([*found, *last.diagnostics, *fatal], ruleset.files)
     return LoadResult(ruleset, tuple(results), tuple(diagnostics), tuple(fatal))
 

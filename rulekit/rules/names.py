@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 
 from rulekit.rules.literals import known_event_types, read_number
+from rulekit.rules.static import PREFIX, static_field, static_value
 from rulekit.schema.events import Param, event_types
 from rulekit.schema.fields import ANCESTORS, Field, current_fields, field_table
 
@@ -67,6 +68,9 @@ def find_field(text: str, source: str) -> NamedField:
         UnknownField: No such field for this source.
         BadArgument: The argument is missing or of the wrong form.
     """
+    if static_value(text) is not None:
+        field = static_field(text)
+        return NamedField(field, None, None, field.type)
     # Long texts are not worth their place in the cache.
     return _cached(text, source) if len(text) < 200 else _find(text, source)
 
@@ -253,6 +257,9 @@ def explain_unknown(text: str, source: str) -> tuple[str, str | None]:
     if name.startswith("evt.type.is."):
         close = close_to(name[len("evt.type.is.") :], known_event_types())
         return "no event has this name", close and f"did you mean `evt.type.is.{close}`?"
+    if name.startswith(PREFIX):
+        help = "it comes from `static_fields` of a configuration: `--falco-config falco.yaml`"
+        return "no static field of this name is configured", help
     if name in fields_of(source):
         return "the argument does not fit this field", None
     if elsewhere is not None and elsewhere.removed:

@@ -21,6 +21,7 @@ from rulekit.rules.names import (
     explain_unknown,
     find_field,
 )
+from rulekit.rules.static import static_value
 from rulekit.schema.fields import Field
 from rulekit.schema.types import KIND_OF_PARAM_TYPE, Kind
 from rulekit.text.diagnostic import Diagnostic
@@ -68,8 +69,8 @@ def kind_of(type: str) -> Kind:
     return KIND_OF_PARAM_TYPE.get(type, Kind.TEXT)
 
 
-def bind_field(node: FieldNode, source: str) -> BoundField:
-    """Resolve a field of a condition or output.
+def bind_field(node: FieldNode, source: str) -> BoundField | BoundTransform:
+    """Resolve a field of a condition or output; a constant is a call of literals.
 
     Raises:
         CheckError: The field is unknown or its argument is wrong.
@@ -125,8 +126,12 @@ def _named_field(node: FieldNode, source: str) -> NamedField:
         raise _error("field-argument", "RK202", message, node.span, str(e)) from None
 
 
-def _bound_field(node: FieldNode, named: NamedField) -> BoundField:
+def _bound_field(node: FieldNode, named: NamedField) -> BoundField | BoundTransform:
     field = named.field
+    value = static_value(field.name)
+    if value is not None:
+        texts = (BoundLiteral(to_bytes(value), node.span), BoundLiteral(b"", node.span))
+        return BoundTransform("concat", texts, None, Kind.TEXT, False, node.span)
     is_list = field.is_list
     return BoundField(field, named.index, named.key, kind_of(named.type), is_list, node.span)
 

@@ -17,6 +17,7 @@ from rulekit.rules.lexer import BadEscape, unescape
 from rulekit.rules.names import DEPRECATED_FIELDS, close_to, fields_of
 from rulekit.rules.operands import CheckError, bind_field, bind_operand
 from rulekit.rules.parser import ConditionSyntaxError, parse_operand
+from rulekit.rules.static import static_value
 from rulekit.rules.syntax import TRANSFORMERS
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText, Span
@@ -54,6 +55,7 @@ class OutputToken:
         width: Bytes to cut or pad to with blanks, or None.
         fields: Each field that the token names, also inside calls, under the key that it has
             among an alert's fields.
+        constants: Likewise the static fields of the configuration, with their values.
     """
 
     text: str
@@ -62,6 +64,7 @@ class OutputToken:
     width: int | None
     fields: tuple[tuple[str, BoundField], ...]
     span: Span
+    constants: tuple[tuple[str, str], ...] = ()
 
 
 OutputPart: TypeAlias = "OutputText | OutputToken"
@@ -88,6 +91,12 @@ class OutputTemplate:
                 for key, field in part.fields:
                     found.setdefault(key, field)
         return tuple(found.items())
+
+    @property
+    def constants(self) -> dict[str, str]:
+        """Every static field that the text names, with its value."""
+        tokens = [part for part in self.parts if isinstance(part, OutputToken)]
+        return {key: value for token in tokens for key, value in token.constants}
 
 
 class _Refused(Exception):
@@ -195,6 +204,7 @@ def _token(text: SourceText, percent: int, source: str) -> OutputToken:
         int(digits) if digits else None,
         tuple(_fields_inside(node, operand)),
         text.span(percent, end),
+        tuple(_constants_inside(node)),
     )
 
 
@@ -316,6 +326,19 @@ def _fields_inside(node: Argument, operand: object) -> Iterator[tuple[str, Bound
             elif isinstance(bound, BoundTuple):
                 matching = bound.items
             stack += reversed(list(zip(inner, matching, strict=True)))
+
+
+def _constants_inside(node: Argument) -> Iterator[tuple[str, str]]:
+    """Yield the static fields of a token with their values."""
+    stack: list[Argument] = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, FieldNode):
+            value = static_value(part.name)
+            if value is not None:
+                yield part.name, value
+        elif isinstance(part, (TransformNode, TupleNode)):
+            stack += part.items if isinstance(part, TupleNode) else part.args
 
 
 def _unknown(text: SourceText, start: int, end: int, source: str) -> Diagnostic:

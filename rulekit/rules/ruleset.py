@@ -136,7 +136,10 @@ class Rule(_Named):
         for part in self.template.parts:
             if isinstance(part, OutputToken):
                 names += (key for key, _ in part.fields)
-                if isinstance(part.operand, BoundTransform):
+                names += (key for key, _ in part.constants)
+                if part.constants:
+                    names += [part.name] * part.name.endswith((")", "]"))
+                elif isinstance(part.operand, BoundTransform):
                     names.append(_described(part.operand, iter(part.fields)))
         return tuple(sorted(names))
 
@@ -159,6 +162,7 @@ class Ruleset:
         required_plugins: One entry per requirement: alternatives as (name, version).
         unused_macros, unused_lists: Names that nothing refers to.
         files: The rule files, in the order they were read.
+        static_fields: Constants that conditions and outputs name ``static.NAME``.
     """
 
     rules: tuple[Rule, ...]
@@ -169,6 +173,7 @@ class Ruleset:
     unused_macros: tuple[str, ...]
     unused_lists: tuple[str, ...]
     files: tuple[SourceText, ...] = ()
+    static_fields: Mapping[str, str] = field(default_factory=dict)
     _by_name: dict[str, Rule] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:

@@ -25,6 +25,7 @@ cdef class OutputProgram:
     cdef Part* parts         # owned
     cdef uint32_t n_parts
     cdef readonly tuple keys # of the fields, as in output_fields
+    cdef dict constants      # what output_fields holds besides: key → text
     cdef uint8_t buffers     # BufferStyle
 
     # The text with nulls as <NA>, appended to `out`.

@@ -84,6 +84,7 @@ cdef class OutputProgram:
         named = tuple(template.fields)
         self.buffers = <uint8_t> BUFFER_STYLES.index(buffers)
         self.keys = tuple(key for key, _ in named)
+        self.constants = template.constants
         self.slots = <Slot*> calloc(len(named) + 1, sizeof(Slot))
         self.parts = <Part*> calloc(len(parts) + 1, sizeof(Part))
         if self.slots == NULL or self.parts == NULL:
@@ -232,4 +233,5 @@ cdef dict _fields_of(OutputProgram self, Context* c, Value* values):
             found[self.keys[i]] = 0
         else:
             found[self.keys[i]] = _typed(ref, &values[i])
+    found.update(self.constants)
     return found

@@ -89,3 +89,59 @@ def test_a_falco_configuration_names_rules_and_forms(
 def test_without_rules_nothing_runs(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "-e", "x.scap"]) == 2
     assert "no rules" in capfd.readouterr().err
+
+
+STATIC_RULES = """\
+- macro: here
+  condition: static.site = lab and static.site != val(static.team)
+- rule: Static
+  desc: d
+  condition: evt.type = execve and (here or toupper(static.site) = PROD)
+  output: at %static.site by %static.team (%toupper(static.site)) %5static.site. %static.sites
+  priority: INFO
+  exceptions:
+    - name: site
+      fields: static.team
+      values: [nobody]
+"""
+
+
+def test_static_fields_are_constants_of_conditions_and_outputs(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rules = tmp_path / "static.yaml"
+    rules.write_text(STATIC_RULES)
+    config = tmp_path / "falco.yaml"
+    config.write_text(
+        f"rules_files: [{rules}]\nstatic_fields: {{site: lab, team: red, floor: 3}}\n"
+        "append_output: [{extra_fields: [static.floor, {both: '%static.site/%static.team'}]}]\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    command = ["run", "-e", str(root / CAPTURE), "-q", "--falco-config", str(config)]
+    assert main([*command, "--format", "json"]) == 0
+    alerts = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert alerts
+    for alert in alerts:
+        assert alert["output"].endswith("at lab by red (LAB) lab  . labs")
+        del alert["output_fields"]["evt.time"]
+        assert alert["output_fields"] == {
+            "static.site": "lab",
+            "static.team": "red",
+            "static.floor": "3",
+            "both": "lab/red",
+        }
+    for site, team, fires in (("prod", "red", 1), ("x", "red", 0), ("lab", "nobody", 0)):
+        changed = ["-o", f"static_fields.site={site}", "-o", f"static_fields.team={team}"]
+        assert main([*command, *changed]) == 0
+        assert len(capfd.readouterr().out.splitlines()) == fires * len(alerts)
+
+
+def test_a_static_field_that_is_not_configured_is_unknown(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rules = tmp_path / "static.yaml"
+    rules.write_text(STATIC_RULES.partition("  exceptions:")[0])
+    assert main(["run", "-r", str(rules), "-e", CAPTURE, "-q"]) == 2
+    shown = capfd.readouterr().err
+    assert "unknown field `static.site`" in shown
+    assert "static_fields" in shown
