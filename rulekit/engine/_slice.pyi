@@ -5,6 +5,8 @@ from rulekit.engine.window import Window
 class SliceLoop:
     n_chosen: int
     n_state_only: int
+    n_needed: int
+    needed: int
     n_too_long: int
     n_events: int
     n_bytes: int

@@ -114,6 +114,9 @@ cdef class SliceLoop:
     cdef uint64_t pause_at
     cdef readonly uint64_t n_chosen      # events copied as they are
     cdef readonly uint64_t n_state_only  # events copied for the state only
+    cdef readonly uint64_t n_needed      # of them, those before the last chosen event
+    cdef readonly uint64_t needed        # bytes of what `next` returned last up to that event
+    cdef uint64_t needed_end             # the same in `out`
     cdef readonly uint64_t n_too_long    # events that the mark made too long: left out
 
     def __cinit__(self, CaptureReader reader not None, Matcher matcher=None, window=None):
@@ -149,6 +152,11 @@ cdef class SliceLoop:
                 buf_put(&self.out, <const char*> block.bytes, block.size)
             elif block.type < n_event_types:
                 wait_for_thread(self.waiting, &block)
+
+    cdef void need_all(self) noexcept nogil:
+        """Note that all that is copied so far belongs to the slice."""
+        self.needed_end = self.out.len
+        self.n_needed = self.n_state_only
 
     cdef void copy_marked(self, const RawBlock* block) noexcept nogil:
         self.n_state_only += put_waiting(self.waiting, block.tid, &self.out)
@@ -210,10 +218,13 @@ cdef class SliceLoop:
             self.n_state_only += put_waiting(self.waiting, block.tid, &self.out)
             buf_put(&self.out, <const char*> block.bytes, block.size)
             self.n_chosen += 1
+            self.need_all()
         elif self.changes_state(&block, &before):
             if ev.type == PROCINFO:
                 forget_waiting(self.samples, block.tid)
             self.copy_marked(&block)
+            if self.n_state_only == 1 and self.n_chosen == 0:
+                self.need_all()          # a capture without any event is none
         elif ev.type == PROCINFO:
             replace_waiting(self.samples, &block)
         elif block.type & 1:
@@ -237,6 +248,7 @@ cdef class SliceLoop:
             if self.whole:
                 result = decoder_next(d, NULL, &self.event)
                 buf_put(&self.out, <const char*> d.data + start, d.pos - start)
+                self.needed_end = self.out.len
                 if result == NEXT_EVENT:
                     continue
             else:
@@ -257,6 +269,8 @@ cdef class SliceLoop:
 
     def next(self):
         """Return the next bytes of the slice, which may be none for once; None at its end.
+
+        What follows the last of all bytes that are `needed` can be left out.
 
         Raises:
             SourceError: The source is damaged here; everything before it was returned.
@@ -282,7 +296,8 @@ cdef class SliceLoop:
                 raise self.error
             return None
         data = self.out.ptr[:self.out.len] if self.out.len else b""
-        self.out.len = 0
+        self.needed = self.needed_end
+        self.out.len = self.needed_end = 0
         return data
 
     @property

@@ -54,8 +54,9 @@ def write_slice(
     Chosen events are copied as they are, in their original form. With them go the events that
     readers need to know what was known: which process it was, which file. These carry the format's
     flag for events that are applied and not shown, so every field of the chosen events has the
-    value that it has in the whole capture; only their numbers change. Without condition and window
-    everything is copied as it is, also what nobody can interpret.
+    value that it has in the whole capture; only their numbers change. A file ends with the last
+    chosen event; a pipe cannot be cut, so what was copied behind it for a next one stays. Without
+    condition and window everything is copied as it is, also what nobody can interpret.
 
     Args:
         target: A path, ``-`` for standard output.
@@ -85,14 +86,13 @@ def write_slice(
                     break
                 if data is None:
                     break
-                if data:
-                    out.write(data)
+                out.write(data, loop.needed)
                 made.events = loop.n_chosen
                 if progress is not None:
                     progress(loop)
             out.finish()
     made.events = loop.n_chosen if matcher is not None or window is not None else loop.n_events
-    made.state_only = loop.n_state_only
+    made.state_only = loop.n_needed if out.cut else loop.n_state_only
     made.lost = loop.n_lost + loop.n_too_long
     made.bytes = out.n_bytes
     if error is not None:
@@ -101,29 +101,49 @@ def write_slice(
 
 
 class _Target:
-    """Bytes into a file, compressed if wanted."""
+    """Bytes into a file, compressed if wanted.
+
+    Attributes:
+        n_bytes: Written so far.
+        cut: Whether bytes behind the last needed one were taken back.
+    """
 
     def __init__(self, path: str, compress: bool) -> None:
         self._path = path
         self._deflate = zlib.compressobj(wbits=_GZIP) if compress else None
         self.n_bytes = 0
+        self.cut = False
         self._file: BinaryIO
         if path == "-":
             if sys.stdout.isatty():
                 raise SinkError("a capture is not written to a terminal: name a file with -w")
             self._file = sys.stdout.buffer
             self._path = "<stdout>"
-            return
-        try:
-            self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by __exit__
-        except OSError as error:
-            raise SinkError(f"{path}: cannot be written: {reason(error)}") from error
+        else:
+            try:
+                self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by __exit__
+            except OSError as error:
+                raise SinkError(f"{path}: cannot be written: {reason(error)}") from error
+        self._can_cut = path != "-" and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+        # Where the needed bytes end: how many of the file, and the compressor as it was then.
+        self._needed = (0, self._deflate)
 
-    def write(self, data: bytes) -> None:
-        self._put(data if self._deflate is None else self._deflate.compress(data))
+    def write(self, data: bytes, needed: int) -> None:
+        """Append data; so many bytes of it are needed, and with them all before."""
+        if needed and self._can_cut:
+            self._append(data[:needed])
+            self._needed = (self.n_bytes, self._deflate and self._deflate.copy())
+            data = data[needed:]
+        self._append(data)
 
     def finish(self) -> None:
         """Write what is left; the file is a whole capture then."""
+        if self._can_cut:
+            size_bytes, self._deflate = self._needed
+            self.cut = True
+            self._file.truncate(size_bytes)
+            self._file.seek(size_bytes)
+            self.n_bytes = size_bytes
         if self._deflate is not None:
             self._put(self._deflate.flush())
         try:
@@ -134,6 +154,9 @@ class _Target:
             raise
         except OSError as error:  # some file systems report a full disk only here
             raise self._refused(error) from error
+
+    def _append(self, data: bytes) -> None:
+        self._put(data if self._deflate is None else self._deflate.compress(data))
 
     def _put(self, data: bytes) -> None:
         rest = memoryview(data)

@@ -90,6 +90,24 @@ def test_a_slice_of_a_window_keeps_what_happened_before(tmp_path: Path) -> None:
     assert sum(1 for _ in iter_events(tmp_path / "a.scap")) < 9200 < last
 
 
+def test_a_file_ends_with_the_last_chosen_event(tmp_path: Path) -> None:
+    condition = "evt.num < 5000 and proc.name = bash"
+    plainly, packed = tmp_path / "a.scap", tmp_path / "a.scap.gz"
+    made = write_slice(HOST, plainly, condition)
+    assert made.events > 100
+    data = plainly.read_bytes()
+    assert data[block_starts(data)[-1] :] in plain(HOST)  # not marked
+    assert sum(1 for _ in iter_events(plainly)) == made.events + made.state_only
+    assert made.bytes == len(data)
+    again = write_slice(HOST, packed, condition)
+    assert gzip.decompress(packed.read_bytes()) == data
+    assert again.bytes == packed.stat().st_size
+    assert values(plainly) == values(HOST, condition)
+    none = write_slice(HOST, packed, "proc.name = nosuch")
+    assert (none.events, none.state_only) == (0, 1)
+    assert values(packed) == []
+
+
 def test_a_slice_of_a_slice_is_a_slice(tmp_path: Path) -> None:
     write_slice(HOST, tmp_path / "a.scap", "proc.name = bash")
     write_slice(tmp_path / "a.scap", tmp_path / "b.scap", "evt.type = openat")
