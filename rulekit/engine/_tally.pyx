@@ -172,8 +172,9 @@ cdef tuple _keys(const TallyC* t, const Bucket* bucket):
         text = at[:part.length].decode("utf-8", "surrogateescape")
         at += part.length
         if part.kind == V_INT or part.kind == V_UINT:
-            # some numbers print as octal or with a name behind
-            found.append(int(text) if text.lstrip("-").isdecimal() and not text.startswith("0x") else text)
+            # some numbers print in octal, hex, or with a name behind
+            plain = text.lstrip("-").isdecimal() and (text == "0" or not text.startswith("0"))
+            found.append(int(text) if plain else text)
         elif part.kind == V_BOOL:
             found.append(text == "true")
         else:

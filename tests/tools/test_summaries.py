@@ -252,3 +252,15 @@ def test_sizes(size: int, shown: str) -> None:
 )
 def test_durations(ns: int, shown: str) -> None:
     assert time_text(ns) == shown
+
+
+def test_losses_are_noted(tmp_path: Path) -> None:
+    b = Builder()
+    b.add_process(7, "cat")
+    b.add_event("getcwd", {"res": 0}, tid=7)
+    b.add_event("drop", {"ratio": 2}, tid=7)
+    b.save(tmp_path / "c.scap")
+    for name in ("topscalls", "ps"):
+        report = summary(name).run(Request(tmp_path / "c.scap", "evt.num = 2"))
+        list(report.rows)
+        assert report.notes == ["1 drop record: the recorder lost or skipped events"], name

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 
 from rulekit.capture._reader import CaptureReader
 from rulekit.engine._loop import EventLoop
 from rulekit.engine._tally import Tally
 from rulekit.tools.look import matcher_of
 from rulekit.tools.summaries.base import Argument, Column, Report, Request, Row, Summary, operand
-from rulekit.tools.summaries.groups import count_events, notes_of
+from rulekit.tools.summaries.groups import counted
 
 _SECOND = 1_000_000_000
 
@@ -21,16 +20,10 @@ def fdcount_by(request: Request) -> Report:
     tally = Tally([operand(name) for name in (key, "fd.num", "fd.name")], distinct=2)
     report = Report((Column("fds", "FDs"), Column(key, key)), ())
 
-    def rows() -> Iterator[Row]:
-        with closing(request.open('fd.num > 0 and fd.name != ""')) as loop:
-            damage = count_events(loop, tally)
-            for (found,), total, _ in tally.rows():
-                yield total, found
-            report.notes += notes_of(tally)
-            if damage is not None:
-                raise damage
-
-    report.rows = rows()
+    loop = request.open('fd.num > 0 and fd.name != ""')
+    report.rows = counted(
+        report, loop, (tally,), lambda: ((total, *found) for found, total, _ in tally.rows())
+    )
     return report
 
 
@@ -39,16 +32,12 @@ def event_counts(request: Request) -> Report:
     tally = Tally([operand("evt.dir"), operand("evt.type")])
     report = Report((Column("evt.dir", ""), Column("evt.type", ""), Column("calls", "")), ())
 
-    def rows() -> Iterator[Row]:
-        with closing(request.open()) as loop:
-            damage = count_events(loop, tally)
-            for found, total, _ in tally.rows():
-                yield (*found, total)
-            report.notes += notes_of(tally)
-            if damage is not None:
-                raise damage
-
-    report.rows = rows()
+    report.rows = counted(
+        report,
+        request.open(),
+        (tally,),
+        lambda: ((*found, total) for found, total, _ in tally.rows()),
+    )
     report.line = lambda row: f"{row[0]} {row[1]:<19} {row[2]}"
     return report
 
@@ -68,29 +57,23 @@ def _cpu(keys: tuple[tuple[str, str], ...], request: Request) -> Report:
     )
     report = Report(columns, ())
 
-    def rows() -> Iterator[Row]:
-        questions = [
-            (request.condition, "evt.type = procinfo"),
-            (request.condition, "evt.type = switch"),
-        ]
-        with closing(
-            EventLoop(CaptureReader(request.capture), matcher_of(questions), window=request.window)
-        ) as loop:
-            damage = count_events(loop, sampled, switched)
-            tally, scale = (sampled, _SECOND / 100) if sampled.n_groups else (switched, 1.0)
-            for found, total, _ in tally.rows(10):
-                share = total * scale / loop.span_ns * 100 if loop.span_ns else 0.0
-                yield (share, *found)
-            report.notes += notes_of(tally)
-            if not tally.n_groups:
-                report.notes.append(
-                    "this capture has neither procinfo nor switch events: nothing is known of"
-                    " processor time"
-                )
-            if damage is not None:
-                raise damage
+    questions = [
+        (request.condition, "evt.type = procinfo"),
+        (request.condition, "evt.type = switch"),
+    ]
+    loop = EventLoop(CaptureReader(request.capture), matcher_of(questions), window=request.window)
 
-    report.rows = rows()
+    def rows() -> Iterator[Row]:
+        tally, scale = (sampled, _SECOND / 100) if sampled.n_groups else (switched, 1.0)
+        for found, total, _ in tally.rows(10):
+            yield (total * scale / loop.span_ns * 100 if loop.span_ns else 0.0, *found)
+        if not tally.n_groups:
+            report.notes.append(
+                "this capture has neither procinfo nor switch events: nothing is known of"
+                " processor time"
+            )
+
+    report.rows = counted(report, loop, (sampled, switched), rows)
     return report
 
 
@@ -118,19 +101,14 @@ def _bytes_over_time(where: str, request: Request) -> Report:
     report = Report(tuple(Column(name, name) for name in names), ())
 
     def rows() -> Iterator[Row]:
-        with closing(request.open(where)) as loop:
-            damage = count_events(loop, tally)
-            seconds: dict[str, dict[str, int]] = {}
-            for (second, direction), total, _ in tally.rows():
-                seconds.setdefault(str(second), {})[str(direction)] = int(total)
-            for second, sums in sorted(seconds.items()):
-                taken, given = sums.get("read", 0), sums.get("write", 0)
-                yield second, taken, given, taken + given
-            report.notes += notes_of(tally)
-            if damage is not None:
-                raise damage
+        seconds: dict[str, dict[str, int]] = {}
+        for (second, direction), total, _ in tally.rows():
+            seconds.setdefault(str(second), {})[str(direction)] = int(total)
+        for second, sums in sorted(seconds.items()):
+            taken, given = sums.get("read", 0), sums.get("write", 0)
+            yield second, taken, given, taken + given
 
-    report.rows = rows()
+    report.rows = counted(report, request.open(where), (tally,), rows)
     report.line = lambda row: f"{row[0]} in:{row[1]} out:{row[2]} tot:{row[3]}"
     return report
 
@@ -149,16 +127,12 @@ def list_login_shells(request: Request) -> Report:
     tally = Tally([operand(key) for key in keys])
     report = Report((*(Column(key, key) for key in keys), Column("programs", "programs")), ())
 
-    def rows() -> Iterator[Row]:
-        with closing(request.open(where)) as loop:
-            damage = count_events(loop, tally)
-            for found, total, _ in sorted(tally.rows()):
-                yield (*found, total)
-            report.notes += notes_of(tally)
-            if damage is not None:
-                raise damage
-
-    report.rows = rows()
+    report.rows = counted(
+        report,
+        request.open(where),
+        (tally,),
+        lambda: ((*found, total) for found, total, _ in sorted(tally.rows())),
+    )
     return report
 
 

@@ -5,12 +5,13 @@ Names, keys, conditions and units are those of the chisels that sysdig 0.29 ship
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 from rulekit.engine._loop import EventLoop
 from rulekit.engine._tally import Tally
+from rulekit.engine.stats import Stats
 from rulekit.errors import SourceError
 from rulekit.tools.summaries.base import Argument, Column, Report, Request, Row, Summary, operand
 
@@ -61,21 +62,17 @@ def grouped(grouping: Grouping, request: Request) -> Report:
         *(Column(name, heading) for name, heading in keys),
     )
     report = Report(columns, ())
+    loop = request.open(grouping.where)
+    if latency:
+        loop.time_calls()
 
     def rows() -> Iterator[Row]:
-        with closing(request.open(grouping.where)) as loop:
-            if latency:
-                loop.time_calls()
-            damage = count_events(loop, tally)
-            for found, total, _ in tally.rows(grouping.most):
-                yield (total, *found)
-            report.notes += notes_of(tally)
-            if latency and not loop.n_enters:
-                report.notes.append(NO_TIMES)
-            if damage is not None:
-                raise damage
+        for found, total, _ in tally.rows(grouping.most):
+            yield (total, *found)
+        if latency and not loop.n_enters:
+            report.notes.append(NO_TIMES)
 
-    report.rows = rows()
+    report.rows = counted(report, loop, (tally,), rows)
     return report
 
 
@@ -85,22 +82,58 @@ NO_TIMES = (
 )
 
 
-def count_events(loop: EventLoop, *tallies: Tally) -> SourceError | None:
-    """Run a loop to its end; the damage that ended it early is returned."""
-    loop.tally(tallies)
-    try:
-        while loop.next() is not None:
-            pass
-    except SourceError as error:
-        return error
-    return None
+def counted(
+    report: Report, loop: EventLoop, tallies: Sequence[Tally], rows: Callable[[], Iterable[Row]]
+) -> Iterator[Row]:
+    """Run a loop to its end, then yield `rows` and note what is missing from them.
+
+    Raises:
+        SourceError: The capture is damaged; the rows of what came before were yielded.
+    """
+    damage = None
+    with closing(loop):
+        loop.tally(tallies)
+        try:
+            while loop.next() is not None:
+                pass
+        except SourceError as error:
+            damage = error
+        yield from rows()
+        report.notes += losses(loop)
+    dropped = sum(tally.dropped for tally in tallies)
+    if dropped:
+        report.notes.append(
+            f"{count(dropped, 'event')} not counted: there are more groups than can be kept"
+        )
+    if damage is not None:
+        raise damage
 
 
-def notes_of(tally: Tally) -> list[str]:
-    """Return what a reader of the groups must know."""
-    if not tally.dropped:
-        return []
-    return [f"{tally.dropped} events were not counted: more groups than can be kept"]
+# Counters of the loop that make a summary wrong, and what they mean to its reader.
+_LOSSES = {
+    "threads_refused": "more threads than can be kept",
+    "fds_refused": "more descriptors than can be kept",
+    "strings_refused": "more texts than can be kept",
+    "calls_evicted": "more calls under way than can be timed",
+}
+
+
+def losses(loop: EventLoop) -> list[str]:
+    """Return what the capture or the limits of the state have kept from the reader."""
+    stats = Stats()
+    loop.fill(stats)
+    notes = []
+    if stats.drops:
+        notes.append(f"{count(stats.drops, 'drop record')}: the recorder lost or skipped events")
+    for name, meaning in _LOSSES.items():
+        if number := stats.counters.get(name):
+            notes.append(f"{meaning}: {number} left out")
+    return notes
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``1 event``, ``2 events``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _top(name: str, category: str, help: str, grouping: Grouping) -> Summary:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from rulekit.formats.base import time_of_day
+from rulekit.engine._loop import EventLoop
+from rulekit.formats.base import escape_controls, time_of_day
 from rulekit.tools.summaries.base import (
     Argument,
     Column,
@@ -26,31 +27,27 @@ _DATA = "evt.buffer"
 _TRANSFER = "evt.is_io = true and evt.rawres > 0"
 
 
-def _events(
-    request: Request, where: str, fields: tuple[str, ...], *, longer_ns: int | None = None
-) -> Iterator[tuple[tuple[Any, ...], int | None, bool]]:
-    """Yield fields and time of each event, and whether the capture tells times at all."""
-    output = fields_output(fields, request.buffers or "text")
-    with closing(request.open(where)) as loop:
-        if longer_ns is not None:
-            loop.slower_than(longer_ns + 1)
+def _shown(loop: EventLoop, fields: tuple[str, ...], buffers: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the fields of every event that a loop shows, and close it."""
+    output = fields_output(fields, buffers)
+    with closing(loop):
         while (found := loop.next()) is not None:
             if found:
                 values = loop.fields(output)
-                yield tuple(values[name] for name in fields), loop.latency_ns, True
-        if longer_ns is not None and not loop.n_enters:
-            yield (), None, False
+                yield tuple(values[name] for name in fields)
 
 
 def _data(request: Request, where: str, fields: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    """Yield the fields of events that moved data, with what the peer sees as data last."""
-    for values, _, _ in _events(request, where, (*fields, _DATA)):
-        if values[-1] is not None:
-            yield (*values[:-1], values[-1].removeprefix("\n"))
+    """Return the fields of events that moved data, with the data last."""
+    events = _shown(request.open(where), (*fields, _DATA), request.buffers or "text")
+    return (
+        (*values[:-1], values[-1].removeprefix("\n")) for values in events if values[-1] is not None
+    )
 
 
-def _text(data: str) -> str:
-    return data.removesuffix("\n")  # lines are ended by who prints them
+def _text(head: str, data: str, between: str = "\n") -> str:
+    """Return a line of text and the data under or behind it; who prints it ends the last line."""
+    return escape_controls(head) + between + data.removesuffix("\n")
 
 
 def _standard(number: int, request: Request) -> Report:
@@ -59,7 +56,7 @@ def _standard(number: int, request: Request) -> Report:
     rows = _data(request, f"fd.num = {number} and {_TRANSFER}", fields)
 
     def line(row: Row) -> str:
-        return "".join(f"{value!s:<20.20} " for value in row[:-1]) + _text(row[-1])
+        return _text("".join(f"{value!s:<20.20} " for value in row[:-1]), str(row[-1]), "")
 
     return Report(tuple(Column(name, name) for name in names), rows, line, with_data=True)
 
@@ -74,7 +71,7 @@ def echo_fds(request: Request) -> Report:
         where = "to" if direction == "write" else "from"
         inside = f" [{container}] [{container_id}] " if request.containers else " "
         head = f"------ {what} {bytes_text(size)} {where}{inside}{name or '<NA>'} ({process})"
-        return f"{head}\n{_text(data)}"
+        return _text(head, data)
 
     rows = _data(request, _TRANSFER, fields)
     return Report(
@@ -88,7 +85,7 @@ def _network(where: str, request: Request) -> Report:
     def line(row: Row) -> str:
         direction, size, _, _, data = row
         what = "Write" if direction == "write" else "Read"
-        return f"------ {what} {bytes_text(size)}\n{_text(data)}"
+        return _text(f"------ {what} {bytes_text(size)}", data)
 
     rows = _data(request, f"{_TRANSFER} and fd.type in (ipv4, ipv6) and {where}", fields)
     return Report(
@@ -123,9 +120,8 @@ def spy_file(request: Request) -> Report:
     def line(row: Row) -> str:
         when, process, pid, direction, size, file, data = row
         letter = "W" if direction == "write" else "R"
-        return (
-            f"{time_of_day(when)} {process}({pid}) {letter} {bytes_text(size)} {file} {_text(data)}"
-        )
+        head = f"{time_of_day(when)} {process}({pid}) {letter} {bytes_text(size)} {file} "
+        return _text(head, data, "")
 
     rows = _data(request, where, fields)
     return Report(
@@ -142,12 +138,14 @@ def _slow(where: str, names: tuple[str, ...], request: Request) -> Report:
     least = int(float(request.values["min_ms"]) * _MS)
     at = fields.index("evt.datetime")
 
+    loop = request.open(where)
+    loop.slower_than(least + 1)
+
     def rows() -> Iterator[Row]:
-        for values, latency, known in _events(request, where, fields, longer_ns=least):
-            if known:
-                yield (*values, latency)
-            else:
-                report.notes.append(NO_TIMES)
+        for values in _shown(loop, fields, "dots"):
+            yield (*values, loop.latency_ns)
+        if not loop.n_enters:
+            report.notes.append(NO_TIMES)
 
     def line(row: Row) -> str:
         *before, process, kind = row[: at + 3]
@@ -165,11 +163,12 @@ def bottlenecks(request: Request) -> Report:
     fields = ("evt.num", "proc.name", "thread.tid", "evt.type", "evt.args")
     report = Report((*(Column(name, name) for name in fields), Column("latency", "", "time")), ())
     output = fields_output(fields)
+    loop = request.open("evt.type != switch")
+    loop.slower_than(1)
 
     def rows() -> Iterator[Row]:
         slowest: list[tuple[int, int, dict[str, Any]]] = []
-        with closing(request.open("evt.type != switch")) as loop:
-            loop.slower_than(1)
+        with closing(loop):
             while (found := loop.next()) is not None:
                 if not found or loop.latency_ns is None:
                     continue
@@ -203,12 +202,8 @@ def proc_exec_time(request: Request) -> Report:
         Column(name, name, units.get(name, "count"), widths.get(name, 20)) for name in fields
     )
 
-    def rows() -> Iterator[Row]:
-        for values, _, _ in _events(request, "evt.type = procexit", fields):
-            if values[0] is not None:
-                yield values
-
-    return Report(columns, rows())
+    events = _shown(request.open("evt.type = procexit"), fields, "dots")
+    return Report(columns, (values for values in events if values[0] is not None))
 
 
 _MIN = (Argument("min_ms", "number", "shorter ones are not shown", required=True),)

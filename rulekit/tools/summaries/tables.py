@@ -20,6 +20,7 @@ from rulekit.tools.summaries.base import (
     Summary,
     fields_output,
 )
+from rulekit.tools.summaries.groups import losses
 from rulekit.tools.summaries.text import value_text
 
 _FILTER = (Argument("filter", "condition", "only the rows for which this holds"),)
@@ -51,15 +52,17 @@ def _table(
     output = fields_output(fields)
     only = _only(request, where)
     report = Report(columns, ())
+    loop = request.open()
 
     def rows() -> Iterator[Row]:
-        with closing(request.open()) as loop:
+        with closing(loop):
             if not reach(loop):
                 report.notes.append("no event matches: there is no moment to look at")
                 return
             found = loop.descriptors(output, only) if descriptors else loop.threads(output, only)
             for each in found:
                 yield tuple(each[name] for name in fields)
+            report.notes += losses(loop)
 
     report.rows = rows()
     return report

@@ -81,9 +81,11 @@ def spy_users(request: Request) -> Report:
     output = fields_output((*_FIELDS, *levels))
     names = ("depth", "shell", "evt.time.s", "user.name", "container.name", "command")
 
+    loop = request.open(_WHERE)
+
     def rows() -> Iterator[Row]:
         shells = _Shells()
-        with closing(request.open(_WHERE)) as loop:
+        with closing(loop):
             while (found := loop.next()) is not None:
                 if not found:
                     continue
