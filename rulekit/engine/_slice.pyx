@@ -56,8 +56,8 @@ cdef struct Mark:            # what tells that an event changed the state
 cdef uint64_t PAUSE_EVERY = 1 << 17
 cdef uint8_t _keep[N_EVENT_TYPES]
 
-# Context switches are measured against the one before; records of
-# losses belong to whatever is told of the time around them; an unfinished connect counts as done.
+# Context switches are measured against the one before; records of losses belong to whatever is told
+# of the time around them; an unfinished connect counts as done.
 _ALWAYS = (148, 149, 152, 153, CONNECT_X)
 
 
