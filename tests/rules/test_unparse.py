@@ -19,6 +19,7 @@ from rulekit.rules.ast import (
     TransformNode,
     TupleNode,
 )
+from rulekit.rules.exceptions import MODIFIABLE_OPERATORS, MODIFIERS
 from rulekit.rules.parser import parse_condition
 from rulekit.rules.unparse import quote, to_sexpr, unparse
 from rulekit.text.source import SourceText
@@ -64,7 +65,7 @@ comparisons = st.one_of(
     st.builds(
         ComparisonNode,
         operands,
-        st.sampled_from(["=", "==", "!=", "contains", "regex"]),
+        st.sampled_from(sorted(MODIFIABLE_OPERATORS)),
         st.none(),
         literals | operands,
         st.just(HERE),
@@ -72,8 +73,8 @@ comparisons = st.one_of(
     st.builds(
         ComparisonNode,
         operands,
-        st.sampled_from(["=", "startswith"]),
-        st.sampled_from(["oneof", "allof"]),
+        st.sampled_from(sorted(MODIFIABLE_OPERATORS)),
+        st.sampled_from(sorted(MODIFIERS)),
         lists,
         st.just(HERE),
     ),
@@ -88,7 +89,7 @@ comparisons = st.one_of(
     st.builds(
         ComparisonNode,
         operands,
-        st.sampled_from(["<", ">="]),
+        st.sampled_from(["<", "<=", ">", ">="]),
         st.none(),
         numbers | operands,
         st.just(HERE),
