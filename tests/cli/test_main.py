@@ -31,11 +31,13 @@ EXAMPLES = [(name, line) for name in COMMANDS for line, _ in command(name).EXAMP
 
 
 @pytest.mark.parametrize(("name", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
-def test_examples_in_the_help_run(name: str, line: str) -> None:
+def test_examples_in_the_help_run(name: str, line: str, tmp_path: Path) -> None:
+    # Some write files: beside the rulesets, but not into the checkout.
+    (tmp_path / "rulesets").symlink_to(ROOT / "rulesets")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     script = f'rulekit() {{ "{sys.executable}" -m rulekit "$@"; }}\n{line}\n'
     done = subprocess.run(
-        ["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout or " -w " in line  # those say on stderr what they wrote
