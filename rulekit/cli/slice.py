@@ -20,7 +20,7 @@ so every field keeps its value; only the numbers of events change. Without CONDI
 
 EXAMPLES = (
     (
-        "rulekit events -e rulesets/captures/attack-host.scap.gz -w /tmp/shadow.scap.gz"
+        "rulekit events -e rulesets/captures/attack-host.scap.gz -w shadow.scap.gz"
         " 'fd.name = /etc/shadow'",
         "a capture of the events that touch one file",
     ),
