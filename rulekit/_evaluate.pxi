@@ -1,7 +1,9 @@
 # The evaluator, text that modules include: each gets an instance of its own, compiled for its purpose.
 # `_fastmatch.pyx` makes the fast one, `engine/_profile.pyx` one that counts and times,
 # `engine/_explain.pyx` one that keeps nothing and evaluates what the others may skip. An includer
-# cimports by name what this text uses of `rulekit._fastmatch`.
+# cimports by name what this text uses of `rulekit._fastmatch`, and includes before it what defines
+# enter() and leave(), called around everything that can be measured; those of `_unobserved.pxi` do
+# nothing, and the C compiler leaves no trace of them.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
@@ -144,8 +146,10 @@ cdef Kept* _facts_of(
         elif text.facts_version == m.facts_version and text.facts[domain]:
             return <Kept*> text.facts[domain]
     m.stats.facts_built += 1
+    enter(m, OF_TEXT, domain)
     textindex_run(m.indexes[domain], value.ptr, n, m.bits)
     facts = _share_facts(m, domain, m.bits)
+    leave(m, facts != NULL)
     if text != NULL and facts != NULL:
         if text.facts == NULL:
             text.facts = <uint64_t*> calloc(N_DOMAINS, sizeof(uint64_t))
@@ -378,7 +382,9 @@ cdef bint _holds(MatcherC* m, uint32_t number) noexcept nogil:
     if known >> 1 == m.epoch:
         return known & 1
     if node.op == N_PREDICATE:
+        enter(m, OF_COMPARISON, node.first)
         answer = _predicate(m, &m.predicates[node.first])
+        leave(m, answer)
     elif node.op == N_NOT:
         answer = not _holds(m, m.children[node.first])
     elif node.op == N_AND:
@@ -408,6 +414,7 @@ cdef const uint64_t* _words(
     """Return which rules of a class hold as far as `nodes` say; NULL: no memory."""
     cdef uint64_t* words
     cdef uint32_t i
+    cdef bint holds
     if kept.answers == NULL:
         kept.answers = <uint64_t**> calloc(n_answers, sizeof(uint64_t*))
         if kept.answers == NULL:
@@ -421,9 +428,14 @@ cdef const uint64_t* _words(
     if words == NULL:
         m.stats.failures += 1
         return NULL
+    enter(m, OF_WORDS, NONE)
     for i in range(rules.n):
-        if _holds(m, nodes[i]):
+        enter(m, OF_RULE, rules.rules[i])
+        holds = _holds(m, nodes[i])
+        leave(m, holds)
+        if holds:
             words[i >> 6] |= <uint64_t> 1 << (i & 63)
+    leave(m, True)
     kept.answers[answer] = words
     m.cache_bytes += rules.n_words * 8 + 16
     return words
@@ -453,12 +465,18 @@ cdef bint _gates(
     cdef const uint64_t* mask
     cdef uint64_t any_
     cdef uint32_t i, word
+    cdef bint holds
     for i in range(first, last):
         mask = rules.gate_words + <size_t> i * rules.n_words
         any_ = 0
         for word in range(rules.n_words):
             any_ |= m.live[word] & mask[word]
-        if any_ and not _holds(m, rules.gates[i]):
+        if not any_:
+            continue
+        enter(m, OF_GATE, rules.gates[i])
+        holds = _holds(m, rules.gates[i])
+        leave(m, holds)
+        if not holds:
             any_ = 0
             for word in range(rules.n_words):
                 m.live[word] &= ~mask[word]
@@ -495,7 +513,9 @@ cdef bint _narrow(MatcherC* m, uint32_t number, const uint32_t** nodes) noexcept
     if m.cache_bytes > m.max_cache_bytes:
         _flush(m)
         m.stats.flushes += 1
+    enter(m, OF_PROCESS, NONE)
     m.signature = _signature(m)
+    leave(m, m.signature != NULL)
     if rules.has_process:
         words = NULL
         if m.signature != NULL:
@@ -508,7 +528,9 @@ cdef bint _narrow(MatcherC* m, uint32_t number, const uint32_t** nodes) noexcept
     for i in range(rules.n_keys):
         if not _common(m.live, rules.key_words + <size_t> i * rules.n_words, rules.n_words):
             continue
+        enter(m, OF_KEY, rules.keys[i])
         facts = _operand_facts(m, rules.keys[i])
+        leave(m, facts != NULL)
         words = NULL
         if facts != NULL:
             words = _words(
@@ -529,6 +551,7 @@ cdef int match_class(MatcherC* m, uint32_t number, uint32_t* out, int cap) noexc
     cdef const uint32_t* nodes = rules.roots
     cdef uint64_t live
     cdef uint32_t i, word
+    cdef bint holds
     cdef int n = 0
     memcpy(m.live, m.ones, rules.n_words * sizeof(uint64_t))
     if m.caches and not _narrow(m, number, &nodes):
@@ -541,7 +564,10 @@ cdef int match_class(MatcherC* m, uint32_t number, uint32_t* out, int cap) noexc
             if i >= rules.n:
                 break
             m.stats.survivors += 1
-            if _holds(m, nodes[i]):
+            enter(m, OF_RULE, rules.rules[i])
+            holds = _holds(m, nodes[i])
+            leave(m, holds)
+            if holds:
                 if n < cap:
                     out[n] = rules.rules[i]
                 n += 1

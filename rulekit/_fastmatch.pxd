@@ -44,6 +44,15 @@ cdef enum How:
     H_PROCESS_TEXT = 2
     H_TEXT = 3
 
+cdef enum Observed:          # what is measured; in brackets what its number is
+    OF_PROCESS = 1           # looking up, or making, the signature of the process
+    OF_KEY = 2               # looking up, or making, what holds for a text (operand)
+    OF_TEXT = 3              # comparing a text that was not seen before (domain)
+    OF_WORDS = 4             # making rule words
+    OF_GATE = 5              # a condition shared by many rules (node)
+    OF_RULE = 6              # evaluating a rule, or its part in rule words (rule)
+    OF_COMPARISON = 7        # (predicate)
+
 cdef struct Operand:
     uint8_t form             # OperandForm
     uint8_t kind             # ComparedKind
@@ -152,6 +161,7 @@ cdef struct MatcherC:
     uint32_t* memo           # owned; per node epoch << 1 | answer
     Kept* signature     # of the event's thread, or NULL
     MatcherStats stats
+    void* observer           # of enter() and leave(), or NULL
 
 
 cdef class Matcher:

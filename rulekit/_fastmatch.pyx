@@ -36,6 +36,7 @@ cdef uint32_t new_generation() noexcept nogil:
     return _generations
 
 
+include "_unobserved.pxi"
 include "_evaluate.pxi"
 
 

@@ -17,7 +17,7 @@ LAYERS = [
     {"schema"},
     {"native"},
     {"alert", "rules", "state"},
-    {"capture", "compiler", "_fastmatch", "_evaluate"},
+    {"capture", "compiler", "_fastmatch", "_evaluate", "_unobserved"},
     {"sources", "formats", "sinks"},
     {"engine"},
     {"testing", "tools"},

@@ -81,10 +81,12 @@ def _operand(graph: Graph, number: int) -> str:
 
 def dump_program(program: Program) -> str:
     """Return a program: per class of event types its rules and gates, then nodes and operands."""
-    return "\n".join(_Dump(program).lines()) + "\n"
+    return "\n".join(ProgramText(program).lines()) + "\n"
 
 
-class _Dump:
+class ProgramText:
+    """Parts of a program as text, as `dump_program` shows them."""
+
     def __init__(self, program: Program) -> None:
         self.program = program
         self.tables = program.tables
@@ -105,7 +107,7 @@ class _Dump:
             keys = tables["key_first"][number + 1] - tables["key_first"][number]
             words += gates * ((size + 63) // 64)
             nodes += keys * size
-        parts = ", ".join(self._operand(part) for part in tables["parts"])
+        parts = ", ".join(self.operand(part) for part in tables["parts"])
         yield f"signature: {parts or '-'}; {len(tables['process_bits'])} bits"
         for domain in Domain:
             first, end = tables["domain_first"][domain], tables["domain_first"][domain + 1]
@@ -125,7 +127,7 @@ class _Dump:
             for i, key in enumerate(keys):
                 node = tables["key_nodes"][nodes + i * (end - first) + place - first]
                 if tables["node_op"][node] != NodeOp.TRUE:
-                    demands.append(f"{self._operand(tables['key_operand'][key])} n{node}")
+                    demands.append(f"{self.operand(tables['key_operand'][key])} n{node}")
             demands.append(f"rest n{tables['class_rest'][place]}")
             yield f"  {name!r}: n{tables['class_root'][place]} = {', '.join(demands)}"
         size = (end - first + 63) // 64
@@ -159,7 +161,6 @@ class _Dump:
 
     def _predicate(self, number: int) -> str:
         tables = self.tables
-        op = _OPS[tables["predicate_op"][number]]
         how = How(tables["predicate_how"][number])
         bit = tables["predicate_bit"][number]
         place = "" if how is How.DIRECT else f"  [{how.name.lower()}"
@@ -167,14 +168,20 @@ class _Dump:
             place += f" {tables['predicate_part'][number]}"
         if place:
             place += "]" if bit == EXISTS_BIT else f" bit {bit}]"
-        left = self._operand(tables["predicate_left"][number])
+        return self.comparison(number) + place
+
+    def comparison(self, number: int) -> str:
+        """Return a comparison by its position among the predicates; long lists are cut short."""
+        tables = self.tables
+        op = _OPS[tables["predicate_op"][number]]
+        left = self.operand(tables["predicate_left"][number])
         other = tables["predicate_other"][number]
         if op == "exists":
-            return f"{left} exists{place}"
+            return f"{left} exists"
         if other != NONE:
-            return f"{left} {op} {self._operand(other)}{place}"
+            return f"{left} {op} {self.operand(other)}"
         modifier = _MODIFIERS[tables["predicate_modifier"][number]]
-        return f"{left} {op}{modifier} {_values(self._literals(number))}{place}"
+        return f"{left} {op}{modifier} {_values(self._literals(number))}"
 
     def _literals(self, number: int) -> list[object]:
         tables, program = self.tables, self.program
@@ -191,7 +198,8 @@ class _Dump:
             return [(program.text(texts[i]), bits[i]) for i in span]
         return [tables["doubles" if kind == 6 else "numbers"][i] for i in span]
 
-    def _operand(self, number: int) -> str:
+    def operand(self, number: int) -> str:
+        """Return a field, call or literal by its position among the operands."""
         tables, program = self.tables, self.program
         form = tables["operand_form"][number]
         name = program.text(tables["operand_name"][number])
@@ -200,7 +208,7 @@ class _Dump:
         if key != NONE:
             argument = program.text(key).decode("utf-8", "backslashreplace")
         first, n = tables["operand_first"][number], tables["operand_n"][number]
-        inner = ", ".join(self._operand(i) for i in tables["arguments"][first : first + n])
+        inner = ", ".join(self.operand(i) for i in tables["arguments"][first : first + n])
         if form == OPERAND_LITERAL:
             return repr(name)[1:]
         text = name.decode()

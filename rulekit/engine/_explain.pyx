@@ -6,9 +6,10 @@ from libc.string cimport memset
 
 from rulekit._fastmatch cimport (
     GENERIC_BASE, H_PROCESS_BIT, H_PROCESS_TEXT, H_TEXT, NONE, N_AND, N_DOMAINS, N_NOT, N_OR,
-    N_PREDICATE, N_SLOTS, N_TRUE, O_CALL, O_FIELD, O_LITERAL, S_ARGUMENTS, S_CAP_EFFECTIVE,
-    S_CAP_INHERITABLE, S_CAP_PERMITTED, S_ENVIRONMENT, Matcher, MatcherC, Node, Operand, Predicate,
-    RuleClass, match_event as fast_match_event, new_generation,
+    N_PREDICATE, N_SLOTS, N_TRUE, OF_COMPARISON, OF_GATE, OF_KEY, OF_PROCESS, OF_RULE, OF_TEXT, OF_WORDS,
+    O_CALL, O_FIELD, O_LITERAL, S_ARGUMENTS, S_CAP_EFFECTIVE, S_CAP_INHERITABLE, S_CAP_PERMITTED,
+    S_ENVIRONMENT, Matcher, MatcherC, Node, Observed, Operand, Predicate, RuleClass,
+    match_event as fast_match_event, new_generation,
 )
 from rulekit.engine._loop cimport STOP_DATA, STOP_END, STOP_MATCH, STOP_PAUSE, EventLoop
 from rulekit.native._kept cimport kept_find, kept_free, kept_init
@@ -19,6 +20,7 @@ from rulekit.state._fields cimport (
 from rulekit.errors import RulekitError
 
 # The explain instance of the evaluator: nothing is kept, so that every answer is one of this event.
+include "../_unobserved.pxi"
 include "../_evaluate.pxi"
 
 cdef struct Written:         # one rule

@@ -1,0 +1,295 @@
+"""Where the time of a ruleset goes: per stage, rule and comparison, with advice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rulekit.capture._reader import CaptureReader
+from rulekit.compiler.dump import ProgramText
+from rulekit.compiler.passes.fold import GENERIC_BASE
+from rulekit.compiler.passes.index import Domain
+from rulekit.engine._loop import EventLoop
+from rulekit.engine._profile import Profiler
+from rulekit.engine.pipeline import CapturePath, Engine
+from rulekit.rules.ruleset import Rule
+from rulekit.schema.events import event_types
+from rulekit.schema.values import value_tables
+
+_STAGES = {"read": "read the capture", "decode": "decode and keep state", "event": "match rules"}
+_COSTLY = 0.10  # share of matching from which a comparison is worth a word
+_ENOUGH = 1000  # evaluations that make a share mean something
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One rule or comparison.
+
+    Attributes:
+        evaluations: How often it was evaluated rather than known; for a rule, of any part of it.
+        held: How many of them answered true.
+        ns: CPU time, without that of other rules; a comparison that several rules share counts
+            where it was evaluated first.
+        share: Of the time of matching, 0 to 1.
+        matches: Events that the rule matched.
+        rules: Rules in which the comparison was evaluated.
+    """
+
+    name: str
+    evaluations: int
+    held: int
+    ns: float
+    share: float
+    matches: int = 0
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Time spent at one place: names from the outermost in, and what it took by itself."""
+
+    names: tuple[str, ...]
+    calls: int
+    self_ns: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a run cost.
+
+    Attributes:
+        events: Event headers read; `matched`: those shown to rules whose type some rule names.
+        stages: Name → ns.
+        caches: Name → ``(answered from what was kept, asked)``.
+        flushes: How often everything kept was dropped because it had become too much.
+        rules, comparisons: The costliest first.
+    """
+
+    events: int
+    shown: int
+    gated: int
+    stages: dict[str, float]
+    rules: tuple[Cost, ...]
+    comparisons: tuple[Cost, ...]
+    caches: dict[str, tuple[int, int]]
+    flushes: int
+    stacks: tuple[Stack, ...]
+    advice: tuple[str, ...]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the profile as JSON values; times in ns."""
+        data = asdict(self)
+        del data["stacks"]
+        data["stages"] = {name: round(ns) for name, ns in self.stages.items()}
+        data["caches"] = {
+            name: {"hits": hits, "lookups": asked} for name, (hits, asked) in self.caches.items()
+        }
+        for key in ("rules", "comparisons"):
+            drop = "rules" if key == "rules" else "matches"
+            for row in data[key]:
+                del row[drop]
+                row["ns"], row["share"] = round(row["ns"]), round(row["share"], 5)
+        return data
+
+
+def profile(
+    engine: Engine, source: CapturePath, progress: Callable[[EventLoop], None] | None = None
+) -> Profile:
+    """Run the rules of an engine over a capture and measure.
+
+    Raises:
+        SourceError: The capture cannot be read to its end.
+    """
+    profiler = Profiler(engine.program, first_match=engine.first_only)
+    loop = EventLoop(CaptureReader(source))
+    try:
+        while not profiler.run(loop):
+            if progress is not None:
+                progress(loop)
+        return _Tree(profiler, engine).profile(loop.n_events)
+    finally:
+        loop.close()
+
+
+class _Tree:
+    """Sums up what a profiler measured."""
+
+    def __init__(self, profiler: Profiler, engine: Engine) -> None:
+        self.profiler = profiler
+        self.rules: list[Rule] = engine.rules
+        self.text = ProgramText(engine.program)
+        self.frames = profiler.frames()
+        # Rates of single places err by a little: none may take more than it lies in.
+        self.self_ns = [frame[5] for frame in self.frames]
+        for frame in self.frames:
+            if frame[2] >= 0:
+                self.self_ns[frame[2]] -= frame[5]
+        self.self_ns = [max(ns, 0.0) for ns in self.self_ns]
+
+    def profile(self, events: int) -> Profile:
+        stages = dict.fromkeys(_STAGES.values(), 0.0)
+        for i, ns in enumerate(self.self_ns):
+            top = i
+            while self.frames[top][2] >= 0:
+                top = self.frames[top][2]
+            stages[_STAGES[self.frames[top][0]]] += ns
+        matching = stages[_STAGES["event"]]
+        rules, comparisons = self._rules(matching), self._comparisons(matching)
+        stats = self.profiler.matcher.stats()
+        caches = self._caches(stats)
+        return Profile(
+            events,
+            stats["events"],
+            stats["gated"],
+            stages,
+            rules,
+            comparisons,
+            caches,
+            stats["flushes"],
+            tuple(
+                Stack(self._names(i), frame[3], self.self_ns[i])
+                for i, frame in enumerate(self.frames)
+            ),
+            tuple(self._advice(rules, comparisons, caches, stats["flushes"])),
+        )
+
+    def _rules(self, matching: float) -> tuple[Cost, ...]:
+        ns: dict[int, float] = defaultdict(float)
+        calls: dict[int, int] = defaultdict(int)
+        held: dict[int, int] = defaultdict(int)
+        for i, (what, number, _, n, true, _) in enumerate(self.frames):
+            if what == "rule":
+                calls[number] += n
+                held[number] += true
+            owner = self._owner(i)
+            if owner is not None:
+                ns[owner] += self.self_ns[i]
+        costs = (
+            Cost(
+                rule.name,
+                calls[i],
+                held[i],
+                ns[i],
+                ns[i] / matching if matching else 0.0,
+                self.profiler.matches[i],
+            )
+            for i, rule in enumerate(self.rules)
+        )
+        return tuple(sorted(costs, key=lambda cost: (-cost.ns, cost.name)))
+
+    def _owner(self, frame: int) -> int | None:
+        """Return the rule on whose behalf a frame was entered, None when for several."""
+        while frame >= 0:
+            if self.frames[frame][0] == "rule":
+                return self.frames[frame][1]
+            frame = self.frames[frame][2]
+        return None
+
+    def _comparisons(self, matching: float) -> tuple[Cost, ...]:
+        ns: dict[int, float] = defaultdict(float)
+        calls: dict[int, int] = defaultdict(int)
+        held: dict[int, int] = defaultdict(int)
+        rules: dict[int, dict[str, None]] = defaultdict(dict)
+        for i, (what, number, _, n, true, total_ns) in enumerate(self.frames):
+            if what != "comparison":
+                continue
+            ns[number] += total_ns
+            calls[number] += n
+            held[number] += true
+            owner = self._owner(i)
+            if owner is not None:
+                rules[number][self.rules[owner].name] = None
+        costs = (
+            Cost(
+                self.text.comparison(i),
+                calls[i],
+                held[i],
+                ns[i],
+                ns[i] / matching if matching else 0.0,
+                rules=tuple(rules[i]),
+            )
+            for i in calls
+        )
+        return tuple(sorted(costs, key=lambda cost: (-cost.ns, cost.name)))
+
+    def _caches(self, stats: dict[str, int]) -> dict[str, tuple[int, int]]:
+        calls: dict[str, int] = defaultdict(int)
+        below: dict[str, int] = defaultdict(int)
+        for what, _, parent, n, _, _ in self.frames:
+            calls[what] += n
+            if what == "text" and parent >= 0:
+                below[self.frames[parent][0]] += n
+        built = stats["signatures_built"] + stats["signatures_shared"]
+        return {
+            "what holds for a process": (max(calls["process"] - built, 0), calls["process"]),
+            "what holds for a path or text": (max(calls["key"] - below["key"], 0), calls["key"]),
+        }
+
+    def _names(self, frame: int) -> tuple[str, ...]:
+        names: list[str] = []
+        while frame >= 0:
+            what, number, parent = self.frames[frame][:3]
+            names.append(self._name(what, number))
+            frame = parent
+        return tuple(reversed(names))
+
+    def _name(self, what: str, number: int) -> str:
+        if what == "rule":
+            return self.rules[number].name
+        if what == "comparison":
+            return self.text.comparison(number)
+        if what == "gate":
+            return "shared by rules"
+        if what == "key":
+            return self.text.operand(number)
+        if what == "text":
+            return f"compare a new text ({Domain(number).name.lower()})"
+        if what == "event":
+            if number >= GENERIC_BASE:
+                return f"match {value_tables()['ppm_sc'][str(number - GENERIC_BASE)]}"
+            return f"match {event_types()[number].name}"
+        return {**_STAGES, "process": "look up the process", "words": "make rule words"}[what]
+
+    def _advice(
+        self,
+        rules: tuple[Cost, ...],
+        comparisons: tuple[Cost, ...],
+        caches: dict[str, tuple[int, int]],
+        flushes: int,
+    ) -> list[str]:
+        said = []
+        for rule in self.rules:
+            if rule.event_types.many:
+                said.append(
+                    f"rule {rule.name!r} is tried on nearly every event:"
+                    " put an event type first (evt.type in (...) and ...)"
+                )
+        for cost in comparisons:
+            if cost.share < _COSTLY or cost.evaluations < _ENOUGH:
+                continue
+            help_ = ""
+            op = cost.name.split(" ")[1] if " " in cost.name else ""
+            if op in ("contains", "icontains", "glob", "iglob", "regex"):
+                help_ = (
+                    "; startswith, endswith and in are answered without looking at the text again"
+                )
+            said.append(
+                f"`{cost.name}` costs {cost.share:.0%} of the ruleset"
+                f" ({cost.evaluations:,} evaluations,"
+                f" {cost.held / cost.evaluations:.1%} true){help_}"
+            )
+        for cost in rules:
+            if cost.share >= _COSTLY and cost.evaluations >= _ENOUGH and not cost.matches:
+                said.append(
+                    f"rule {cost.name!r} costs {cost.share:.0%} of the ruleset and matched nothing:"
+                    " a comparison that rules out most events, of the process or the path, would"
+                    " spare the rest"
+                )
+        for name, (hits, asked) in caches.items():
+            if asked >= _ENOUGH and hits < asked / 2:
+                said.append(f"{name} was known only {hits / asked:.0%} of the time")
+        if flushes:
+            said.append(f"what is kept became too much {flushes} times and was dropped")
+        return said
