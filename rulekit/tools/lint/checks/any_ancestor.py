@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulekit.rules.ast import ComparisonNode, FieldNode
-from rulekit.rules.unparse import unparse, unparse_operand
-from rulekit.text.diagnostic import Diagnostic, Fix
+from rulekit.rules.ast import FieldNode
+from rulekit.rules.unparse import unparse_operand
+from rulekit.text.diagnostic import Diagnostic
 from rulekit.tools.lint.check import Check, LintContext, named_field
-from rulekit.tools.lint.edit import replace_text
-from rulekit.tools.lint.facts import Place, places
+from rulekit.tools.lint.facts import places
 
 
 def _run(context: LintContext) -> Iterator[Diagnostic]:
@@ -27,16 +26,7 @@ def _run(context: LintContext) -> Iterator[Diagnostic]:
                 node.span,
                 "which is nearly always",
                 f"`not {name} = ...` says that no ancestor is equal",
-                fix=_fix(place),
             )
-
-
-def _fix(place: Place) -> Fix | None:
-    node = place.fact.node
-    if place.fact.negated:
-        return None
-    equal = ComparisonNode(node.left, "=", None, node.right, node.span)
-    return replace_text(node.span, f"not {unparse(equal)}", "negate the comparison")
 
 
 CHECK = Check(
@@ -64,5 +54,4 @@ sshd" is written `not proc.aname = sshd`.""",
   tags: [process]
 """,
     run=_run,
-    fix="Turns `FIELD != VALUE` into `not FIELD = VALUE`.",
 )
