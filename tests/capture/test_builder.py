@@ -216,10 +216,11 @@ def test_sysdig_reads_what_the_builder_writes(tmp_path: Path) -> None:
     assert text.splitlines() == ["1 bash /root/ write", "2 bash /tmp/ chdir"]
 
 
-def test_the_guide_shows_what_works(tmp_path: Path) -> None:
+def test_the_guide_shows_what_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = Path(__file__).resolve().parent.parent.parent / "docs" / "guide" / "test-rules.md"
     blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.S | re.M)
     (block,) = [block for block in blocks if "Builder" in block]
-    exec(block.replace("/tmp/", f"{tmp_path}/"), {})
+    monkeypatch.chdir(tmp_path)
+    exec(block, {})
     lines = event_lines(tmp_path / "shadow.scap.gz", LineForm("%proc.name %proc.pname %fd.name"))
     assert b"cat bash /etc/shadow" in list(lines)
