@@ -17,7 +17,7 @@ from rulekit import __version__
 from rulekit.cli.console import say
 from rulekit.errors import RulekitError, reason
 
-COMMANDS = ("run", "test", "profile", "check", "fmt", "show", "fields", "events")
+COMMANDS = ("run", "test", "explain", "profile", "check", "fmt", "show", "fields", "events")
 
 EPILOG = """\
 data goes to stdout, everything else to stderr

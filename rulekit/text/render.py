@@ -33,6 +33,16 @@ def render(diagnostics: Iterable[Diagnostic], *, colour: bool = False) -> str:
     return "\n\n".join(_render_one(found, paint) for found in diagnostics)
 
 
+def render_excerpt(span: Span, label: str = "", *, colour: bool = False) -> str:
+    """Return the place of a span and its lines of the file, marked, without a headline."""
+    outer = span.outermost()
+    line, column = outer.source.locate(outer.start)
+    width = len(str(outer.source.locate(_last(outer))[0]))
+    paint = _Painter(colour)
+    head = f"{' ' * width}--> {printable(outer.source.name)}:{line}:{column}"
+    return "\n".join([head, *_excerpt(outer, label, width, "^", "error", paint)])
+
+
 def render_counts(diagnostics: Sequence[Diagnostic]) -> str:
     """Return how many errors and warnings there are: ``2 errors, 1 warning``."""
     parts = []

@@ -1,0 +1,189 @@
+"""Why a rule did or did not match: one event, or the one that came closest."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from rulekit.capture._reader import CaptureReader
+from rulekit.compiler.written import compile_written
+from rulekit.engine._explain import Explainer
+from rulekit.engine._loop import EventLoop
+from rulekit.engine.pipeline import compile_output
+from rulekit.errors import RulekitError
+from rulekit.explain.condition import Condition, Part, condition_of, event_type_places
+from rulekit.explain.flips import Flipper, Flips
+from rulekit.explain.values import python_value
+from rulekit.rules.ruleset import Ruleset
+
+Events: TypeAlias = "str | os.PathLike[str] | bytes"
+"""A capture: its path, or its bytes."""
+
+_ABOUT = "*%evt.type by %proc.name[%proc.pid]"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One rule on one event.
+
+    Attributes:
+        event: Raw position of the event, from 1.
+        about: The event in a few words.
+        matched: Whether the matcher reports the rule.
+        true, known, tried: Bits by predicate: it holds; it was evaluated (all but those with a
+            memory that the matcher did not reach); the matcher looked at it.
+        values: Value of the left side per predicate; a list where there are several, None is null.
+        others: Value of the right side where it is a field.
+        flips: What would have to be different for the other outcome.
+    """
+
+    condition: Condition
+    event: int
+    time_ns: int
+    about: str
+    matched: bool
+    true: int
+    known: int
+    tried: int
+    values: tuple[Any, ...]
+    others: tuple[Any, ...]
+    flips: Flips
+
+    @property
+    def rule(self) -> str:
+        """Name of the rule."""
+        return self.condition.rule.name
+
+    def truth(self, part: Part) -> bool | None:
+        """Return the outcome of a part; None for a comparison that nobody evaluated."""
+        if part.place is not None and not self.known >> part.place & 1:
+            return None
+        return part.holds(self.true)
+
+    def silenced_by(self) -> tuple[str, ...]:
+        """Return the exceptions without which the rule would have matched."""
+        root = self.condition.root
+        if self.matched or root.kind != "and":
+            return ()
+        own = [part for part in root.children if not _is_exception(part)]
+        if not all(part.holds(self.true) for part in own):
+            return ()
+        return tuple(
+            part.opens or ""
+            for part in root.children
+            if _is_exception(part) and not part.holds(self.true)
+        )
+
+
+def _is_exception(part: Part) -> bool:
+    return part.opens is not None and part.opens.startswith("exception ")
+
+
+class RuleExplainer:
+    """Explains one rule of a ruleset on captures.
+
+    Raises:
+        RulekitError: There is no such rule.
+    """
+
+    def __init__(self, ruleset: Ruleset, rule: str) -> None:
+        try:
+            found = ruleset.rule(rule)
+        except KeyError:
+            from rulekit.rules.names import close_to
+
+            close = close_to(rule, [each.name for each in ruleset])
+            hint = f"; did you mean `{close}`?" if close else ""
+            raise RulekitError(f"no rule is called `{rule}`{hint}") from None
+        self.written = compile_written([found])
+        self.condition = condition_of(found, ruleset, self.written.rules[0])
+        self.flipper = Flipper(self.condition.root)
+        self._about = compile_output(_ABOUT[1:])
+
+    def explain(self, events: Events, event: int) -> Explanation:
+        """Return what the rule makes of the event at a raw position.
+
+        Raises:
+            RulekitError: No event at that position is shown to rules.
+            SourceError: The capture is damaged before it.
+        """
+        explainer = Explainer(self.written)
+        loop = EventLoop(_open(events))
+        remembers = any(self.written.rules[0].remembers)
+        try:
+            while (found := loop.next()) is not None:
+                if not found:
+                    continue
+                if loop.raw == event or remembers:
+                    explainer.look(loop)
+                if loop.raw == event:
+                    return self._explained(explainer, loop)
+                if loop.raw > event:
+                    break
+        finally:
+            loop.close()
+        raise RulekitError(f"no event at position {event} is shown to rules")
+
+    def _explained(self, explainer: Explainer, loop: EventLoop) -> Explanation:
+        matched, true, known, tried = explainer.explain(0)
+        values, others = [], []
+        for place in range(self.condition.n_predicates):
+            bound = self.condition.bound[self.condition.of_place(place).comparison]
+            if known >> place & 1:
+                left, right = explainer.values(0, place)
+            else:
+                left = right = None
+            values.append(python_value(bound.left, left))
+            others.append(None if bound.other is None else python_value(bound.other, right))
+        about = loop.render_line(self._about, True) or b""
+        return Explanation(
+            self.condition,
+            loop.raw,
+            loop.ts_ns,
+            about.decode("utf-8", "replace"),
+            matched,
+            true,
+            known,
+            tried,
+            tuple(values),
+            tuple(others),
+            self.flipper.flips(true),
+        )
+
+    def nearest(self, events: Events) -> Explanation | None:
+        """Return the event on which the rule came closest to a match without matching.
+
+        Closest is where the fewest comparisons would have to be different, those about the type of
+        the event counted twice; of equals the last. None when every event matched or there is none.
+
+        Raises:
+            SourceError: The capture is damaged.
+        """
+        explainer = Explainer(self.written)
+        loop = EventLoop(_open(events))
+        try:
+            at_end = False
+            while not at_end:
+                at_end, _ = explainer.gather(loop)
+        finally:
+            loop.close()
+        seen, _ = explainer.combinations(0)
+        types = event_type_places(self.condition)
+        best: tuple[int, int] | None = None
+        for matched, true, _, _, first in seen:
+            if matched:
+                continue
+            limit = None if best is None else best[0]
+            flips = self.flipper.flips(true, at_most=limit)
+            if not flips.sets:
+                continue
+            cost = min(each.bit_count() + bool(each & types) for each in flips.sets)
+            if best is None or cost <= best[0]:
+                best = cost, first
+        return None if best is None else self.explain(events, best[1])
+
+
+def _open(events: Events) -> CaptureReader:
+    return CaptureReader(io.BytesIO(events) if isinstance(events, bytes) else events)

@@ -1,0 +1,169 @@
+"""Explanations say what the matcher says: every rule on every event, and random rules."""
+
+# ruff: noqa: E501 - tables
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from rulekit._fastmatch import Matcher
+from rulekit.capture._reader import CaptureReader
+from rulekit.compiler.program import compile_ruleset
+from rulekit.compiler.written import (
+    WrittenProgram,
+    compile_written,
+    compile_written_conditions,
+)
+from rulekit.engine._explain import Explainer
+from rulekit.engine._loop import EventLoop
+from rulekit.engine.pipeline import bind
+from rulekit.errors import SourceError
+from rulekit.explain.condition import condition_of
+from rulekit.explain.event import RuleExplainer
+from rulekit.explain.render import explanation_json, render_explanation
+from rulekit.rules.loader import load_files
+from rulekit.rules.ruleset import Ruleset
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN = sorted((ROOT / "rulesets/captures").glob("*.scap.gz"))
+RULES = sorted(ROOT.glob("rulesets/*/rules.yaml"))
+
+COMPARISONS = (
+    "evt.type = {type}", "evt.type in ({type}, {type})", "proc.name = {name}",
+    "proc.name in ({name}, {name})", "proc.pname = {name}", "proc.aname = {name}",
+    "proc.aname[2] in ({name}, {name})", "proc.cmdline contains {part}", "proc.args icontains {part}",
+    "fd.name startswith {path}", "fd.name pmatch ({path}, {path})", "fd.name glob */{part}*",
+    "fd.num >= {number}", "fd.num < {number}", "fd.type = file", "fd.directory = {path}",
+    "user.uid = {number}", "user.loginuid != {number}", "container.id != host",
+    "evt.arg.res = 0", "evt.rawres < {number}", "evt.is_open_write = true", "fd.filename exists",
+    "proc.exepath endswith {part}", "proc.pid > {number}", "fs.path.name startswith {path}",
+    "len(proc.args) > {number}", "tolower(proc.name) = {name}", "proc.name regex .*{part}.*",
+    "proc.pname = val(proc.name)", "evt.deltatime > {number}",
+)  # fmt: skip
+WORDS = {
+    "type": ("open", "openat", "execve", "close", "connect", "clone", "unlinkat", "read"),
+    "name": ("bash", "sh", "cat", "ls", "sudo", "curl", "python3", "nc"),
+    "part": ("sh", "a", "-c", "etc", "x", "lib"),
+    "path": ("/etc", "/tmp", "/usr/lib", "/proc", "/root/.ssh", "/dev"),
+    "number": ("0", "1", "3", "100", "1000"),
+}
+
+
+def random_condition(source: random.Random, depth: int = 3) -> str:
+    kind = source.random()
+    if depth == 0 or kind < 0.35:
+        text = source.choice(COMPARISONS)
+        while "{" in text:
+            word = text[text.index("{") + 1 : text.index("}")]
+            text = text.replace("{" + word + "}", source.choice(WORDS[word]), 1)
+        return text
+    if kind < 0.5:
+        return f"not ({random_condition(source, depth - 1)})"
+    word = source.choice((" and ", " or "))
+    parts = [random_condition(source, depth - 1) for _ in range(source.randint(2, 4))]
+    return "(" + word.join(parts) + ")"
+
+
+def agree(written: WrittenProgram, fast: Matcher, path: Path) -> int:
+    """Hold every rule on every event against the matcher; return the number of pairs."""
+    explainer = Explainer(written)
+    loop = EventLoop(CaptureReader(path))
+    found = []
+    at_end = False
+    try:
+        while not at_end:
+            at_end, differences = explainer.gather(loop, fast)
+            found += differences
+    except SourceError:
+        pass  # a damaged public capture: everything before the damage was compared
+    assert found == []
+    n = 0
+    for number in range(len(written.rules)):
+        n += sum(each[3] for each in explainer.combinations(number)[0])
+    return n
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
+def test_every_bundled_rule_on_every_event(path: Path) -> None:
+    ruleset = load_files(RULES).require()
+    fast = Matcher(compile_ruleset([(r.name, r.bound, None) for r in ruleset]))
+    assert agree(compile_written(ruleset), fast, path) > 10_000
+
+
+@pytest.mark.slow
+def test_every_upstream_rule_on_every_event_of_public_and_own_captures(shared: Path) -> None:
+    names = ("falco_rules", "falco-incubating_rules", "falco-sandbox_rules")
+    ruleset = load_files([shared / f"rules/upstream/{name}.yaml" for name in names]).require()
+    written = compile_written([rule for rule in ruleset if rule.source == "syscall"])
+    pairs = 0
+    for folder in ("public", "own"):
+        for path in sorted((shared / "captures" / folder).glob("*.scap*")):
+            rules = [(r.name, r.bound, None) for r in ruleset if r.source == "syscall"]
+            pairs += agree(written, Matcher(compile_ruleset(rules)), path)
+    assert pairs > 1_000_000
+
+
+def random_rules(n: int, seed: int) -> None:
+    source = random.Random(seed)
+    path = ROOT / "rulesets/captures/tiny-host.scap.gz"
+    for start in range(0, n, 250):
+        texts = [random_condition(source) for _ in range(min(250, n - start))]
+        rules = [(text, bind(text), None) for text in texts]
+        agree(compile_written_conditions(rules), Matcher(compile_ruleset(rules)), path)
+
+
+def test_random_rules() -> None:
+    random_rules(500, 1)
+
+
+@pytest.mark.slow
+def test_ten_thousand_random_rules() -> None:
+    random_rules(10_000, 2)
+
+
+def test_the_tree_says_what_the_matcher_says() -> None:
+    ruleset = load_files(RULES).require()
+    written = compile_written(ruleset)
+    explainer = Explainer(written)
+    conditions = [condition_of(r, ruleset, w) for r, w in zip(ruleset, written.rules, strict=True)]
+    for condition in conditions:
+        assert len({part.comparison for part in condition.comparisons}) == len(
+            condition.comparisons
+        )
+    for path in OWN:
+        loop = EventLoop(CaptureReader(path))
+        while not explainer.gather(loop)[0]:
+            pass
+    checked = 0
+    for number, condition in enumerate(conditions):
+        for matched, true, *_ in explainer.combinations(number)[0]:
+            assert condition.root.holds(true) == matched
+            checked += 1
+    assert checked > 200
+
+
+def sampled(ruleset: Ruleset, path: Path, n: int) -> None:
+    """Render the trees of all matches and of other events of a capture."""
+    loop = EventLoop(CaptureReader(path))
+    positions = []
+    while (found := loop.next()) is not None:
+        if found:
+            positions.append(loop.raw)
+    source = random.Random(7)
+    for rule in ruleset:
+        explainer = RuleExplainer(ruleset, rule.name)
+        for event in source.sample(positions, max(1, n // len(ruleset.rules))):
+            explanation = explainer.explain(path, event)
+            data = explanation_json(explanation)
+            assert data["condition"]["truth"] == data["matched"] == explanation.matched
+            for each in explanation.flips.sets:
+                assert (
+                    explanation.condition.root.holds(explanation.true ^ each) != explanation.matched
+                )
+            assert rule.name in render_explanation(explanation)
+
+
+def test_sampled_trees_are_rendered() -> None:
+    sampled(load_files(RULES).require(), ROOT / "rulesets/captures/tiny-host.scap.gz", 200)
