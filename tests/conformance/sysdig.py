@@ -1,0 +1,161 @@
+"""Values of the same fields, event by event: Debian's sysdig beside rulekit.
+
+Sysdig 0.29 speaks the older semantics (enter and exit events). Its lines are joined with ours by
+the raw position of the event among all event headers of the capture.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rulekit.capture._reader import CaptureReader
+from rulekit.engine._loop import EventLoop
+from rulekit.schema.fields import current_fields
+from tests.capture.walk import EVENT_BLOCKS, blocks
+from tests.state.rendered import program
+
+# Joined on, or read to explain a difference.
+KEYS = ("evt.num", "evt.rawtime", "thread.tid", "evt.cpu", "evt.type", "evt.dir")
+# Fields that cannot be compared, each with its reason.
+NOT_COMPARED = {
+    "evt.num": "numbering differs: conversion drops enter events",
+    "evt.latency": "since the enter event, which conversion drops; constant 0 since 0.42",
+    "evt.latency.s": "as evt.latency",
+    "evt.latency.ns": "as evt.latency",
+    "evt.latency.human": "as evt.latency",
+    "evt.wait_latency": "as evt.latency",
+    "evt.deltatime": "since the event before, which is another one without enter events",
+    "evt.deltatime.s": "as evt.deltatime",
+    "evt.deltatime.ns": "as evt.deltatime",
+    "fd.cip.name": "asks name servers",
+    "fd.sip.name": "asks name servers",
+    "fd.lip.name": "asks name servers",
+    "fd.rip.name": "asks name servers",
+}
+# What stands for fields that want an argument.
+ARGUMENTS = {
+    "evt.type.is": ("evt.type.is.open",),
+    "evt.arg": tuple(f"evt.arg[{i}]" for i in range(6)),
+    "evt.rawarg": ("evt.rawarg.res",),
+    "proc.args": ("proc.args", "proc.args[0]"),
+    "proc.env": ("proc.env", "proc.env[PATH]"),
+    "proc.apid": ("proc.apid[1]", "proc.apid[2]", "proc.apid[3]"),
+    "proc.aname": ("proc.aname[0]", "proc.aname[1]", "proc.aname[2]", "proc.aname[4]"),
+    "thread.cgroup": ("thread.cgroup.cpuset", "thread.cgroup.memory"),
+    "evt.abspath": ("evt.abspath", "evt.abspath.src", "evt.abspath.dst"),
+}
+LABELS = ("label", "mount", "source", "dest", "mode", "rdwr", "propagation")
+
+
+def common_fields() -> list[str]:
+    """Return the fields that both know and that can be compared."""
+    known = subprocess.run(["sysdig", "-l"], capture_output=True, text=True).stdout
+    theirs = re.findall(r"^([a-z0-9]+\.[a-z0-9_.]+)\s", known, re.M)
+    mine = {f.name: f for f in current_fields("syscall")}
+    chosen: list[str] = []
+    for name in theirs:
+        field = mine.get(name)
+        if field is None or name in NOT_COMPARED or "filter_only" in field.restrictions:
+            continue
+        if name in ARGUMENTS:
+            chosen += ARGUMENTS[name]
+        elif name.startswith("container.mount."):
+            chosen.append(f"{name}[0]")
+        elif field.arg == "required":
+            chosen.append(f"{name}[0]" if name == "container.mount" else f"{name}.app")
+        else:
+            chosen.append(name)
+    return chosen
+
+
+@dataclass(slots=True)
+class Pair:
+    """One event: its raw position and both sets of cells, in the order of the fields."""
+
+    position: int
+    type: str
+    direction: str
+    theirs: list[str]
+    mine: list[str]
+
+
+def pairs(capture: Path, fields: list[str]) -> Iterator[Pair]:
+    """Yield the events that both show.
+
+    Raises:
+        RuntimeError: Sysdig cannot read the capture, or its lines are not in the order of the file.
+    """
+    names = [*KEYS, *fields]
+    theirs = _their_rows(capture, names)
+    keys = _positions(capture)
+    output = program("*" + "\x1f".join(f"%{n}" for n in names))
+    loop = EventLoop(CaptureReader(capture))
+    position, row = _place(next(theirs, None), keys, 0)
+    while (step := loop.next()) is not None:
+        if not step:
+            continue
+        while row is not None and position < loop.raw:
+            position, row = _place(next(theirs, None), keys, position)
+        if row is None or position > loop.raw:
+            continue
+        line = loop.render_line(output, True)
+        assert line is not None
+        mine = line.decode("latin-1").split("\x1f")
+        n = len(KEYS)
+        yield Pair(position, mine[4], row[5], row[n:], mine[n:])
+    if row is not None:
+        raise RuntimeError(f"{capture.name}: a line of sysdig has no event")
+
+
+def _place(
+    row: list[str] | None, keys: Iterator[tuple[int, tuple[str, ...]]], position: int
+) -> tuple[int, list[str] | None]:
+    """Return the position of a line: that of the next header with its time, thread and cpu."""
+    if row is None:
+        return position, None
+    wanted = tuple(row[1:4])
+    for position, key in keys:
+        if key == wanted:
+            return position, row
+    raise RuntimeError(f"no event for the line {row[:6]}")
+
+
+def _positions(capture: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
+    position = 0
+    for kind, body in blocks(capture.read_bytes()):
+        if kind in EVENT_BLOCKS:
+            position += 1
+            ts_ns, tid = struct.unpack_from("<Qq", body, EVENT_BLOCKS[kind])
+            yield position, (str(ts_ns), str(tid), str(struct.unpack_from("<H", body)[0]))
+
+
+def _their_rows(capture: Path, names: list[str]) -> Iterator[list[str]]:
+    """Yield the lines of sysdig as cells."""
+    template = "*\x1e" + "\x1f".join(f"%{n}" for n in names) + "\x1f"
+    command = ["sysdig", "-r", str(capture), "-p", template]
+    environment = {**os.environ, "TZ": "UTC"}
+    with tempfile.TemporaryFile() as errors, subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=errors, env=environment
+    ) as process:
+        assert process.stdout is not None
+        rest = b""
+        while chunk := process.stdout.read(1 << 20):
+            *lines, rest = (rest + chunk).split(b"\x1e")
+            for line in lines:
+                if line:
+                    cells = line.decode("latin-1").split("\x1f")
+                    yield cells[:-1]
+        if rest:
+            yield rest.decode("latin-1").split("\x1f")[:-1]
+        process.wait()
+        errors.seek(0)
+        said = errors.read().decode("utf-8", "replace").strip()
+        if process.returncode or said:
+            raise RuntimeError(f"{capture.name}: sysdig says {said[:300]}")
