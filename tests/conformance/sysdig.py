@@ -72,7 +72,15 @@ def common_fields() -> list[str]:
             chosen.append(f"{name}[0]" if name == "container.mount" else f"{name}.app")
         else:
             chosen.append(name)
-    return chosen
+    return [name for name in chosen if _renderable(name)]
+
+
+def _renderable(name: str) -> bool:
+    try:
+        program(f"%{name}")
+    except AssertionError:  # sysdig lists forms that the current engine refuses
+        return False
+    return True
 
 
 @dataclass(slots=True)
@@ -141,9 +149,12 @@ def _their_rows(capture: Path, names: list[str]) -> Iterator[list[str]]:
     template = "*\x1e" + "\x1f".join(f"%{n}" for n in names) + "\x1f"
     command = ["sysdig", "-r", str(capture), "-p", template]
     environment = {**os.environ, "TZ": "UTC"}
-    with tempfile.TemporaryFile() as errors, subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=errors, env=environment
-    ) as process:
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, env=environment
+        ) as process,
+    ):
         assert process.stdout is not None
         rest = b""
         while chunk := process.stdout.read(1 << 20):

@@ -38,7 +38,7 @@ NUMBERS = (
     *((1 << 63) - 1, 1 << 63, (1 << 64) - 1, (1 << 64) - 2, (1 << 64) - 100, (1 << 64) - 115),
 )
 TEXTS = (
-    *(b"", b"/", b".", b"..", b"a", b"/etc/passwd", b"../../x", b"//a//../b/./", b"(NULL)", b"<NA>"),
+    *(b"", b"/", b".", b"..", b"a", b"/etc/passwd", b"../../x", b"//a//../b/./", b"(NULL)"),
     *(b"\xff\xfe\xc0\x80", b"\xf0\x9f\x98", "/tmp/\u00e9\u2028".encode(), b"\n\x1b[2J", b"a\0b"),
     *(b"x" * 255, b"/" + b"y" * 1023, b"../" * 400, b"/z" * 2040, b"%s%n", b"/dev/log", b"memfd:a"),
     *(b"/docker/" + b"ab" * 32, b"/lxc/x", b"cpu=/docker/" + b"0" * 64 + b"\0", b"/crio-", b"bpm-"),
@@ -402,7 +402,8 @@ def _params(event: Event, items: Items, chance: random.Random) -> list[bytes]:
             params[i] = chance.choice(giver.params)
     elif kind == 5 and params[i]:
         # Longer than the format allows for its kind, up to what a length field can say.
-        params[i] = (params[i] * 70000)[: chance.choice((256, 1025, 4097, 30000, 65535))]
+        size = chance.choice((256, 1025, 4097, 30000, 65535))
+        params[i] = (params[i] * (size // len(params[i]) + 1))[:size]
     elif i < len(declared):
         params[i] = random_param(declared[i], chance)
     return params

@@ -5,8 +5,8 @@ python tests/fuzz/run_captures.py --seconds 3600 --folder DIR [CAPTURE ...]
 Any end of a damaged capture but events or a SourceError is a finding: a crash, a report of a
 sanitizer, another exception, ten seconds of CPU, a gigabyte, an answer that depends on caches or on
 where the chunks of the stream end. One process at a time does the work; when it dies, its input is
-kept in ``DIR/findings`` and the next one goes on. What reaches new code is kept in ``DIR/inputs`` if
-the extensions were built for it:
+kept in ``DIR/findings`` and the next one goes on. What reaches new code is kept in ``DIR/inputs``
+if the extensions were built for it:
 
     CFLAGS=-fsanitize-coverage=trace-pc RULEKIT_SANITIZE=1 python setup.py build_ext --inplace
 
@@ -110,9 +110,7 @@ class Target:
         lenient = chance.random() < 0.5
         found = self._once(data, program, lenient, limits, True, self._sizes(chance), chance)
         if chance.random() < 0.15:
-            again = self._once(
-                data, program, lenient, limits, False, self._sizes(chance), None
-            )
+            again = self._once(data, program, lenient, limits, False, self._sizes(chance), None)
             assert again == found, f"caches or chunks change the answers: {_first(found, again)}"
         return "refused" if found and isinstance(found[-1], str) else "read"
 
@@ -221,7 +219,7 @@ class Coverage:
 
 def work(given: argparse.Namespace) -> int:
     """Examine inputs until the CPU time is used up."""
-    from capture_mutations import encode, everything, mutate, parse, seeds, window
+    from capture_mutations import everything, mutate, parse, seeds, window
 
     chance = random.Random(given.seed)
     target = Target()
