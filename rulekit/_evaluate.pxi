@@ -215,6 +215,8 @@ cdef uint64_t _chain(State* state, Thread* thread) noexcept nogil:
     for i in range(MAX_ANCESTORS):
         if by_thread == by_main:
             by_thread = NULL
+        if (by_thread != NULL and _unlinked(by_thread)) or (by_main != NULL and _unlinked(by_main)):
+            return 0
         if by_thread != NULL:
             by_thread = _parent(state, by_thread)
             if by_thread != NULL:
@@ -229,6 +231,13 @@ cdef uint64_t _chain(State* state, Thread* thread) noexcept nogil:
         if by_main == NULL and by_thread == NULL:
             return h | 1
     return 0
+
+
+cdef inline bint _unlinked(const Thread* thread) noexcept nogil:
+    # Whether it names a parent whose coming nobody would notice: the state tells of the numbers -1 to
+    # 1, and of parents that are linked. Only events that lie leave a thread so.
+    return ((thread.parent == NULL or thread.parent.tid != thread.ptid)
+            and not -1 <= thread.ptid <= 1)
 
 
 cdef inline Thread* _parent(State* state, Thread* thread) noexcept nogil:

@@ -141,9 +141,10 @@ cdef Group* find_group(State* state, int64_t pid) noexcept nogil:
 
 cdef void touch_thread(State* state, Thread* thread) noexcept nogil:
     # Who can see a thread from elsewhere: its children, those of its group when it is the main
-    # thread, and everybody who names tid 0 or 1 as parent without being linked. A leaf changes nobody.
+    # thread, and everybody who names tid 0, 1 or -1 as parent without being linked. A leaf changes
+    # nobody.
     thread.version = new_version(state)
-    if (thread.first_child != NULL or 0 <= thread.tid <= 1
+    if (thread.first_child != NULL or -1 <= thread.tid <= 1
             or (thread.group != NULL and thread.group.n_threads > 1 and is_main(thread))):
         state.ancestry_version += 1
 
@@ -369,7 +370,7 @@ cdef void link_thread(State* state, Thread* thread) noexcept nogil:
             _join_parent(thread, parent)
     # Nobody's ancestry changes by one more leaf.
     thread.version = new_version(state)
-    if thread.first_child != NULL or 0 <= thread.tid <= 1:
+    if thread.first_child != NULL or -1 <= thread.tid <= 1:
         state.ancestry_version += 1
     if group != NULL and group.n_threads > 1 and is_main(thread):
         _touch_members(state, group)
@@ -387,7 +388,7 @@ cdef void _erase(State* state, Thread* thread) noexcept nogil:
         link[0] = thread.hash_next
         state.n_threads -= 1
     state.last_thread = NULL
-    if 0 <= thread.tid <= 1:
+    if -1 <= thread.tid <= 1:
         state.ancestry_version += 1
     _release(state, thread)
 
@@ -455,7 +456,7 @@ cdef Thread* add_thread(State* state, int64_t tid) noexcept nogil:
     thread.root = thread.comm
     thread.container_id = thread.comm
     thread.version = new_version(state)
-    if 0 <= tid <= 1:
+    if -1 <= tid <= 1:
         state.ancestry_version += 1
     slot = &state.thread_buckets[hash_id(state, tid) & (state.n_thread_buckets - 1)]
     thread.hash_next = slot[0]
