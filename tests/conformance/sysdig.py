@@ -1,5 +1,8 @@
 """Values of the same fields, event by event: Debian's sysdig beside rulekit.
 
+python -m tests.conformance.sysdig CAPTURE... prints a summary; the exit code is 1 when something
+differs that sysdig_differences.py does not allow.
+
 Sysdig 0.29 speaks the older semantics (enter and exit events). Its lines are joined with ours by
 the raw position of the event among all event headers of the capture.
 """
@@ -10,15 +13,19 @@ import os
 import re
 import struct
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rulekit.capture._reader import CaptureReader
 from rulekit.engine._loop import EventLoop
 from rulekit.schema.fields import current_fields
 from tests.capture.walk import EVENT_BLOCKS, blocks
+from tests.conformance.sysdig_differences import Shown, explain
 from tests.state.rendered import program
 
 # Joined on, or read to explain a difference.
@@ -30,6 +37,9 @@ NOT_COMPARED = {
     "evt.latency.s": "as evt.latency",
     "evt.latency.ns": "as evt.latency",
     "evt.latency.human": "as evt.latency",
+    "evt.type.is": "prints nothing, in a filter only",
+    "thread.totexectime": "sysdig gives up: `invalid thread state ID0`",
+    "proc.is_exe_writable": "sysdig shows memory that nobody has written to",
     "evt.wait_latency": "as evt.latency",
     "evt.deltatime": "since the event before, which is another one without enter events",
     "evt.deltatime.s": "as evt.deltatime",
@@ -41,17 +51,15 @@ NOT_COMPARED = {
 }
 # What stands for fields that want an argument.
 ARGUMENTS = {
-    "evt.type.is": ("evt.type.is.open",),
     "evt.arg": tuple(f"evt.arg[{i}]" for i in range(6)),
     "evt.rawarg": ("evt.rawarg.res",),
-    "proc.args": ("proc.args", "proc.args[0]"),
-    "proc.env": ("proc.env", "proc.env[PATH]"),
+    "proc.args": ("proc.args",),
+    "proc.env": ("proc.env",),
     "proc.apid": ("proc.apid[1]", "proc.apid[2]", "proc.apid[3]"),
     "proc.aname": ("proc.aname[0]", "proc.aname[1]", "proc.aname[2]", "proc.aname[4]"),
     "thread.cgroup": ("thread.cgroup.cpuset", "thread.cgroup.memory"),
     "evt.abspath": ("evt.abspath", "evt.abspath.src", "evt.abspath.dst"),
 }
-LABELS = ("label", "mount", "source", "dest", "mode", "rdwr", "propagation")
 
 
 def common_fields() -> list[str]:
@@ -61,14 +69,16 @@ def common_fields() -> list[str]:
     mine = {f.name: f for f in current_fields("syscall")}
     chosen: list[str] = []
     for name in theirs:
-        field = mine.get(name)
-        if field is None or name in NOT_COMPARED or "filter_only" in field.restrictions:
+        known_field = mine.get(name)
+        if known_field is None or name in NOT_COMPARED:
+            continue
+        if "filter_only" in known_field.restrictions:
             continue
         if name in ARGUMENTS:
             chosen += ARGUMENTS[name]
         elif name.startswith("container.mount."):
             chosen.append(f"{name}[0]")
-        elif field.arg == "required":
+        elif known_field.arg == "required":
             chosen.append(f"{name}[0]" if name == "container.mount" else f"{name}.app")
         else:
             chosen.append(name)
@@ -90,6 +100,7 @@ class Pair:
     position: int
     type: str
     direction: str
+    tid: str
     theirs: list[str]
     mine: list[str]
 
@@ -117,9 +128,9 @@ def pairs(capture: Path, fields: list[str]) -> Iterator[Pair]:
         assert line is not None
         mine = line.decode("latin-1").split("\x1f")
         n = len(KEYS)
-        yield Pair(position, mine[4], row[5], row[n:], mine[n:])
-    if row is not None:
-        raise RuntimeError(f"{capture.name}: a line of sysdig has no event")
+        yield Pair(position, mine[4], row[5], mine[2], row[n:], mine[n:])
+    while row is not None:
+        position, row = _place(next(theirs, None), keys, position)
 
 
 def _place(
@@ -170,3 +181,70 @@ def _their_rows(capture: Path, names: list[str]) -> Iterator[list[str]]:
         said = errors.read().decode("utf-8", "replace").strip()
         if process.returncode or said:
             raise RuntimeError(f"{capture.name}: sysdig says {said[:300]}")
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of comparing captures.
+
+    Attributes:
+        causes: Values that differ, by the name of the rule that allows it.
+        wrong: Values that differ and no rule allows, by (field, theirs, ours).
+    """
+
+    events: int = 0
+    values: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    where: dict[tuple[str, str, str], str] = field(default_factory=dict)
+
+
+def compare(capture: Path, fields: Sequence[str], result: Result) -> None:
+    """Add the events of a capture to a result.
+
+    Raises:
+        RuntimeError: As `pairs`.
+    """
+    once: dict[str, int] = {}
+    for pair in pairs(capture, list(fields)):
+        result.events += 1
+        result.values += len(fields)
+        if pair.theirs == pair.mine:
+            continue
+        theirs = dict(zip(fields, pair.theirs, strict=True))
+        mine = dict(zip(fields, pair.mine, strict=True))
+        for name, value in mine.items():
+            if value == theirs[name]:
+                continue
+            event = Shown(pair.type, pair.direction, pair.tid, theirs, mine, name, once)
+            rule = explain(name, event, theirs[name], value)
+            if rule is not None:
+                result.causes[rule.name] += 1
+                continue
+            key = (name, theirs[name][:200], value[:200])
+            result.wrong[key] += 1
+            result.where.setdefault(key, f"{capture.name}, event {pair.position}")
+
+
+def main() -> int:
+    """Compare the captures named on the command line."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    fields = common_fields()
+    total = Result()
+    for name in sys.argv[1:]:
+        before = (total.events, total.causes.total(), total.wrong.total())
+        compare(Path(name), fields, total)
+        after = (total.events, total.causes.total(), total.wrong.total())
+        print(f"{Path(name).name}:", *(b - a for a, b in zip(before, after, strict=True)))
+    print(f"{len(fields)} fields, {total.events} events, {total.values} values")
+    print(f"{total.causes.total()} values differ for a known cause, {total.wrong.total()} for none")
+    for cause, n in total.causes.most_common():
+        print(f"  {cause}: {n}")
+    for key, n in total.wrong.most_common(20):
+        print(f"  {n} times {key}, first in {total.where[key]}")
+    return 1 if total.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
