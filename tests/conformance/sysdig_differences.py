@@ -155,7 +155,9 @@ def _reltime(cells: Mapping[str, str]) -> int:
 
 def _gone_at_exec(event: Shown, theirs: str, mine: str) -> bool:
     count, ours = _number(event.theirs["proc.fdopencount"]), _number(event.mine["proc.fdopencount"])
-    return count is not None and ours is not None and ours < count
+    if count is None or ours is None or ours >= count:
+        return False
+    return event.field.startswith("proc.") or event.mine["fd.type"] == NA
 
 
 def _upper_half(event: Shown, theirs: str, mine: str) -> bool:
@@ -361,7 +363,7 @@ TABLE = (
         "devices",
         "fd.dev fd.dev.major fd.dev.minor",
         "0 where there is none; sysdig shows memory that nobody has written to",
-        lambda e, a, b: b == "0",
+        lambda e, a, b: b == "0" and _socket(e),
     ),
     Difference(
         "containers of fds",

@@ -318,16 +318,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("captures", nargs="*", type=Path, help="folders of captures to damage")
     parser.add_argument("--seconds", type=float, default=60, help="CPU seconds in all")
-    parser.add_argument("--folder", type=Path, required=True, help="kept between runs")
+    parser.add_argument("--folder", type=Path, help="kept between runs")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--replay", type=Path, help="examine one kept input")
+    parser.add_argument("--replay", type=Path, nargs="+", help="examine kept inputs only")
     parser.add_argument("--current", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     given.captures = given.captures or [ROOT / "rulesets" / "captures"]
     if given.replay:
-        kept = given.replay.read_bytes()
-        print(Target().run(kept[4:], int.from_bytes(kept[:4], "little")))
+        target = Target()
+        for path in given.replay:
+            kept = path.read_bytes()
+            print(path.name, target.run(kept[4:], int.from_bytes(kept[:4], "little")), flush=True)
         return 0
+    if given.folder is None:
+        parser.error("--folder is needed")
     if given.current:
         return work(given)
     (given.folder / "inputs").mkdir(parents=True, exist_ok=True)
