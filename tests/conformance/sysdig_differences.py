@@ -413,7 +413,7 @@ TABLE = (
     ),
     Difference(
         "second connect",
-        "fd.sip fd.lip fd.rip fd.cip fd.is_server fd.name",
+        "fd.sip fd.lip fd.rip fd.cip fd.is_server fd.name fd.containername",
         SECOND_CONNECT,
         lambda e, a, b: e.mine["fd.connected"] == "true" and e.mine["fd.l4proto"] == "udp",
     ),
