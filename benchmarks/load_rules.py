@@ -3,7 +3,8 @@
 python benchmarks/load_rules.py [--runs N] [--record] FILE ... [+ FILE ...]
 
 Files are loaded together, in order, by one process; `+` begins another load. Each load runs in
-`--runs` fresh interpreters, and its fastest is what counts: other work on the machine only adds.
+`--runs` fresh interpreters, and its fastest is what counts: other work on the machine only adds
+(`load_average` says how much there was; seconds of CPU suffer less of it than those of the clock).
 Timed from before the first import of rulekit to the checked ruleset: imports, reading, resolving,
 checking. The start of the interpreter itself, 10 to 20 ms, is not in it.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +70,8 @@ def main() -> int:
     for result in results:
         print(json.dumps(result))
     if given.record:
-        print(record("load-rules", {"runs": given.runs, "loads": results}))
+        busy = {"load_average": round(os.getloadavg()[0], 1)}
+        print(record("load-rules", {"runs": given.runs, **busy, "loads": results}))
     return 0
 
 
