@@ -27,10 +27,10 @@ _OVERRIDABLE = frozenset(
 _TEXTS = frozenset(
     ["required_engine_version", "macro", "condition", "list", "rule", "desc", "output", "source"]
 )
-_BOOLEANS = frozenset(["enabled", "append", "capture", "warn_evttypes", "skip-if-unknown-filter"])
+_BOOLEANS = ("append", "capture", "enabled", "skip-if-unknown-filter", "warn_evttypes")
 _KEYS = (
     _TEXTS
-    | _BOOLEANS
+    | set(_BOOLEANS)
     | {"required_plugin_versions", "items", "priority", "capture_duration", "exceptions"}
     | {"override", "tags"}
 )

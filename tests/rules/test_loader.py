@@ -333,3 +333,14 @@ def test_odd_input_is_answered_without_a_crash(text: str) -> None:
         span = found.span.outermost()
         assert 0 <= span.start <= span.end <= len(span.source.text)
     load_json(result)
+
+
+def test_schema_warnings_come_in_one_order() -> None:
+    keys = "".join(f"  {key}: 1\n" for key in ("warn_evttypes", "capture", "enabled", "append"))
+    (result,) = load_files([SourceText("r.yaml", f"- rule: r\n{keys}")]).files
+    assert [text.partition(":")[0] for text in result.schema_warnings] == [
+        "<root>[0].append",
+        "<root>[0].capture",
+        "<root>[0].enabled",
+        "<root>[0].warn_evttypes",
+    ]
