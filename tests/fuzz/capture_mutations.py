@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rulekit.capture.builder import CaptureBuilder, container_cgroup
+from rulekit.capture.builder import Builder, container_cgroup
 from rulekit.capture.writer import FdEntry, Interface, encode_block
 from rulekit.schema.events import EventType, Param, event_types
 
@@ -193,7 +193,7 @@ def _entries(body: bytes, start: int, extra: int = 0) -> list[bytes]:
 
 def everything(chance: random.Random) -> bytes:
     """Return a built capture with containers, sockets and every form of every event type."""
-    b = CaptureBuilder()
+    b = Builder()
     b.interfaces += [
         Interface("lo", "127.0.0.1", "255.0.0.0", "127.255.255.255"),
         Interface("eth0", "10.0.0.1", "255.255.255.0", "10.0.0.255"),
