@@ -1,4 +1,4 @@
-"""Streams of bytes under a capture: files, pipes, gzip; plain chunks come out.
+"""Streams of bytes: files, pipes, gzip, zstd; plain chunks come out.
 
 A chunk stays valid until the next one is asked for. Memory is constant whatever the capture's size.
 """
@@ -34,6 +34,7 @@ CHUNKS_AHEAD = 4
 CHUNKS_BEFORE_THREAD = 2
 
 GZIP_MAGIC = b"\x1f\x8b"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 SECTION_MAGIC = b"\x0a\x0d\x0d\x0a"
 
 
@@ -63,12 +64,30 @@ def open_chunks(source: str | os.PathLike[str] | BinaryIO) -> ChunkStream:
     Raises:
         SourceError: It cannot be opened or read, or does not begin like a capture.
     """
+    return _open(source, True)
+
+
+def open_stream(source: str | os.PathLike[str] | BinaryIO) -> ChunkStream:
+    """Open a stream of anything, plain, gzip or zstd, told apart by its first bytes.
+
+    Args:
+        source: As for `open_chunks`.
+
+    Raises:
+        SourceError: It cannot be opened or read, or the library for zstd is missing.
+    """
+    return _open(source, False)
+
+
+def _open(source: str | os.PathLike[str] | BinaryIO, capture: bool) -> ChunkStream:
     raw = _Raw(source)
     try:
         head = raw.read_head()
         if head[:2] == GZIP_MAGIC:
             return _GzipChunks(raw, head)
-        if head and not (SECTION_MAGIC.startswith(head[:4])):
+        if head == ZSTD_MAGIC and not capture:
+            return _ZstdChunks(raw, head)
+        if head and capture and not SECTION_MAGIC.startswith(head[:4]):
             raise SourceError("not a capture: neither a section header nor gzip data", raw.path, 0)
         return _PlainChunks(raw, head)
     except BaseException:
@@ -159,6 +178,45 @@ class _PlainChunks:
         self._head = b""
         n = start + self._raw.readinto(self._buffer[start:])
         return self._buffer[:n] if n else None
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+class _ZstdChunks:
+    """A zstd stream of any number of frames."""
+
+    cut = False
+
+    def __init__(self, raw: _Raw, head: bytes) -> None:
+        self.path = raw.path
+        self._raw = raw
+        try:
+            import zstandard
+        except ImportError as error:
+            reason = "zstd data need the library zstandard: pip install zstandard"
+            raise SourceError(reason, self.path) from error
+        self._error = zstandard.ZstdError
+        self._head = head
+        # The window is what one frame may ask for in memory.
+        self._inflater = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+        self._stream = self._inflater.stream_reader(self, read_across_frames=True)
+
+    def read(self, size: int) -> bytes:
+        """Return compressed bytes, at most `size`: what the inflater asks for."""
+        if self._head:
+            data, self._head = self._head, b""
+            return data
+        buffer = bytearray(min(size, COMPRESSED_BYTES))
+        n = self._raw.readinto(memoryview(buffer))
+        return bytes(buffer[:n])
+
+    def next_chunk(self) -> bytes | None:
+        try:
+            chunk: bytes = self._stream.read(CHUNK_BYTES)
+        except self._error as error:
+            raise SourceError(f"damaged zstd data: {error}", self.path) from error
+        return chunk or None
 
     def close(self) -> None:
         self._raw.close()

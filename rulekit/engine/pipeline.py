@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, BinaryIO
 
 from rulekit._fastmatch import Matcher
 from rulekit.alert import Alert, priority_number
 from rulekit.capture._reader import CaptureReader
 from rulekit.compiler import compile
 from rulekit.compiler.program import compile_ruleset
+from rulekit.engine._documents import DocumentLoop
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.stats import Stats
 from rulekit.engine.window import Window
@@ -25,11 +28,14 @@ from rulekit.rules.parser import parse_condition
 from rulekit.rules.ruleset import Rule, Ruleset
 from rulekit.rules.selection import select_rules
 from rulekit.rules.static import static_fields
+from rulekit.sources.documents import DocumentFiles, DocumentReader
 from rulekit.state._outputs import OutputProgram
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText
 
-Progress = Callable[["EventLoop"], None]
+Loop = EventLoop | DocumentLoop
+Progress = Callable[[Loop], None]
+Tell = Callable[[str], None]
 CapturePath = str | PathLike[str]
 
 
@@ -37,7 +43,9 @@ class Engine:
     """Runs a ruleset over sources; one engine may be used for many sources, one at a time.
 
     Args:
-        ruleset: Rules to run; only the enabled ones of source ``syscall`` take part.
+        ruleset: Rules to run; only the enabled ones of `source` take part.
+        source: Event source: ``syscall`` for captures; ``k8s_audit`` for audit events of
+            Kubernetes and every other name for JSON documents of any kind.
         matching: ``first`` reports the first rule, in the order of definition, that matches an
             event, as Falco does unless told otherwise; ``all`` reports every one.
         min_priority: Rules less urgent than this are left out; None keeps all.
@@ -55,6 +63,7 @@ class Engine:
         self,
         ruleset: Ruleset,
         *,
+        source: str = "syscall",
         matching: str = "first",
         min_priority: str | None = None,
         all_rules: bool = False,
@@ -70,33 +79,40 @@ class Engine:
             min_priority=Priority(priority_number(min_priority or "debug")),
             all_rules=all_rules,
         )
-        self.rules = [rule for rule in chosen if rule.source == "syscall"]
+        self.source = source
+        self.rules = [rule for rule in chosen if rule.source == source]
         self.program = compile(self.rules)
         self.first_only = matching == "first"
         self.caches = caches
         self.outputs = [OutputProgram(rule.template) for rule in self.rules]
         with static_fields(ruleset.static_fields):
             self.extras = [_extra_fields(rule, append_output) for rule in self.rules]
+        # A capture tells of another machine; documents are taken in on this one.
+        self.hostname = "" if source == "syscall" else host_name()
         self.stats = Stats()
 
     def run(
         self,
-        source: CapturePath,
+        source: CapturePath | DocumentReader | BinaryIO,
         *,
         progress: Progress | None = None,
         window: Window | None = None,
+        on_problem: Tell | None = None,
     ) -> Generator[Alert, None, None]:
-        """Yield the alerts of a capture in the order of its events.
+        """Yield the alerts of a source in the order of its events.
 
         Args:
+            source: A capture, or documents: a file, a folder, ``-``, an open binary file, a reader.
             window: Only the events in it can match; those before it still feed the state.
+            on_problem: Called with a message for the first documents that are left out because they
+                are malformed; all of them are counted in `stats`.
 
         Raises:
-            SourceError: The capture cannot be read, or breaks off; alerts of everything before the
+            SourceError: The source cannot be read, or breaks off; alerts of everything before the
                 damage were yielded, and `stats` is valid.
         """
         matcher = Matcher(self.program, first_match=self.first_only, caches=self.caches)
-        loop = EventLoop(CaptureReader(source), matcher, window=window)
+        loop = self._loop(source, matcher, window, on_problem)
         self.stats = stats = Stats()
         started, cpu = time.perf_counter(), time.process_time()
         try:
@@ -120,6 +136,7 @@ class Engine:
                         output_fields=fields,
                         tags=rule.tags,
                         source=rule.source,
+                        hostname=self.hostname,
                         event=loop.raw,
                     )
             stats.complete = True
@@ -129,13 +146,33 @@ class Engine:
             loop.fill(stats)
             loop.close()
 
+    def _loop(
+        self,
+        source: CapturePath | DocumentReader | BinaryIO,
+        matcher: Matcher,
+        window: Window | None,
+        on_problem: Tell | None,
+    ) -> Loop:
+        if self.source == "syscall":
+            return EventLoop(CaptureReader(source), matcher, window=window)
+        if isinstance(source, (str, PathLike)) or not hasattr(source, "stats"):
+            source = DocumentFiles(source)
+        return DocumentLoop(
+            source, matcher, source=self.source, window=window, on_problem=on_problem
+        )
+
+
+def host_name() -> str:
+    """Return what alerts call this machine."""
+    return os.environ.get("FALCO_HOSTNAME") or platform.node()
+
 
 def _extra_fields(
     rule: Rule, append_output: Sequence[AppendOutput]
 ) -> list[tuple[str, OutputProgram, bool]]:
     """Return what is added to the fields of alerts: key, output, whether it is one field."""
     return [
-        (key, compile_output(f"%{key}" if form is None else form), form is None)
+        (key, compile_output(f"%{key}" if form is None else form, rule.source), form is None)
         for extra in append_output
         if extra.matches(rule.source, rule.name, rule.tags)
         for key, form in extra.extra_fields
@@ -200,21 +237,23 @@ def render_outputs(
     yield from answers
 
 
-def bind(condition: str) -> Bound:
-    """Return one stand-alone condition, checked.
+def bind(condition: str, source: str = "syscall") -> Bound:
+    """Return one stand-alone condition over the fields of a source, checked.
 
     Raises:
         RuleError: It cannot be parsed, or does not fit the fields.
     """
     node = parse_condition(SourceText("condition", condition), max_depth=100)
-    result = check_condition(node, "syscall", stand_alone=True)
+    result = check_condition(node, source, stand_alone=True)
     if result.bound is None:
         raise RuleError(result.diagnostics[0].message, result.diagnostics)
     return result.bound
 
 
-def compile_output(text: str, *, buffers: str = "dots") -> OutputProgram:
-    """Return a format text, ready to render.
+def compile_output(
+    text: str, source: str = "syscall", *, buffers: str = "dots"
+) -> OutputProgram:
+    """Return a format text over the fields of a source, ready to render.
 
     Args:
         text: Text with fields.
@@ -223,7 +262,7 @@ def compile_output(text: str, *, buffers: str = "dots") -> OutputProgram:
     Raises:
         RuleError: It names an unknown field.
     """
-    template = parse_output(SourceText("format", text), "syscall")
+    template = parse_output(SourceText("format", text), source)
     if isinstance(template, Diagnostic):
         raise RuleError(template.message, (template,))
     return OutputProgram(template, buffers=buffers)

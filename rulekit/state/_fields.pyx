@@ -11,6 +11,8 @@ from rulekit.schema.fields import field_table
 from rulekit.state._fields_container cimport register_container
 from rulekit.state._fields_evt cimport register_evt
 from rulekit.state._fields_fd cimport register_fd
+from rulekit.state._fields_json cimport prepare_json, register_json
+from rulekit.state._fields_k8s cimport prepare_k8s, register_k8s
 from rulekit.state._fields_path cimport register_path
 from rulekit.state._fields_proc cimport register_proc
 from rulekit.state._fields_thread cimport register_thread
@@ -26,8 +28,6 @@ cdef extern from "<regex.h>" nogil:
 
 # Classes without a provider here, and fields that their providers stopped filling.
 _ALWAYS_NULL = (
-    "evt.pluginname",
-    "evt.plugininfo",
     "container.healthcheck",
     "container.liveness_probe",
     "container.readiness_probe",
@@ -73,6 +73,8 @@ cdef int _register() except -1:
     register_proc(_add)
     register_thread(_add)
     register_container(_add)
+    register_json(_add)
+    register_k8s(_add)
     for field in field_table().values():
         if field.removed or field.name in _extractors:
             continue
@@ -166,7 +168,7 @@ cdef bint init_field_ref(FieldRef* ref, str name, object index, object key, int 
     entry = _extractors.get(name)
     field = field_table().get(name)
     if entry is None or field is None:
-        raise ValueError(f"field {name} cannot be extracted from system call events")
+        raise ValueError(f"field {name} cannot be extracted from events")
     ref.extract = <void*> <size_t> entry[0]
     ref.scope = entry[1]
     ref.kind = kind
@@ -207,6 +209,10 @@ cdef bint init_field_ref(FieldRef* ref, str name, object index, object key, int 
             ref.number = 1 if raw_key in (b"src", b".src") else 2 if raw_key in (b"dst", b".dst") else 0
         elif name.startswith("container.mount") and ref.key != NULL:
             _fill_pattern(ref, raw_key)
+        elif name in ("json.value", "jevt.value"):
+            prepare_json(ref, raw_key)
+        elif name.startswith("ka."):
+            prepare_k8s(ref, name)
     except BaseException:
         free_field_ref(ref)
         raise

@@ -145,6 +145,8 @@ cdef bint x_cpu(Context* c, FieldRef* ref, Value* out) noexcept nogil:
 
 
 cdef bint x_source(Context* c, FieldRef* ref, Value* out) noexcept nogil:
+    if c.document != NULL:
+        return put_cstr(out, c.document.source)
     return put_text(out, "syscall", 7)
 
 
@@ -674,7 +676,7 @@ cdef int register_evt(add_fn add) except -1:
     add("syscall.type", x_syscall_type, SCOPE_EVENT)
     add("evt.category", x_category, SCOPE_EVENT)
     add("evt.cpu", x_cpu, SCOPE_EVENT)
-    add("evt.source", x_source, SCOPE_CONST)
+    add("evt.source", x_source, SCOPE_EVENT)
     add("evt.is_async", x_is_async, SCOPE_EVENT)
     add("evt.asynctype", x_asynctype, SCOPE_EVENT)
     add("evt.hostname", x_hostname, SCOPE_EVENT)

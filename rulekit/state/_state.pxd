@@ -4,6 +4,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from rulekit.native._document cimport Document
 from rulekit.native._event cimport EventView, MAX_PARAMS, Param
 from rulekit.native._scratch cimport Scratch
 from rulekit.native._strings cimport Str, StrTable
@@ -297,6 +298,7 @@ cdef struct Context:
     bint visible                 # False: never shown to rules (enter events kept as parameter source, leading state events)
     const EventView* enter       # the stored enter event valid for this exit, or NULL (State.enter_view)
     Container* event_container   # container of an add/remove event itself, or NULL
+    Document* document           # what a document source shows instead of a system call, or NULL
 
 
 cdef void default_limits(Limits* limits) noexcept nogil

@@ -310,6 +310,7 @@ cdef void state_event(State* state, const EventView* ev, Context* out) noexcept 
     out.visible = not ev.block_flags & 1
     out.enter = NULL
     out.event_container = NULL
+    out.document = NULL
     if ev.type >= N_EVENT_TYPES:
         return
     plan = &_plans[ev.type]

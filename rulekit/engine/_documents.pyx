@@ -1,0 +1,292 @@
+"""The path of a JSON document: text, validation, places, matcher; one event after the other.
+
+A line is validated as a whole before anything looks into it, by msgspec, which builds nothing of it.
+After that its text is searched for the places that rules name, and only for those.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from rulekit._fastmatch cimport Matcher, match_event
+from rulekit.engine._window cimport PLACE_INSIDE, fill_window, place_of
+from rulekit.native._document cimport (
+    Place, document_at, document_begin, document_free, document_reserve, place_child, place_root,
+)
+from rulekit.native._event cimport event_infos
+from rulekit.native._json cimport (
+    Json, json_begin, json_document, json_is_array, json_is_object, json_key_is, json_member, json_next,
+    json_is_string,
+)
+from rulekit.native._scratch cimport scratch_reset
+from rulekit.native._strings cimport strtab_wants_collection
+from rulekit.native._time cimport parse_rfc3339
+from rulekit.state._outputs cimport OutputProgram
+from rulekit.state._state cimport Limits, default_limits, state_collect, state_free, state_new
+
+from rulekit.errors import RulekitError
+
+cdef enum:
+    PLUGIN_EVENT = 322       # the event type of everything that is no system call
+    MAX_TOLD = 10            # problems told one by one; all are counted
+    SHOWN = 80               # bytes of a document in a message
+
+cdef Place* STAGE_TIME = place_child(place_root(), b"stageTimestamp")
+
+
+def json_validator():
+    """Return a function that raises ValueError or RecursionError for bytes that are no JSON.
+
+    Raises:
+        RulekitError: The library is missing.
+    """
+    try:
+        import msgspec
+    except ImportError as error:
+        raise RulekitError("JSON documents need the library msgspec: pip install msgspec") from error
+    # Lines of one or more values; what comes back is their text, nothing is decoded.
+    return msgspec.json.Decoder(msgspec.Raw).decode_lines
+
+
+cdef class DocumentLoop:
+    """Runs one matcher over JSON documents, in the order of their reader; not thread-safe.
+
+    Args:
+        reader: Has ``read()``, which returns the next `rulekit.sources.documents.Block`, None at
+            the end; ``stats()``, ``path`` and ``close()``.
+        matcher: What is asked of each event; None shows every event.
+        source: Event source of the rules. ``k8s_audit`` opens the envelopes of audit events.
+        window: The `rulekit.engine.window.Window` to look at; None is everything.
+        on_problem: Called with a message for each of the first few things that were left out.
+    """
+
+    def __cinit__(self, reader, Matcher matcher=None, *, str source="k8s_audit", window=None,
+                  on_problem=None):
+        cdef Limits limits
+        fill_window(&self.window, window)
+        default_limits(&limits)
+        self.reader = reader
+        self.matcher = matcher
+        self.on_problem = on_problem
+        self.audit = source == "k8s_audit"
+        self.validate = json_validator()
+        self.source = source.encode()
+        self.plugin = b"k8saudit" if self.audit else b"json"
+        self.document.source = self.source
+        self.document.plugin = self.plugin
+        self.state = state_new(&limits)
+        self.capacity = matcher.c.n_rules if matcher is not None else 0
+        self.hits = <uint32_t*> malloc((self.capacity + 1) * sizeof(uint32_t))
+        if self.state == NULL or self.hits == NULL:
+            raise MemoryError()
+        self.event.type = PLUGIN_EVENT
+        self.event.info = &event_infos[PLUGIN_EVENT]
+        self.context.state = self.state
+        self.context.ev = &self.event
+        self.context.visible = True
+        self.context.document = &self.document
+
+    def __dealloc__(self):
+        state_free(self.state)
+        document_free(&self.document)
+        free(self.hits)
+
+    cdef int advance(self) noexcept nogil:
+        cdef Json value, kind
+        cdef int stop
+        cdef bint certain
+        self.open_event = False
+        while True:
+            if self.depth:
+                if not json_next(&self.lists[self.depth - 1]):
+                    self.depth -= 1
+                    continue
+                value = self.lists[self.depth - 1].value
+                certain = self.items[self.depth - 1]
+            else:
+                value = json_document(self.at, <uint32_t> (self.end - self.at))
+                if value.len == 0:
+                    return STOP_TEXT
+                self.at = value.ptr + value.len
+                certain = False
+            if json_is_array(value) and not certain:
+                stop = self._open(value, False)
+            elif not self.audit or certain:
+                stop = self._show(value)
+            else:
+                kind = json_member(value, "kind", 4)
+                if json_is_string(kind) and json_key_is(kind, "Event", 5):
+                    stop = self._show(value)
+                elif json_is_string(kind) and json_key_is(kind, "EventList", 9):
+                    kind = json_member(value, "items", 5)
+                    self.odd = value
+                    stop = self._open(kind, True) if json_is_array(kind) else <int> STOP_UNKNOWN
+                else:
+                    self.odd = value
+                    stop = STOP_UNKNOWN
+            if stop:
+                return stop
+
+    cdef int _open(self, Json value, bint certain) noexcept nogil:
+        if self.depth == MAX_LISTS:
+            self.odd = value
+            return STOP_DEEP
+        json_begin(&self.lists[self.depth], value)
+        self.items[self.depth] = certain
+        self.depth += 1
+        return 0
+
+    cdef int _show(self, Json value) noexcept nogil:
+        cdef Json when
+        self.n_events += 1
+        if not document_reserve(&self.document):
+            return 0
+        scratch_reset(&self.state.scratch)
+        if strtab_wants_collection(self.state.strings):
+            state_collect(self.state)
+        document_begin(&self.document, value.ptr, value.len)
+        if self.audit:
+            when = document_at(&self.document, STAGE_TIME)
+            if not json_is_string(when) or not parse_rfc3339(
+                when.ptr + 1, when.len - 2, &self.event.ts_ns
+            ):
+                self.odd = value
+                return STOP_NO_TIME
+        self.event.num += 1
+        self.event.raw = self.n_events
+        if self.state.first_event_ts_ns == 0:
+            self.state.first_event_ts_ns = self.event.ts_ns
+        # Documents need not be in the order of time: none ends the run.
+        if self.window.active and place_of(
+            &self.window, self.event.num, self.event.ts_ns, self.state.first_event_ts_ns
+        ) != PLACE_INSIDE:
+            return 0
+        if self.matcher is None:
+            self.n_hits = 0
+            self.open_event = True
+            return STOP_MATCH
+        self.n_hits = match_event(self.matcher.c, &self.context, self.hits, <int> self.capacity)
+        if self.n_hits:
+            self.open_event = True
+            return STOP_MATCH
+        return 0
+
+    def next(self):
+        """Read on to the next match and return True; False at a pause (signals, progress), None at the end.
+
+        Raises:
+            SourceError: The source cannot be read on; everything before it was delivered.
+        """
+        cdef int stop
+        while True:
+            with nogil:
+                stop = self.advance()
+            if stop == STOP_MATCH:
+                self.serial += 1
+                return True
+            if stop != STOP_TEXT:
+                self._tell_odd(stop)
+                continue
+            if self.block is not None and self._next_line():
+                continue
+            self.block = self.reader.read()
+            self.serial += 1
+            if self.block is None:
+                return None
+            self.position = 0
+            self.line = self.block.line - 1
+            return False
+
+    cdef bint _next_line(self) except -1:
+        """Make the next line, or the whole block, the current text; False at the end of the block."""
+        cdef bytes data = self.block.data
+        cdef Py_ssize_t end
+        if self.position >= len(data):
+            return False
+        if self.block.whole:
+            end = len(data)
+            self.text = data
+        else:
+            end = data.find(b"\n", self.position)
+            if end < 0:
+                end = len(data)
+            self.text = data[self.position:end]
+        self.position = end + 1
+        self.line += 1
+        self.n_bytes += len(self.text) + 1
+        self.depth = 0
+        self.at = self.text
+        self.end = self.at
+        try:
+            self.validate(self.text)
+        except (ValueError, RecursionError) as error:
+            self.n_malformed += 1
+            self._tell(f"no JSON: {error}: {_shown(self.text)}")
+        else:
+            self.end = self.at + len(self.text)
+        return True
+
+    cdef int _tell_odd(self, int stop) except -1:
+        text = _shown(self.odd.ptr[:min(self.odd.len, SHOWN + 1)])
+        if stop == STOP_NO_TIME:
+            self.n_without_time += 1
+            self._tell(f"audit event without a stageTimestamp in RFC 3339: {text}")
+        elif stop == STOP_DEEP:
+            self.n_unknown += 1
+            self._tell(f"more than {MAX_LISTS} lists in each other: {text}")
+        else:
+            self.n_unknown += 1
+            self._tell(f"no Kubernetes audit event and no list of them: {text}")
+        return 0
+
+    cdef int _tell(self, str message) except -1:
+        if self.on_problem is None or self.n_told > MAX_TOLD:
+            return 0
+        self.n_told += 1
+        if self.n_told > MAX_TOLD:
+            self.on_problem("more was left out, which is counted only")
+        else:
+            self.on_problem(f"{self.block.path}:{self.line}: {message}")
+        return 0
+
+    def matched(self):
+        """Return the indices of the rules that the current event matched, in definition order."""
+        return [self.hits[i] for i in range(self.n_hits)]
+
+    def render(self, OutputProgram output not None):
+        """Return message and output fields of the current event."""
+        if not self.open_event:
+            raise RulekitError("the event is gone: its fields can be read only before the next one")
+        return output.render(&self.context)
+
+    @property
+    def ts_ns(self):
+        """Time of the current event, ns since the Unix epoch."""
+        return self.event.ts_ns
+
+    @property
+    def raw(self):
+        """Position of the current event among all events of the source, counted from 1."""
+        return self.event.raw
+
+    def fill(self, stats):
+        """Copy the loop's figures into a `rulekit.engine.stats.Stats`."""
+        stats.events = self.n_events
+        stats.delivered = stats.visible = self.event.num
+        found = {
+            "malformed_documents": self.n_malformed,
+            "unknown_documents": self.n_unknown,
+            "events_without_time": self.n_without_time,
+            "strings_refused": self.state.strings.n_refused,
+            **self.reader.stats(),
+        }
+        stats.counters = {name: n for name, n in found.items() if n}
+
+    def close(self):
+        """Give back the source; the loop cannot go on."""
+        self.reader.close()
+
+
+cdef str _shown(bytes text):
+    cut = text[:SHOWN].decode("utf-8", "replace")
+    return f"{cut}…" if len(text) > SHOWN else cut
