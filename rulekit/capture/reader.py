@@ -30,6 +30,8 @@ else:
 CHUNK_BYTES = 256 * 1024
 INFLATED_BYTES = 512 * 1024
 COMPRESSED_BYTES = 64 * 1024
+ZSTD_BYTES = 1024
+ZSTD_WINDOW_BYTES = 1 << 27
 CHUNKS_AHEAD = 4
 CHUNKS_BEFORE_THREAD = 2
 
@@ -186,37 +188,47 @@ class _PlainChunks:
 class _ZstdChunks:
     """A zstd stream of any number of frames."""
 
-    cut = False
-
     def __init__(self, raw: _Raw, head: bytes) -> None:
         self.path = raw.path
+        self.cut = False
         self._raw = raw
         try:
             import zstandard
         except ImportError as error:
             reason = "zstd data need the library zstandard: pip install zstandard"
             raise SourceError(reason, self.path) from error
-        self._error = zstandard.ZstdError
-        self._head = head
-        # The window is what one frame may ask for in memory.
-        self._inflater = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-        self._stream = self._inflater.stream_reader(self, read_across_frames=True)
-
-    def read(self, size: int) -> bytes:
-        """Return compressed bytes, at most `size`: what the inflater asks for."""
-        if self._head:
-            data, self._head = self._head, b""
-            return data
-        buffer = bytearray(min(size, COMPRESSED_BYTES))
-        n = self._raw.readinto(memoryview(buffer))
-        return bytes(buffer[:n])
+        self._library: Any = zstandard
+        self._frame: Any = None
+        self._data = head
+        # A few bytes can stand for 128 KiB: small pieces bound what one call inflates.
+        self._buffer = memoryview(bytearray(ZSTD_BYTES))
 
     def next_chunk(self) -> bytes | None:
+        chunks = []
+        size = 0
+        while size < CHUNK_BYTES and (chunk := self._next_piece()) is not None:
+            chunks.append(chunk)
+            size += len(chunk)
+        return b"".join(chunks) or None
+
+    def _next_piece(self) -> bytes | None:
+        data, self._data = self._data, b""
+        if not data:
+            data = bytes(self._buffer[: self._raw.readinto(self._buffer)])
+        if not data:
+            self.cut = self._frame is not None
+            return None
+        if self._frame is None:
+            inflater = self._library.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES)
+            self._frame = inflater.decompressobj()
         try:
-            chunk: bytes = self._stream.read(CHUNK_BYTES)
-        except self._error as error:
+            piece: bytes = self._frame.decompress(data)
+        except self._library.ZstdError as error:
             raise SourceError(f"damaged zstd data: {error}", self.path) from error
-        return chunk or None
+        if self._frame.eof:
+            self._data = self._frame.unused_data
+            self._frame = None
+        return piece
 
     def close(self) -> None:
         self._raw.close()

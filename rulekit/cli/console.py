@@ -11,8 +11,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rulekit.engine._loop import EventLoop
     from rulekit.engine._slice import SliceLoop
+    from rulekit.engine.pipeline import Loop
     from rulekit.engine.stats import Stats
 
 _SHOW_AFTER_S = 1.0
@@ -42,7 +42,7 @@ class Progress:
         self._drawn_s = self._started_s + _SHOW_AFTER_S - _REDRAW_S
         self._visible = False
 
-    def update(self, loop: EventLoop | SliceLoop) -> None:
+    def update(self, loop: Loop | SliceLoop) -> None:
         """Redraw when it is time."""
         now_s = time.monotonic()
         if not self._enabled or now_s - self._drawn_s < _REDRAW_S:

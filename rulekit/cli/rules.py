@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,6 +19,7 @@ def load_or_explain(
     paths: Sequence[Path],
     append_output: Sequence[AppendOutput] = (),
     static_fields: Mapping[str, str] | None = None,
+    sources: Iterable[str] = ("syscall",),
 ) -> Ruleset | None:
     """Return the rules of some files, or None after saying why there are none.
 
@@ -26,7 +27,9 @@ def load_or_explain(
     """
     from rulekit.rules.loader import load_files
 
-    result = load_files(paths, append_output=append_output, static_fields=static_fields)
+    result = load_files(
+        paths, append_output=append_output, static_fields=static_fields, sources=sources
+    )
     errors = [found for found in result.diagnostics if found.severity == "error"]
     if not result.ok or result.ruleset is None:
         explain(errors or result.fatal, sys.stderr)

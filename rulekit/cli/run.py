@@ -23,12 +23,17 @@ if TYPE_CHECKING:
     from rulekit.rules.falco_config import FalcoConfig
     from rulekit.sinks.file import DescriptorSink
 
-HELP = "run rules over a capture and print alerts"
+HELP = "run rules over a capture or an audit log and print alerts"
 DESCRIPTION = f"""\
 Runs rules over a capture and prints one alert per line. A summary goes to stderr. When the
 capture is damaged or the disk is full, the alerts up to there are kept, and the exit code is 2.
 
 CAPTURE can be a pipe: '-' is standard input. Memory does not grow with its length.
+
+CAPTURE can be an audit log of Kubernetes as well, for rules of the source k8s_audit: lines of
+JSON, an array, an EventList, or a folder of such files, plain, gzip or zstd. What is no audit
+event is left out, counted, and the first of it shown. With another name as --source, rules of that
+source look at JSON documents of any kind, with the fields json.*.
 
 {WINDOW_HELP}"""
 EXAMPLES = (
@@ -46,6 +51,11 @@ EXAMPLES = (
         "zcat rulesets/captures/attack-host.scap.gz | rulekit run"
         " -r rulesets/persistence/rules.yaml -e - --to +30s",
         "from a pipe, the first thirty seconds",
+    ),
+    (
+        "rulekit run -r rulesets/kubernetes/rules.yaml"
+        " -e rulesets/captures/attack-audit.jsonl --matching all",
+        "the audit log of a Kubernetes cluster",
     ),
 )
 
@@ -66,7 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--capture",
         metavar="CAPTURE",
         required=True,
-        help="capture to read: .scap, plain or gzip; - is standard input",
+        help="capture to read: .scap, plain or gzip; or JSON documents; - is standard input",
+    )
+    what.add_argument(
+        "--source",
+        metavar="SOURCE",
+        help="run the rules of this event source (syscall, k8s_audit, ...); without it, the first"
+        " bytes of CAPTURE tell",
     )
     add_window(what)
     what.add_argument(
@@ -110,6 +126,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the alerts of a capture; 2 when the rules or the capture cannot be used."""
     from rulekit.cli.rules import load_or_explain
+    from rulekit.sources.detect import detect_source
 
     window = window_of(args)
     path, overrides = split_overrides(args.output, args.falco_config is not None)
@@ -117,8 +134,14 @@ def run(args: argparse.Namespace) -> int:
     rules = args.rules or config.rules_files
     if not rules:
         raise RulekitError("no rules: name files with -r, or a --falco-config with rules_files")
+    source, capture = args.source, args.capture
+    if source is None:
+        source, capture = detect_source(capture)
     ruleset = load_or_explain(
-        rules, append_output=config.append_output, static_fields=config.static_fields
+        rules,
+        append_output=config.append_output,
+        static_fields=config.static_fields,
+        sources={"syscall", source},
     )
     if ruleset is None:
         return 2
@@ -126,6 +149,7 @@ def run(args: argparse.Namespace) -> int:
 
     engine = Engine(
         ruleset,
+        source=source,
         matching=args.matching or config.rule_matching,
         min_priority=args.min_priority or config.priority,
         all_rules=args.all_rules,
@@ -137,7 +161,12 @@ def run(args: argparse.Namespace) -> int:
     sink = _sink(path)
     bar = Progress(size_of(args.capture), False if args.quiet else None)
     watch = _Watch(args.fail_on)
-    alerts = engine.run(args.capture, progress=bar.update, window=window)
+
+    def tell(message: str) -> None:
+        bar.clear()
+        say(message)
+
+    alerts = engine.run(capture, progress=bar.update, window=window, on_problem=tell)
     error = _deliver(engine, alerts, watch, _formatter(args, config), sink, bar)
     if error is not None:
         say(error)

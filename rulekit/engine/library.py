@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from dataclasses import dataclass, fields
+from typing import BinaryIO
 
 from rulekit.alert import Alert
 from rulekit.engine.pipeline import Engine
 from rulekit.rules import ruleset as rules
 from rulekit.rules.loader import load_files
+from rulekit.sources.detect import detect_source
 from rulekit.text.diagnostic import Diagnostic
 
 
@@ -21,6 +23,7 @@ class Ruleset(rules.Ruleset):
         self,
         capture: str | os.PathLike[str],
         *,
+        source: str | None = None,
         matching: str = "first",
         min_priority: str | None = None,
         all_rules: bool = False,
@@ -30,7 +33,9 @@ class Ruleset(rules.Ruleset):
         Each call compiles the rules; for many captures make an `Engine` and keep it.
 
         Args:
-            capture: A ``.scap`` file, plain or gzip.
+            capture: A ``.scap`` file, plain or gzip; or JSON documents: a file, a folder.
+            source: Event source of the rules to run (``syscall``, ``k8s_audit``); None lets the
+                first bytes of the capture tell.
             matching: ``first`` reports the first rule, in the order of definition, that matches an
                 event; ``all`` every one.
             min_priority: Leaves out rules that are less urgent (``warning``).
@@ -40,8 +45,13 @@ class Ruleset(rules.Ruleset):
             SourceError: The capture cannot be read, or breaks off; the alerts of everything before
                 the damage were yielded.
         """
-        engine = Engine(self, matching=matching, min_priority=min_priority, all_rules=all_rules)
-        return engine.run(capture)
+        opened: str | os.PathLike[str] | BinaryIO = capture
+        if source is None:
+            source, opened = detect_source(capture)
+        engine = Engine(
+            self, source=source, matching=matching, min_priority=min_priority, all_rules=all_rules
+        )
+        return engine.run(opened)
 
 
 def load(*files: str | os.PathLike[str]) -> Ruleset:

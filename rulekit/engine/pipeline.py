@@ -153,9 +153,9 @@ class Engine:
         window: Window | None,
         on_problem: Tell | None,
     ) -> Loop:
-        if self.source == "syscall":
-            return EventLoop(CaptureReader(source), matcher, window=window)
-        if isinstance(source, (str, PathLike)) or not hasattr(source, "stats"):
+        if not isinstance(source, DocumentReader):
+            if self.source == "syscall":
+                return EventLoop(CaptureReader(source), matcher, window=window)
             source = DocumentFiles(source)
         return DocumentLoop(
             source, matcher, source=self.source, window=window, on_problem=on_problem

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from rulekit.capture.reader import open_stream
 from rulekit.errors import SourceError, reason
@@ -16,8 +17,8 @@ DocumentSource = str | os.PathLike[str] | BinaryIO
 MAX_DOCUMENT_BYTES = 64 << 20
 """Longer lines are left out and counted."""
 
-# How a document that goes over many lines begins: no document in one line looks like this.
-_OPENINGS = (b"{", b"[", b"[{")
+# How the first line of a document ends that goes over many lines: no whole document ends so.
+_UNFINISHED = (b"{", b"[", b",", b":")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -29,7 +30,7 @@ class Block:
         data: Lines of one document each; the last one may lack its line feed.
         path: Where they come from, as the user named it.
         line: Number of the first line, from 1.
-        whole: `data` is all of a file whose documents go over many lines.
+        whole: `data` is all of a file, and its documents seem to go over many lines.
     """
 
     data: bytes
@@ -38,9 +39,10 @@ class Block:
     whole: bool = False
 
 
-class DocumentReader(Protocol):
+class DocumentReader(ABC):
     """Where documents come from; for one thread."""
 
+    @abstractmethod
     def read(self) -> Block | None:
         """Return the next block, which may be empty; None at the end.
 
@@ -48,14 +50,16 @@ class DocumentReader(Protocol):
             SourceError: It cannot be read on.
         """
 
+    @abstractmethod
     def stats(self) -> dict[str, int]:
         """Return counters by name: what was left out so far."""
 
+    @abstractmethod
     def close(self) -> None:
         """Give back what was opened. Idempotent."""
 
 
-class DocumentFiles:
+class DocumentFiles(DocumentReader):
     """Documents of a file, or of the files of a folder, oldest first; plain, gzip or zstd.
 
     Args:
@@ -123,11 +127,17 @@ class _Lines:
 
     def take(self, data: bytes) -> Block | None:
         """Return the lines that end in `data`, or None."""
+        if not self._started and b"\n" in data:
+            self._begin(data)
+        if self._whole:
+            self._held.append(data)
+            self._held_bytes += len(data)
+            if self._held_bytes <= self._max_bytes:
+                return None
+            data = b"".join(self._held)
+            self._held, self._held_bytes, self._whole = [], 0, False
         end = data.rfind(b"\n") + 1
-        if self._whole or not end:
-            self._hold(data)
-            return None
-        if not self._started and not self._begin(data[:end]):
+        if not end:
             self._hold(data)
             return None
         head = data[:end]
@@ -152,13 +162,12 @@ class _Lines:
             data = data.removeprefix(_BOM)
         return Block(data, self._path, self._line, self._whole)
 
-    def _begin(self, data: bytes) -> bool:
-        """Look at the first lines; False when all of the file is to be held as one text."""
-        text = b"".join((*self._held, data)).removeprefix(_BOM)
-        first = text.lstrip().partition(b"\n")[0].strip()
-        self._whole = first in _OPENINGS
+    def _begin(self, data: bytes) -> None:
+        """Look at the first line: is the file to be held, as one text?"""
+        text = b"".join((*self._held, data)).removeprefix(_BOM).lstrip()
+        first = text.partition(b"\n")[0].rstrip()
         self._started = bool(first)
-        return not self._whole
+        self._whole = first.startswith((b"{", b"[")) and first.endswith(_UNFINISHED)
 
     def _hold(self, data: bytes) -> None:
         if self._skipping:

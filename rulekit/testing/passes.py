@@ -14,6 +14,7 @@ from rulekit.rules.falco_config import AppendOutput
 from rulekit.rules.loader import load_files
 from rulekit.rules.names import close_to
 from rulekit.rules.ruleset import Ruleset
+from rulekit.sources.detect import detect_source
 from rulekit.testing.case import Case, override_text
 from rulekit.testing.inline import Scenario, scenario
 from rulekit.text.diagnostic import Diagnostic
@@ -44,9 +45,15 @@ class Pass:
         return alert.event if self.scenario is None else self.scenario.entry_of(alert.event)
 
 
+def source_of(case: Case) -> str:
+    """Return the event source that a case has events of."""
+    return "syscall" if case.capture is None else detect_source(case.capture)[0]
+
+
 def rules_key(case: Case) -> PassKey:
     """Return what decides which rules a case runs."""
     return (
+        source_of(case),
         case.rules,
         tuple(sorted(case.macros.items())),
         tuple(sorted(case.lists.items())),
@@ -76,15 +83,16 @@ class Loader:
 
     def _load(self, case: Case) -> tuple[Ruleset | None, tuple[Diagnostic, ...]]:
         files: list[Path | object] = list(case.rules)
+        sources = {"syscall", source_of(case)}
         override = override_text(case)
         if override is not None:
-            plain = load_files(case.rules)
+            plain = load_files(case.rules, sources=sources)
             if plain.ruleset is not None:
                 wrong = _unknown_overrides(case, plain.ruleset)
                 if wrong:
                     return None, tuple(wrong)
             files.append(override)
-        result = load_files(files)  # type: ignore[arg-type]
+        result = load_files(files, sources=sources)  # type: ignore[arg-type]
         if result.ruleset is None or not result.ok:
             errors = [found for found in result.diagnostics if found.severity == "error"]
             return None, tuple(errors or result.fatal)
@@ -123,9 +131,10 @@ def unknown_names(case: Case, ruleset: Ruleset) -> list[Diagnostic]:
             message = f"no rule is called `{name}`"
             found.append(Diagnostic("RK606", "error", message, span, "", help_))
     for expectation in case.expect:
+        source = ruleset.rule(expectation.rule).source if expectation.rule in names else "syscall"
         for (name, _), span in zip(expectation.fields, expectation.field_spans, strict=True):
             try:
-                compile_output(f"%{name}")
+                compile_output(f"%{name}", source)
             except RuleError as error:
                 help_ = error.diagnostics[0].help if error.diagnostics else None
                 message = f"no field is called `{name}`"
@@ -147,6 +156,7 @@ def run_pass(cases: Sequence[Case], loader: Loader) -> Pass:
     try:
         engine = Engine(
             ruleset,
+            source=source_of(case),
             matching=case.matching,
             all_rules=case.all_rules,
             append_output=_wanted_fields(usable, ruleset),

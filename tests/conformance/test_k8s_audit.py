@@ -1,0 +1,75 @@
+"""The traces of audit events that Falco's own regression tests use, with the alerts they name.
+
+Each row is a fact of those tests (falco, before commit b1ae5d3d; falcosecurity/testing): a trace,
+what is loaded after the upstream rules, and which rule alerts how often. A row without a rule
+means that nothing of WARNING or above may alert.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rulekit.alert import priority_number
+from rulekit.cli.main import main
+from rulekit.engine.pipeline import Engine
+from rulekit.rules.loader import load_files
+from tests.conformance.audit_traces import EXTRAS
+
+ROWS = [
+    line.split("\t")
+    for line in (Path(__file__).parent.parent / "data" / "k8s_audit_traces.tsv")
+    .read_text("utf-8")
+    .splitlines()[1:]
+]
+SOURCES = ("syscall", "k8s_audit")
+
+
+def upstream(shared: Path, name: str = "k8s_audit_rules.yaml") -> Path:
+    """Return an upstream rules file of the reference material."""
+    found = sorted((shared / "rules").rglob(name))
+    if not found:
+        pytest.skip(f"no {name} in the reference material")
+    return found[0]
+
+
+def trace(shared: Path, name: str) -> Path:
+    """Return a trace of the reference material."""
+    path = shared / "captures" / "k8s_audit" / f"{name}.json"
+    if not path.exists():
+        pytest.skip(f"no trace {name} in the reference material")
+    return path
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_trace(row: list[str], shared: Path, tmp_path: Path) -> None:
+    _, capture, extras, rule, count = row
+    files = [] if "engine_v4" in extras else [upstream(shared)]
+    for name in extras.split():
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(EXTRAS[name])
+    engine = Engine(load_files(files, sources=SOURCES).require(), source="k8s_audit")
+    alerts = list(engine.run(trace(shared, capture)))
+    if rule:
+        assert [a.rule for a in alerts].count(rule) == int(count)
+        assert engine.stats.counters == {}
+    else:
+        assert [a.rule for a in alerts if priority_number(a.priority) <= 4] == []
+
+
+def test_an_object_that_is_no_event_is_named(
+    shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = trace(shared, "fal_01_003")
+    assert main(["run", "-r", str(upstream(shared)), "-e", str(path), "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f'{path}:1: no Kubernetes audit event and no list of them: {{"kind": 0}}' in err
+
+
+def test_gke_rules_load_on_top_of_the_others(shared: Path) -> None:
+    files = [upstream(shared), upstream(shared, "k8s_audit_rules_gke.yaml")]
+    result = load_files(files)
+    assert [d.message for d in result.diagnostics if d.severity == "error"] == []
+    assert Engine(result.require(), source="k8s_audit").rules
