@@ -250,9 +250,7 @@ def bind(condition: str, source: str = "syscall") -> Bound:
     return result.bound
 
 
-def compile_output(
-    text: str, source: str = "syscall", *, buffers: str = "dots"
-) -> OutputProgram:
+def compile_output(text: str, source: str = "syscall", *, buffers: str = "dots") -> OutputProgram:
     """Return a format text over the fields of a source, ready to render.
 
     Args:

@@ -166,7 +166,7 @@ def run_pass(cases: Sequence[Case], loader: Loader) -> Pass:
     alerts: list[Alert] = []
     source = str(case.capture) if made is None else io.BytesIO(made.data)
     try:
-        alerts.extend(engine.run(source))  # type: ignore[arg-type]
+        alerts.extend(engine.run(source))
     except SourceError as problem:
         return Pass(ruleset, tuple(alerts), made, error=str(problem))
     return Pass(ruleset, tuple(alerts), made)
