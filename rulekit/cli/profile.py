@@ -27,7 +27,7 @@ EXAMPLES = (
     ),
     (
         "rulekit profile -r rulesets/persistence/rules.yaml"
-        " -e rulesets/captures/attack-host.scap.gz --flame-graph /tmp/profile.svg",
+        " -e rulesets/captures/attack-host.scap.gz --flame-graph profile.svg",
         "also a picture",
     ),
 )

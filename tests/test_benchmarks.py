@@ -1,0 +1,51 @@
+"""What the benchmarks rest on: made rules that are right, a gate that closes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gate import verdict
+from benchmarks.many_rules import many_rules
+from benchmarks.work import main
+from rulekit.rules.loader import load_files
+
+ROOT = Path(__file__).resolve().parent.parent
+RULES = sorted(ROOT.glob("rulesets/*/rules.yaml"))
+CAPTURE = ROOT / "rulesets/captures/attack-host.scap.gz"
+
+
+def test_copies_of_rules_load_and_keep_their_event_types(tmp_path: Path) -> None:
+    originals = list(load_files(RULES).require())
+    count = 3 * len(originals)
+    text = many_rules(RULES, count)
+    assert text == many_rules(RULES, count)
+    assert text != many_rules(RULES, count, seed=1)
+    (tmp_path / "many.yaml").write_text(text)
+    copies = list(load_files([tmp_path / "many.yaml"]).require())
+    assert len(copies) == count == len({rule.name for rule in copies})
+    for i, rule in enumerate(copies):
+        assert rule.events == originals[i % len(originals)].events
+    changed = sum(
+        rule.text.text != originals[i % len(originals)].text.text for i, rule in enumerate(copies)
+    )
+    assert changed > count * 0.8
+
+
+def test_works_do_what_they_say() -> None:
+    walk, never, always = (main(work, str(CAPTURE), []) for work in ("walk", "never", "always"))
+    assert walk["events"] == never["events"] == always["events"] > 10_000
+    assert never["matches"] == 0
+    assert always["matches"] > 5_000
+    assert main("rules", str(CAPTURE), RULES)["matches"] > 10
+    with pytest.raises(SystemExit):
+        main("nothing", str(CAPTURE), [])
+
+
+def test_the_gate_closes_beyond_three_percent_both_ways() -> None:
+    known = {"rules": 100.0}
+    assert verdict({"rules": 102.9}, known) == []
+    assert verdict({"rules": 97.1}, known) == []
+    assert len(verdict({"rules": 103.2}, known)) == 1
+    assert "-4.0%, limit 3%" in verdict({"rules": 96.0}, known)[0]
