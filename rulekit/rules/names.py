@@ -75,6 +75,15 @@ def find_field(text: str, source: str) -> NamedField:
     return _cached(text, source) if len(text) < 200 else _find(text, source)
 
 
+def is_field(name: str, arg: str | None, source: str) -> bool:
+    """Tell whether a name, with an argument in brackets or without, is a field."""
+    try:
+        find_field(name if arg is None else f"{name}[{arg}]", source)
+    except (UnknownField, BadArgument):
+        return False
+    return True
+
+
 def _find(text: str, source: str) -> NamedField:
     fields = fields_of(source)
     field = fields.get(text)

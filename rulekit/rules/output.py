@@ -14,7 +14,7 @@ from typing import TypeAlias
 from rulekit.rules.ast import Argument, FieldNode, LiteralNode, TransformNode, TupleNode
 from rulekit.rules.bound import BoundField, BoundTransform, BoundTuple
 from rulekit.rules.lexer import BadEscape, unescape
-from rulekit.rules.names import DEPRECATED_FIELDS, close_to, fields_of
+from rulekit.rules.names import DEPRECATED_FIELDS, close_to, fields_of, is_field
 from rulekit.rules.operands import CheckError, bind_field, bind_operand
 from rulekit.rules.parser import ConditionSyntaxError, parse_operand
 from rulekit.rules.static import static_value
@@ -215,10 +215,9 @@ def _operand(
     found = _field(text.text, start)
     if found is not None:
         for field in _field_readings(text, start, found.end()):
-            try:
+            # What is no field is not worth an explanation: most readings are none.
+            if is_field(field.name, field.arg, source):
                 return field, bind_field(field, source)
-            except CheckError:
-                continue
         raise _Refused(_unknown(text, start, found.end(), source))
     if _call(text.text, start) is None:
         raise _Refused(_no_operand(text, start))

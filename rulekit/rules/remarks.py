@@ -14,7 +14,7 @@ from rulekit.rules.ast import (
     OrNode,
     TransformNode,
 )
-from rulekit.rules.names import DEPRECATED_FIELDS, BadArgument, UnknownField, find_field
+from rulekit.rules.names import DEPRECATED_FIELDS, is_field
 from rulekit.rules.shared import SharedTrees
 from rulekit.rules.syntax import TRANSFORMERS
 from rulekit.text.diagnostic import Diagnostic
@@ -35,7 +35,7 @@ def remarks_on_literal(literal: LiteralNode, op: str, source: str) -> list[Diagn
         found.append(_remark("RK403", "pattern without need", literal.span, label, help))
     if "." in text or "(" in text:
         packed = text.translate(_SPACES)
-        if _is_field(packed, source):
+        if is_field(packed, None, source):
             label = "a literal text, although it is the name of a field"
             help = f"write `val({packed})` to compare with the field"
             found.append(_remark("RK401", "field name as a text", literal.span, label, help))
@@ -81,14 +81,6 @@ def unsafe_and_deprecated(node: Node, shared: SharedTrees | None = None) -> list
 
 def _remark(code: str, message: str, span: Span, label: str, help: str) -> Diagnostic:
     return Diagnostic(code, "warning", message, span, label, help, "LOAD_COMPILE_CONDITION")
-
-
-def _is_field(text: str, source: str) -> bool:
-    try:
-        find_field(text, source)
-    except (UnknownField, BadArgument):
-        return False
-    return True
 
 
 def _needs_no_regex(pattern: str) -> bool:

@@ -231,7 +231,7 @@ def megabyte_rule_name() -> bytes:
 @_input
 def megabyte_output() -> bytes:
     return (
-        "- rule: r\n  desc: d\n  condition: evt.type = open\n  priority: INFO\n  output: "
+        "- rule: r\n  desc: d\n  condition: evt.type = open\n  priority: INFO\n  output: o "
         + "%proc.name " * 90_000
         + "\n"
     ).encode()
@@ -240,11 +240,47 @@ def megabyte_output() -> bytes:
 @_input
 def megabyte_output_unknown() -> bytes:
     return (
-        "- rule: r\n  desc: d\n  condition: evt.type = open\n  priority: INFO\n  output: "
+        "- rule: r\n  desc: d\n  condition: evt.type = open\n  priority: INFO\n  output: o "
         + "%" * 500_000
         + "%tolower(" * 50_000
         + "\n"
     ).encode()
+
+
+@_input
+def output_of_deep_calls() -> bytes:
+    return (
+        "- rule: r\n  desc: d\n  condition: evt.type = open\n  priority: INFO\n  output: o "
+        + "%"
+        + "tolower(" * 30_000
+        + "proc.name"
+        + ")" * 30_000
+        + "\n"
+    ).encode()
+
+
+def _output_of_odd_names(count: int) -> bytes:
+    return (
+        "- rule: r\n  desc: d\n  condition: evt.type = open\n  priority: INFO\n  output: o "
+        + "%tolower(proc.name) %proc.nameproc.name[" * count
+        + "\n"
+    ).encode()
+
+
+@_input
+def output_of_odd_names() -> bytes:
+    return _output_of_odd_names(100)
+
+
+@_input
+def megabyte_output_of_odd_names() -> bytes:
+    return _output_of_odd_names(20_000)
+
+
+@_input
+def thousands_of_skipped_rules() -> bytes:
+    more = "  skip-if-unknown-filter: true\n"
+    return "".join(_rule(f"proc.nmae{i} = a", more, name=f"r{i}") for i in range(5000)).encode()
 
 
 @_input

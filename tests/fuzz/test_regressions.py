@@ -24,7 +24,13 @@ LARGE = {name for name in hostile.INPUTS if name.startswith(("ten_megabytes", "h
 LARGE |= {"exception_tuples", "exception_values", "many_exceptions", "megabyte_item_list"}
 LARGE |= {"macro_doubling_many_rules", "thousands_of_bad_rules", "list_appended"}
 LARGE |= {"thousands_of_unknown_macros", "megabyte_wrong_values", "rule_appended"}
+LARGE |= {"thousands_of_skipped_rules", "megabyte_output_of_odd_names", "remarks_in_many_rules"}
+LARGE |= {"exceptions_of_one_name", "exceptions_appended", "list_in_many_calls"}
+LARGE |= {"list_that_is_cut_in_many_conditions", "list_in_a_list_in_many_conditions"}
 ENDS = {
+    "list_in_many_conditions": "ok",
+    "macro_in_many_rules": "ok",
+    "output_of_odd_names": "ok",
     "alias_bomb_sequences": "refused RK007",
     "deep_parentheses": "refused RK105",
     "deep_parentheses_alone": "refused RK105",
