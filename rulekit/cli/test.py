@@ -64,6 +64,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="write the inline events of the cases as captures, run nothing",
     )
+    quality = parser.add_argument_group("how good the cases are")
+    quality.add_argument(
+        "--coverage",
+        action="store_true",
+        help="tell which comparisons were seen true and false, and which decided",
+    )
+    quality.add_argument("--coverage-html", metavar="FILE", type=Path, help="the same as a page")
+    quality.add_argument("--lcov", metavar="FILE", type=Path, help="the same for coverage tools")
+    quality.add_argument(
+        "--mutate",
+        action="store_true",
+        help="change conditions in small ways and tell which changes no case notices",
+    )
+    quality.add_argument(
+        "--fail-under",
+        metavar="PERCENT",
+        type=float,
+        help="exit with 1 when coverage, or the mutation score, is below",
+    )
     out = parser.add_argument_group("reports")
     add_format(out)
     out.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit report")
@@ -136,7 +155,53 @@ def _run(args: argparse.Namespace, cases: list[Case], deselected: int) -> int:
         sys.stdout.flush()
     remember(results)
     _write_reports(args, results, started)
-    return exit_code(results)
+    code = exit_code(results)
+    if args.coverage or args.coverage_html is not None or args.lcov is not None:
+        code = max(code, _cover(args, cases))
+    if args.mutate:
+        code = max(code, _mutate(args, cases))
+    return code
+
+
+def _mutate(args: argparse.Namespace, cases: list[Case]) -> int:
+    """Try mutants; 1 when too few are noticed."""
+    import json
+
+    from rulekit.testing.mutation import mutate, mutation_json, mutation_text, score
+
+    found = list(mutate(cases, max(1, args.jobs)))
+    if args.format == "json":
+        print(json.dumps({"mutation": mutation_json(found)}, ensure_ascii=False))
+    else:
+        print("\n".join(["", *mutation_text(found)]))
+    if any(rule.problem for rule in found):
+        return 1
+    if args.fail_under is not None and score(found) * 100 < args.fail_under:
+        say(f"the mutation score is {score(found):.1%}, below {args.fail_under:g} %")
+        return 1
+    return 0
+
+
+def _cover(args: argparse.Namespace, cases: list[Case]) -> int:
+    """Measure and report coverage; 1 when there is too little."""
+    import json
+
+    from rulekit.testing import coverage_report
+    from rulekit.testing.coverage import measure
+
+    found = measure(cases)
+    if args.format == "json":
+        print(json.dumps({"coverage": coverage_report.coverage_json(found)}, ensure_ascii=False))
+    elif args.coverage:
+        print("\n".join(["", *coverage_report.coverage_text(found)]))
+    if args.coverage_html is not None:
+        args.coverage_html.write_text(coverage_report.coverage_page(found), "utf-8")
+    if args.lcov is not None:
+        args.lcov.write_text(coverage_report.lcov(found), "utf-8")
+    if args.fail_under is not None and found.share * 100 < args.fail_under:
+        say(f"coverage is {found.share:.1%}, below {args.fail_under:g} %")
+        return 1
+    return 0
 
 
 def _write_reports(args: argparse.Namespace, results: list[Result], started: object) -> None:

@@ -110,7 +110,7 @@ def _unmet(expectation: Expectation, found: Pass) -> list[Failure]:
         wanted = f"at least {least}" if most is None else f"{least}" if least == most else ""
         wanted = wanted or f"{least} to {most}"
         text = f"`{expectation.rule}` {_gave(n)}{' that fit' if detail else ''}, {wanted} expected"
-        others = [a for a in found.alerts if a.rule == expectation.rule and a not in fitting]
+        others = [a for a in found.alerts if a.rule == expectation.rule and not expectation.fits(a)]
         shown = others if n < least else fitting
         names = [name for name, _ in expectation.fields]
         missing = expectation.rule if n < least and not others else None

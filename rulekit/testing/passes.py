@@ -159,7 +159,7 @@ def run_pass(cases: Sequence[Case], loader: Loader) -> Pass:
             source=source_of(case),
             matching=case.matching,
             all_rules=case.all_rules,
-            append_output=_wanted_fields(usable, ruleset),
+            append_output=wanted_fields(usable, ruleset),
         )
     except RuleError as error:
         return Pass(ruleset, scenario=made, error=str(error))
@@ -172,7 +172,7 @@ def run_pass(cases: Sequence[Case], loader: Loader) -> Pass:
     return Pass(ruleset, tuple(alerts), made)
 
 
-def _wanted_fields(cases: Sequence[Case], ruleset: Ruleset) -> list[AppendOutput]:
+def wanted_fields(cases: Sequence[Case], ruleset: Ruleset) -> list[AppendOutput]:
     """Return what to add to alerts so that every expected field is among their fields."""
     wanted: dict[str, dict[str, None]] = {}
     for case in cases:
