@@ -24,7 +24,7 @@ from rulekit.rules.bound import Bound, BoundComparison, TypedValue
 from rulekit.rules.ruleset import Rule, Ruleset
 from rulekit.testing.case import Case
 from rulekit.testing.inline import scenario
-from rulekit.testing.passes import Loader, rules_key
+from rulekit.testing.passes import Loader, rules_key, source_of
 
 _LISTED = frozenset({"in", "intersects", "pmatch"})
 
@@ -96,7 +96,8 @@ class Coverage:
     """Coverage of all rules of some cases.
 
     Attributes:
-        left_out: Cases that override macros or lists: their conditions are not those of the rules.
+        left_out: Cases that override macros or lists, whose conditions are not those of the rules,
+            and cases over audit logs.
     """
 
     rules: list[RuleCoverage]
@@ -121,15 +122,18 @@ def measure(cases: Sequence[Case], loader: Loader | None = None) -> Coverage:
     loader = loader or Loader()
     groups: dict[object, list[Case]] = {}
     for case in cases:
-        if not case.macros and not case.lists:
+        if _counts(case):
             groups.setdefault(rules_key(case), []).append(case)
     found: list[RuleCoverage] = []
     for group in groups.values():
         ruleset, _ = loader.load(group[0])
         if ruleset is not None:
             found += _Measure(ruleset).run(group)
-    left_out = sum(bool(case.macros or case.lists) for case in cases)
-    return Coverage(found, left_out)
+    return Coverage(found, sum(not _counts(case) for case in cases))
+
+
+def _counts(case: Case) -> bool:
+    return not case.macros and not case.lists and source_of(case) == "syscall"
 
 
 class _Measure:

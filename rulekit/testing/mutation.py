@@ -23,7 +23,7 @@ from rulekit.rules.ruleset import Rule, Ruleset
 from rulekit.testing.case import Case
 from rulekit.testing.judge import judge
 from rulekit.testing.mutants import Mutant, mutants_of
-from rulekit.testing.passes import Loader, Pass, pass_key, rules_key, wanted_fields
+from rulekit.testing.passes import Loader, Pass, pass_key, rules_key, source_of, wanted_fields
 from rulekit.testing.pool import Crashed, Job, TimedOut, run_jobs
 
 MAX_MUTANTS = 400
@@ -72,7 +72,7 @@ def mutate(
     loader = Loader()
     groups: dict[object, list[Case]] = {}
     for case in cases:
-        if case.xfail is None:
+        if case.xfail is None and source_of(case) == "syscall":
             groups.setdefault(rules_key(case), []).append(case)
     todo: list[tuple[Ruleset, Rule, list[Case]]] = []
     for group in groups.values():

@@ -17,6 +17,8 @@ _FLOAT = re.compile(r"[-+]?((0|[1-9]\d*)\.\d*|\.\d+|[1-9]\d*(?=[eE]))([eE][-+]?\
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 # Values of these keys are octal digits, however they look.
 _OCTAL = frozenset({"mode"})
+# Calls whose short form is a list with a mode in second place.
+_WITH_MODE = frozenset({"chmod", "fchmod", "fchmodat", "mknod", "mknodat"})
 
 T = TypeVar("T")
 
@@ -108,7 +110,10 @@ class Nodes:
     def plain(self, node: YamlNode, key: str | None = None) -> Any:
         """Return a node as plain data: text, numbers, true, false, null, lists, maps."""
         if isinstance(node, Sequence):
-            return [self.plain(item, key) for item in node.items]
+            second = "mode" if key in _WITH_MODE else key
+            return [
+                self.plain(item, second if i == 1 else None) for i, item in enumerate(node.items)
+            ]
         if isinstance(node, Mapping):
             found: dict[str, Any] = {}
             for name, value in node.pairs:

@@ -156,6 +156,10 @@ def test_modes_are_octal_however_they_are_written(write: Write) -> None:
     (case,) = load_cases(write(text))
     assert case.events is not None
     assert case.events[1]["chmod"]["mode"] == "4755"
+    text = "- case: a\n  events: [{proc: x}, {chmod: [/a, 4755]}]\n  only: true\n"
+    (case,) = load_cases(write(text))
+    assert case.events is not None
+    assert case.events[1]["chmod"] == ["/a", "4755"]
 
 
 def test_rules_beside_the_test_file_are_found(folder: Path, write: Write) -> None:
