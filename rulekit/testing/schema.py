@@ -237,6 +237,8 @@ def make_schema() -> dict[str, Any]:
             "event": {
                 "type": "object",
                 "properties": {**beside, **{name: _event(name) for name in names}},
+                # A variant may choose the event.
+                "patternProperties": {_VARIABLE["pattern"]: True},
                 "additionalProperties": False,
                 "minProperties": 1,
                 "maxProperties": 1 + len(beside),
