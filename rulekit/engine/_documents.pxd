@@ -40,6 +40,7 @@ cdef class DocumentLoop:
     cdef bytes text
     cdef Py_ssize_t position         # of the next line in the block
     cdef uint64_t line               # of `text`, from 1
+    cdef bint single                 # `text` is one document
     cdef const char* at              # next document in `text`
     cdef const char* end
     cdef JsonItems lists[MAX_LISTS]  # that are walked over, outermost first

@@ -18,8 +18,7 @@ from rulekit.native._document cimport (
 )
 from rulekit.native._event cimport event_infos
 from rulekit.native._json cimport (
-    Json, json_begin, json_document, json_is_array, json_is_object, json_key_is, json_member, json_next,
-    json_is_string,
+    Json, json_begin, json_first, json_is_array, json_is_string, json_key_is, json_next, json_only,
 )
 from rulekit.native._scratch cimport scratch_reset
 from rulekit.native._strings cimport strtab_wants_collection
@@ -34,6 +33,8 @@ cdef enum:
     MAX_TOLD = 10            # problems told one by one; all are counted
     SHOWN = 80               # bytes of a document in a message
 
+cdef Place* KIND = place_child(place_root(), b"kind")
+cdef Place* ITEMS = place_child(place_root(), b"items")
 cdef Place* STAGE_TIME = place_child(place_root(), b"stageTimestamp")
 
 
@@ -49,6 +50,10 @@ def json_validator():
         raise RulekitError("JSON documents need the library msgspec: pip install msgspec") from error
     # Lines of one or more values; what comes back is their text, nothing is decoded.
     return msgspec.json.Decoder(msgspec.Raw).decode_lines
+
+
+cdef inline bint _is(Json value, const char* text, uint32_t length) noexcept nogil:
+    return json_is_string(value) and json_key_is(value, text, length)
 
 
 cdef class DocumentLoop:
@@ -95,7 +100,7 @@ cdef class DocumentLoop:
         free(self.hits)
 
     cdef int advance(self) noexcept nogil:
-        cdef Json value, kind
+        cdef Json value
         cdef int stop
         cdef bint certain
         self.open_event = False
@@ -107,26 +112,28 @@ cdef class DocumentLoop:
                 value = self.lists[self.depth - 1].value
                 certain = self.items[self.depth - 1]
             else:
-                value = json_document(self.at, <uint32_t> (self.end - self.at))
+                if self.single:
+                    value = json_only(self.at, self.end)
+                else:
+                    value = json_first(self.at, self.end)
                 if value.len == 0:
                     return STOP_TEXT
                 self.at = value.ptr + value.len
                 certain = False
             if json_is_array(value) and not certain:
                 stop = self._open(value, False)
-            elif not self.audit or certain:
-                stop = self._show(value)
             else:
-                kind = json_member(value, "kind", 4)
-                if json_is_string(kind) and json_key_is(kind, "Event", 5):
+                # Everything that rules may ask of the top of the document is found in one go.
+                document_begin(&self.document, value)
+                if certain or not self.audit or _is(document_at(&self.document, KIND), "Event", 5):
                     stop = self._show(value)
-                elif json_is_string(kind) and json_key_is(kind, "EventList", 9):
-                    kind = json_member(value, "items", 5)
-                    self.odd = value
-                    stop = self._open(kind, True) if json_is_array(kind) else <int> STOP_UNKNOWN
                 else:
                     self.odd = value
                     stop = STOP_UNKNOWN
+                    if _is(document_at(&self.document, KIND), "EventList", 9):
+                        value = document_at(&self.document, ITEMS)
+                        if json_is_array(value):
+                            stop = self._open(value, True)
             if stop:
                 return stop
 
@@ -142,12 +149,9 @@ cdef class DocumentLoop:
     cdef int _show(self, Json value) noexcept nogil:
         cdef Json when
         self.n_events += 1
-        if not document_reserve(&self.document):
-            return 0
         scratch_reset(&self.state.scratch)
         if strtab_wants_collection(self.state.strings):
             state_collect(self.state)
-        document_begin(&self.document, value.ptr, value.len)
         if self.audit:
             when = document_at(&self.document, STAGE_TIME)
             if not json_is_string(when) or not parse_rfc3339(
@@ -192,12 +196,16 @@ cdef class DocumentLoop:
                 continue
             if self.block is not None and self._next_line():
                 continue
+            # Rules that were loaded meanwhile may have added places.
+            if not document_reserve(&self.document):
+                raise MemoryError()
             self.block = self.reader.read()
             self.serial += 1
             if self.block is None:
                 return None
             self.position = 0
-            self.line = self.block.line - 1
+            if self.block.starts:
+                self.line = 0
             return False
 
     cdef bint _next_line(self) except -1:
@@ -220,8 +228,9 @@ cdef class DocumentLoop:
         self.depth = 0
         self.at = self.text
         self.end = self.at
+        self.single = True
         try:
-            self.validate(self.text)
+            self.single = len(self.validate(self.text)) < 2
         except (ValueError, RecursionError) as error:
             if not _half_pairs(self.text):
                 if self.block.whole:

@@ -31,5 +31,5 @@ cdef Place* place_child(Place* parent, bytes key) except NULL
 # Make room for all places that exist. False: no memory.
 cdef bint document_reserve(Document* document) noexcept nogil
 cdef void document_free(Document* document) noexcept nogil
-cdef void document_begin(Document* document, const char* text, uint32_t length) noexcept nogil
+cdef void document_begin(Document* document, Json root) noexcept nogil
 cdef Json document_at(Document* document, const Place* place) noexcept nogil

@@ -2,10 +2,10 @@
 
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memchr, memcpy, memset
 
 from rulekit.native._json cimport (
-    Json, JsonItems, json_begin, json_document, json_is_object, json_key_is, json_next,
+    Json, JsonItems, json_begin, json_is_object, json_key_is, json_next,
 )
 
 cdef Place _root
@@ -79,18 +79,19 @@ cdef void document_free(Document* document) noexcept nogil:
     memset(document, 0, sizeof(Document))
 
 
-cdef void document_begin(Document* document, const char* text, uint32_t length) noexcept nogil:
+cdef void document_begin(Document* document, Json root) noexcept nogil:
     document.epoch += 1
     if document.epoch == 0:
         _forget(document)
         document.epoch = 1
-    document.root = json_document(text, length)
+    document.root = root
 
 
 cdef void _search(Document* document, const Place* place, Json value) noexcept nogil:
     cdef JsonItems items
     cdef const Place* child
     cdef uint32_t missing = 0
+    cdef bint escaped
     document.searched[place.number] = document.epoch
     child = place.children
     while child != NULL:
@@ -98,10 +99,12 @@ cdef void _search(Document* document, const Place* place, Json value) noexcept n
         child = child.sibling
     json_begin(&items, value)
     while missing and json_next(&items):
+        escaped = memchr(items.key.ptr, c'\\', items.key.len) != NULL
         child = place.children
         while child != NULL:
             if (
-                child.number < document.capacity
+                (child.key_len + 2 == items.key.len or escaped)
+                and child.number < document.capacity
                 and document.found[child.number] != document.epoch
                 and json_key_is(items.key, child.key, child.key_len)
             ):

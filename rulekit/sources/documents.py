@@ -29,13 +29,13 @@ class Block:
     Attributes:
         data: Lines of one document each; the last one may lack its line feed.
         path: Where they come from, as the user named it.
-        line: Number of the first line, from 1.
+        starts: The first line is the first one of its file.
         whole: `data` is all of a file, and its documents seem to go over many lines.
     """
 
     data: bytes
     path: str
-    line: int = 1
+    starts: bool = True
     whole: bool = False
 
 
@@ -118,7 +118,7 @@ class _Lines:
         self.too_long = 0
         self._path = path
         self._max_bytes = max_bytes
-        self._line = 1
+        self._n_blocks = 0
         self._held: list[bytes] = []  # a line that has begun, without a line feed
         self._held_bytes = 0
         self._skipping = False  # the rest of a line that is too long
@@ -142,10 +142,8 @@ class _Lines:
             return None
         head = data[:end]
         if self._skipping:
-            cut = head.index(b"\n") + 1
-            head = head[cut:]
+            head = head[head.index(b"\n") :]  # an empty line in its place
             self._skipping = False
-            self._line += 1
         elif self._held:
             head = b"".join((*self._held, head))
         self._held, self._held_bytes = [], 0
@@ -157,10 +155,7 @@ class _Lines:
         """Return what is left at the end of the stream."""
         if not self._held:
             return None
-        data = b"".join(self._held)
-        if not self._started:
-            data = data.removeprefix(_BOM)
-        return Block(data, self._path, self._line, self._whole)
+        return self._block(b"".join(self._held), self._whole)
 
     def _begin(self, data: bytes) -> None:
         """Look at the first line: is the file to be held, as one text?"""
@@ -179,12 +174,10 @@ class _Lines:
             self._held, self._held_bytes = [], 0
             self._skipping = True
 
-    def _block(self, data: bytes) -> Block | None:
-        if not data:
-            return None
-        line = self._line
-        self._line += data.count(b"\n")
-        return Block(data.removeprefix(_BOM) if line == 1 else data, self._path, line)
+    def _block(self, data: bytes, whole: bool = False) -> Block:
+        self._n_blocks += 1
+        starts = self._n_blocks == 1
+        return Block(data.removeprefix(_BOM) if starts else data, self._path, starts, whole)
 
 
 def _files(source: DocumentSource) -> list[DocumentSource]:
