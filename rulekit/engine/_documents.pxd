@@ -36,13 +36,14 @@ cdef class DocumentLoop:
     cdef object reader
     cdef object validate             # bytes → raises when they are no JSON
     cdef bytes source, plugin
-    cdef object block                # from the reader; `text` lies in it or is a copy of a part
-    cdef bytes text
+    cdef object block                # from the reader
+    cdef bint tried                  # to take the block as a whole
+    cdef bytes text                  # the block, a line of it
     cdef Py_ssize_t position         # of the next line in the block
-    cdef uint64_t line               # of `text`, from 1
-    cdef bint single                 # `text` is one document
-    cdef const char* at              # next document in `text`
-    cdef const char* end
+    cdef uint64_t line               # lines up to `position`
+    cdef uint64_t base               # lines before `text`
+    cdef Json* texts                 # owned; the documents in `text`
+    cdef uint32_t n_texts, next_text, room
     cdef JsonItems lists[MAX_LISTS]  # that are walked over, outermost first
     cdef bint items[MAX_LISTS]       # of an EventList: they are events, whatever they say
     cdef int depth
@@ -57,6 +58,7 @@ cdef class DocumentLoop:
     cdef int advance(self) noexcept nogil
     cdef int _open(self, Json value, bint certain) noexcept nogil
     cdef int _show(self, Json value) noexcept nogil
-    cdef bint _next_line(self) except -1
+    cdef bint _next_text(self) except -1
+    cdef object _take(self, bytes text, bint half_pairs)
     cdef int _tell_odd(self, int stop) except -1
     cdef int _tell(self, str message) except -1

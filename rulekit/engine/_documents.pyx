@@ -5,10 +5,9 @@ After that its text is searched for the places that rules name, and only for tho
 """
 
 import json
-from dataclasses import replace
-
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
 from rulekit._fastmatch cimport Matcher, match_event
@@ -18,7 +17,7 @@ from rulekit.native._document cimport (
 )
 from rulekit.native._event cimport event_infos
 from rulekit.native._json cimport (
-    Json, json_begin, json_first, json_is_array, json_is_string, json_key_is, json_next, json_only,
+    Json, json_begin, json_is_array, json_is_string, json_key_is, json_next,
 )
 from rulekit.native._scratch cimport scratch_reset
 from rulekit.native._strings cimport strtab_wants_collection
@@ -27,6 +26,17 @@ from rulekit.state._outputs cimport OutputProgram
 from rulekit.state._state cimport Limits, default_limits, state_collect, state_free, state_new
 
 from rulekit.errors import RulekitError
+
+cdef extern from *:
+    """
+    static size_t rk_lines(const char *text, size_t length) {
+        size_t i, n = 0;
+        for (i = 0; i < length; i++)
+            n += text[i] == '\\n';
+        return n;
+    }
+    """
+    size_t rk_lines(const char* text, size_t length) noexcept nogil
 
 cdef enum:
     PLUGIN_EVENT = 322       # the event type of everything that is no system call
@@ -97,6 +107,7 @@ cdef class DocumentLoop:
     def __dealloc__(self):
         state_free(self.state)
         document_free(&self.document)
+        free(self.texts)
         free(self.hits)
 
     cdef int advance(self) noexcept nogil:
@@ -112,13 +123,10 @@ cdef class DocumentLoop:
                 value = self.lists[self.depth - 1].value
                 certain = self.items[self.depth - 1]
             else:
-                if self.single:
-                    value = json_only(self.at, self.end)
-                else:
-                    value = json_first(self.at, self.end)
-                if value.len == 0:
+                if self.next_text == self.n_texts:
                     return STOP_TEXT
-                self.at = value.ptr + value.len
+                value = self.texts[self.next_text]
+                self.next_text += 1
                 certain = False
             if json_is_array(value) and not certain:
                 stop = self._open(value, False)
@@ -194,7 +202,7 @@ cdef class DocumentLoop:
             if stop != STOP_TEXT:
                 self._tell_odd(stop)
                 continue
-            if self.block is not None and self._next_line():
+            if self.block is not None and self._next_text():
                 continue
             # Rules that were loaded meanwhile may have added places.
             if not document_reserve(&self.document):
@@ -204,49 +212,71 @@ cdef class DocumentLoop:
             if self.block is None:
                 return None
             self.position = 0
+            self.tried = False
             if self.block.starts:
                 self.line = 0
             return False
 
-    cdef bint _next_line(self) except -1:
-        """Make the next line, or the whole block, the current text; False at the end of the block."""
+    cdef bint _next_text(self) except -1:
+        """Make the block, or its next line if not all of it is JSON, the text; False at its end."""
         cdef bytes data = self.block.data
         cdef Py_ssize_t end
         if self.position >= len(data):
             return False
-        if self.block.whole:
-            end = len(data)
-            self.text = data
-        else:
-            end = data.find(b"\n", self.position)
-            if end < 0:
-                end = len(data)
-            self.text = data[self.position:end]
-        self.position = end + 1
-        self.line += 1
-        self.n_bytes += len(self.text) + 1
-        self.depth = 0
-        self.at = self.text
-        self.end = self.at
-        self.single = True
-        try:
-            self.single = len(self.validate(self.text)) < 2
-        except (ValueError, RecursionError) as error:
-            if not _half_pairs(self.text):
-                if self.block.whole:
-                    # Perhaps the first line alone is bad.
-                    self.block = replace(self.block, whole=False)
-                    self.position = self.line = 0
-                    self.n_bytes -= len(self.text) + 1
-                    return True
-                self.n_malformed += 1
-                self._tell(f"no JSON: {error}: {_shown(self.text)}")
+        if not self.tried:
+            self.tried = True
+            if self._take(data, self.block.whole) is None:
+                self.position = len(data)
+                self.base = self.line
+                self.line += rk_lines(<const char*> data, len(data))
                 return True
-        self.end = self.at + len(self.text)
+        end = data.find(b"\n", self.position)
+        if end < 0:
+            end = len(data)
+        problem = self._take(data[self.position:end], True)
+        self.position = end + 1
+        self.base = self.line
+        self.line += 1
+        if problem is not None:
+            self.n_malformed += 1
+            self._tell(f"no JSON: {problem}: {_shown(self.text)}")
         return True
 
+    cdef object _take(self, bytes text, bint half_pairs):
+        """Find the documents of a text; return None, or why it is no JSON."""
+        cdef Py_buffer view
+        cdef Json* room
+        self.text = text
+        self.depth = 0
+        self.n_texts = self.next_text = 0
+        try:
+            found = self.validate(text)
+        except (ValueError, RecursionError) as error:
+            if not half_pairs or not _half_pairs(text):
+                return error
+            found = [text.strip()]
+            self.text = found[0]
+        if <uint32_t> len(found) > self.room:
+            room = <Json*> realloc(self.texts, len(found) * sizeof(Json))
+            if room == NULL:
+                raise MemoryError()
+            self.texts = room
+            self.room = <uint32_t> len(found)
+        for value in found:
+            # A part of `text`, which stays.
+            PyObject_GetBuffer(value, &view, PyBUF_SIMPLE)
+            self.texts[self.n_texts].ptr = <const char*> view.buf
+            self.texts[self.n_texts].len = <uint32_t> view.len
+            self.n_texts += 1
+            PyBuffer_Release(&view)
+        self.n_bytes += len(text)
+        return None
+
     cdef int _tell_odd(self, int stop) except -1:
+        cdef const char* start = self.text
         text = _shown(self.odd.ptr[:min(self.odd.len, SHOWN + 1)])
+        if self.on_problem is not None and self.n_told <= MAX_TOLD:
+            self.base += rk_lines(start, self.odd.ptr - start)
         if stop == STOP_NO_TIME:
             self.n_without_time += 1
             self._tell(f"audit event without a stageTimestamp in RFC 3339: {text}")
@@ -265,7 +295,7 @@ cdef class DocumentLoop:
         if self.n_told > MAX_TOLD:
             self.on_problem("more was left out, which is counted only")
         else:
-            self.on_problem(f"{self.block.path}:{self.line}: {message}")
+            self.on_problem(f"{self.block.path}:{self.base + 1}: {message}")
         return 0
 
     def matched(self):

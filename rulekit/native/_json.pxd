@@ -25,10 +25,6 @@ cdef inline bint json_is_array(Json value) noexcept nogil:
 cdef inline bint json_is_string(Json value) noexcept nogil:
     return value.len != 0 and value.ptr[0] == c'"'
 
-# The first value of a text; all of a text that is known to be one value.
-cdef Json json_first(const char* text, const char* end) noexcept nogil
-cdef Json json_only(const char* text, const char* end) noexcept nogil
-
 # Begin a walk; over anything but an array or object it ends at once.
 cdef void json_begin(JsonItems* items, Json value) noexcept nogil
 cdef bint json_next(JsonItems* items) noexcept nogil

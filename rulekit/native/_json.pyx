@@ -88,24 +88,6 @@ cdef const char* _after_value(const char* at, const char* end) noexcept nogil:
         at += 1
 
 
-cdef Json json_first(const char* text, const char* end) noexcept nogil:
-    cdef Json value
-    value.ptr = _blanks(text, end)
-    value.len = <uint32_t> (_after_value(value.ptr, end) - value.ptr)
-    return value
-
-
-cdef Json json_only(const char* text, const char* end) noexcept nogil:
-    cdef Json value
-    value.ptr = _blanks(text, end)
-    while end > value.ptr and (
-        end[-1] == c' ' or end[-1] == c'\n' or end[-1] == c'\r' or end[-1] == c'\t'
-    ):
-        end -= 1
-    value.len = <uint32_t> (end - value.ptr)
-    return value
-
-
 cdef void json_begin(JsonItems* items, Json value) noexcept nogil:
     items.is_object = json_is_object(value)
     items.key.ptr = NULL
