@@ -246,8 +246,20 @@ cdef inline Thread* _parent(State* state, Thread* thread) noexcept nogil:
     return find_thread(state, thread.ptid)
 
 
-cdef Kept* _signature(MatcherC* m) noexcept nogil:
+cdef inline Kept* _signature(MatcherC* m) noexcept nogil:
     """Return the signature of the event's thread; NULL: none, or not to be had."""
+    cdef Context* context = m.context
+    cdef Thread* thread = context.thread
+    cdef State* state = context.state
+    if (thread != NULL and thread.words_epoch == m.generation and thread.words_version == thread.version
+            and thread.ancestry_version == state.ancestry_version
+            and state.account_version == m.account_version
+            and state.container_version == m.container_version and context.event_container == NULL):
+        return <Kept*> thread.words
+    return _found_signature(m)
+
+
+cdef Kept* _found_signature(MatcherC* m) noexcept nogil:
     cdef Context* context = m.context
     cdef Thread* thread = context.thread
     cdef State* state = context.state
@@ -364,63 +376,88 @@ cdef Kept* _build_signature(MatcherC* m) noexcept nogil:
 
 # ---- the graph ----------------------------------------------------------------------------------
 
-cdef bint _predicate(MatcherC* m, const Predicate* p) noexcept nogil:
+cdef inline bint _kept_answer(MatcherC* m, uint32_t number, const Predicate* p, bint* answer) noexcept nogil:
+    """Answer a comparison from bits that are kept; False when there are none."""
     cdef Kept* facts
-    if p.how == H_PROCESS_TEXT and m.signature != NULL:
-        facts = <Kept*> kept_words(m.signature)[p.part]
+    if p.how == H_TEXT:
+        facts = _operand_facts(m, p.left) if m.caches else NULL
         if facts == NULL:
             return False
-        return p.bit == NONE or _bit(kept_words(facts), p.bit)
-    if p.how == H_PROCESS_BIT and m.signature != NULL:
-        return _bit(kept_words(m.signature) + m.n_parts, p.bit)
-    if p.how == H_TEXT and m.caches:
-        facts = _operand_facts(m, p.left)
-        if facts != NULL:
-            if facts == m.no_value[m.operands[p.left].domain]:
-                return False
-            return p.bit == NONE or _bit(kept_words(facts), p.bit)
-    return _direct(m, p)
+        answer[0] = (facts != m.no_value[m.operands[p.left].domain]
+                     and (p.bit == NONE or _bit(kept_words(facts), p.bit)))
+    elif m.signature == NULL:
+        return False
+    elif p.how == H_PROCESS_TEXT:
+        facts = <Kept*> kept_words(m.signature)[p.part]
+        answer[0] = facts != NULL and (p.bit == NONE or _bit(kept_words(facts), p.bit))
+    else:
+        answer[0] = _bit(kept_words(m.signature) + m.n_parts, p.bit)
+    enter(m, OF_COMPARISON, number)
+    leave(m, answer[0])
+    return True
 
 
-cdef bint _holds(MatcherC* m, uint32_t number) noexcept nogil:
-    # The depth of recursion is bounded by the compiler (MAX_DEPTH in compiler/lower.py).
+cdef inline bint _holds(MatcherC* m, uint32_t number) noexcept nogil:
+    # Leaves are answered here, without a call; what is kept for longer than the event needs no memo.
     cdef const Node* node = &m.nodes[number]
-    cdef uint32_t known = m.memo[number]
-    cdef uint32_t i
-    cdef bint answer
+    cdef const Predicate* p
+    cdef uint32_t known
+    cdef bint answer = False
+    if node.op == N_PREDICATE:
+        p = &m.predicates[node.first]
+        if p.how != H_DIRECT and _kept_answer(m, node.first, p, &answer):
+            return answer
+        known = m.memo[number]
+        if known >> 1 == m.epoch:
+            return known & 1
+        enter(m, OF_COMPARISON, node.first)
+        answer = _direct(m, p)
+        leave(m, answer)
+        m.memo[number] = m.epoch << 1 | answer
+        return answer
+    if node.op <= N_TRUE:
+        return node.op == N_TRUE
+    known = m.memo[number]
     if known >> 1 == m.epoch:
         return known & 1
-    if node.op == N_PREDICATE:
-        enter(m, OF_COMPARISON, node.first)
-        answer = _predicate(m, &m.predicates[node.first])
-        leave(m, answer)
-    elif node.op == N_NOT:
-        answer = not _holds(m, m.children[node.first])
-    elif node.op == N_AND:
-        answer = True
-        for i in range(node.first, node.first + node.n):
-            if not _holds(m, m.children[i]):
-                answer = False
-                break
-    elif node.op == N_OR:
-        answer = False
-        for i in range(node.first, node.first + node.n):
-            if _holds(m, m.children[i]):
-                answer = True
-                break
+    return _group_holds(m, number, node)
+
+
+cdef bint _group_holds(MatcherC* m, uint32_t number, const Node* node) noexcept nogil:
+    # The depth of recursion is bounded by the compiler (MAX_DEPTH in compiler/lower.py).
+    cdef const uint32_t* child = m.children + node.first
+    cdef const uint32_t* end = child + node.n
+    cdef bint answer
+    if node.op == N_NOT:
+        answer = not _holds(m, child[0])
     else:
-        answer = node.op == N_TRUE
+        # A conjunction ends with the first part that is false, a disjunction with the first true one.
+        answer = node.op == N_AND
+        while child != end:
+            if _holds(m, child[0]) != answer:
+                answer = not answer
+                break
+            child += 1
     m.memo[number] = m.epoch << 1 | answer
     return answer
 
 
 # ---- rule words ---------------------------------------------------------------------------------
 
-cdef const uint64_t* _words(
+cdef inline const uint64_t* _words(
     MatcherC* m, Kept* kept, uint32_t n_answers, uint32_t answer, const RuleClass* rules,
     const uint32_t* nodes,
 ) noexcept nogil:
     """Return which rules of a class hold as far as `nodes` say; NULL: no memory."""
+    if kept.answers != NULL and kept.answers[answer] != NULL:
+        return kept.answers[answer]
+    return _new_words(m, kept, n_answers, answer, rules, nodes)
+
+
+cdef const uint64_t* _new_words(
+    MatcherC* m, Kept* kept, uint32_t n_answers, uint32_t answer, const RuleClass* rules,
+    const uint32_t* nodes,
+) noexcept nogil:
     cdef uint64_t* words
     cdef uint32_t i
     cdef bint holds
@@ -430,9 +467,6 @@ cdef const uint64_t* _words(
             m.stats.failures += 1
             return NULL
         m.cache_bytes += n_answers * sizeof(uint64_t*) + 16
-    words = kept.answers[answer]
-    if words != NULL:
-        return words
     words = <uint64_t*> calloc(rules.n_words, sizeof(uint64_t))
     if words == NULL:
         m.stats.failures += 1
@@ -482,10 +516,7 @@ cdef bint _gates(
             any_ |= m.live[word] & mask[word]
         if not any_:
             continue
-        enter(m, OF_GATE, rules.gates[i])
-        holds = _holds(m, rules.gates[i])
-        leave(m, holds)
-        if not holds:
+        if not _gate_holds(m, rules.gates[i]):
             any_ = 0
             for word in range(rules.n_words):
                 m.live[word] &= ~mask[word]
@@ -555,54 +586,126 @@ cdef bint _narrow(MatcherC* m, uint32_t number, const uint32_t** nodes) noexcept
     return _gates(m, rules, rules.n_early, rules.n_gates)
 
 
+cdef inline bint _gate_holds(MatcherC* m, uint32_t gate) noexcept nogil:
+    cdef bint holds
+    enter(m, OF_GATE, gate)
+    holds = _holds(m, gate)
+    leave(m, holds)
+    return holds
+
+
+# The same as _narrow for a class of at most 64 rules, whose word stays in a register.
+cdef inline uint64_t _narrow_word(
+    MatcherC* m, const RuleClass* rules, uint32_t number, const uint32_t** nodes
+) noexcept nogil:
+    cdef uint64_t live = rules.all_rules
+    cdef const uint64_t* words
+    cdef Kept* facts
+    cdef uint32_t i
+    cdef bint known = True
+    if m.cache_bytes > m.max_cache_bytes:
+        _flush(m)
+        m.stats.flushes += 1
+    enter(m, OF_PROCESS, NONE)
+    m.signature = _signature(m)
+    leave(m, m.signature != NULL)
+    if rules.has_process:
+        words = NULL
+        if m.signature != NULL:
+            words = _words(m, m.signature, m.n_classes, number, rules, rules.process)
+        known = words != NULL
+        if known:
+            live &= words[0]
+            if not live:
+                return 0
+    for i in range(rules.n_early):
+        if live & rules.gate_words[i] and not _gate_holds(m, rules.gates[i]):
+            live &= ~rules.gate_words[i]
+            if not live:
+                return 0
+    for i in range(rules.n_keys):
+        if not live & rules.key_words[i]:
+            continue
+        enter(m, OF_KEY, rules.keys[i])
+        facts = _operand_facts(m, rules.keys[i])
+        leave(m, facts != NULL)
+        words = NULL
+        if facts != NULL:
+            words = _words(
+                m, facts, m.n_keys, rules.first_key + i, rules,
+                rules.key_nodes + <size_t> i * rules.n,
+            )
+        if words == NULL:
+            known = False
+        else:
+            live &= words[0]
+            if not live:
+                return 0
+    if known:
+        nodes[0] = rules.rest
+    for i in range(rules.n_early, rules.n_gates):
+        if live & rules.gate_words[i] and not _gate_holds(m, rules.gates[i]):
+            live &= ~rules.gate_words[i]
+            if not live:
+                return 0
+    return live
+
+
+cdef inline int _survivors(
+    MatcherC* m, const RuleClass* rules, const uint32_t* nodes, uint64_t live, uint32_t first,
+    uint32_t* last, uint32_t* out, int cap, int n,
+) noexcept nogil:
+    """Evaluate the live rules of a word; the number of matches so far.
+
+    A rule may stand in a class several times, one after the other (alternatives): it matches once.
+    """
+    cdef uint32_t i
+    cdef bint holds
+    while live:
+        i = first + <uint32_t> __builtin_ctzll(live)
+        live &= live - 1
+        m.stats.survivors += 1
+        if rules.rules[i] == last[0]:
+            continue
+        enter(m, OF_RULE, rules.rules[i])
+        holds = _holds(m, nodes[i])
+        leave(m, holds)
+        if holds:
+            last[0] = rules.rules[i]
+            if n < cap:
+                out[n] = last[0]
+            n += 1
+            if m.first_match:
+                return n
+    return n
+
+
 cdef int match_class(MatcherC* m, uint32_t number, uint32_t* out, int cap) noexcept nogil:
     cdef RuleClass* rules = &m.classes[number]
     cdef const uint32_t* nodes = rules.roots
     cdef uint64_t live
-    cdef uint32_t i, word
-    cdef bint holds
+    cdef uint32_t word
+    cdef uint32_t last = NONE
     cdef int n = 0
-    memcpy(m.live, m.ones, rules.n_words * sizeof(uint64_t))
-    if m.caches and not _narrow(m, number, &nodes):
-        return 0
-    for word in range(rules.n_words):
-        live = m.live[word]
-        while live:
-            i = word << 6 | <uint32_t> __builtin_ctzll(live)
-            live &= live - 1
-            if i >= rules.n:
-                break
-            m.stats.survivors += 1
-            enter(m, OF_RULE, rules.rules[i])
-            holds = _holds(m, nodes[i])
-            leave(m, holds)
-            if holds:
-                if n < cap:
-                    out[n] = rules.rules[i]
-                n += 1
-                if m.first_match:
-                    m.stats.matches += 1
-                    return n
+    if rules.n_words == 1:
+        live = _narrow_word(m, rules, number, &nodes) if m.caches else rules.all_rules
+        if not live:
+            return 0
+        n = _survivors(m, rules, nodes, live, 0, &last, out, cap, 0)
+    else:
+        memcpy(m.live, m.ones, rules.n_words * sizeof(uint64_t))
+        m.live[rules.n_words - 1] = rules.all_rules
+        if m.caches and not _narrow(m, number, &nodes):
+            return 0
+        for word in range(rules.n_words):
+            if m.live[word]:
+                n = _survivors(m, rules, nodes, m.live[word], word << 6, &last, out, cap, n)
+                if n and m.first_match:
+                    break
     m.stats.matches += n
     return n
 
 
-cdef inline uint32_t slot_of(const Context* ctx) noexcept nogil:
-    """Return the event's place in MatcherC.slots; 0, which is nobody's, when it has none."""
-    cdef uint32_t slot = ctx.ev.type
-    cdef uint64_t call
-    if slot > 1:
-        return slot if slot < GENERIC_BASE else 0
-    call = param_u64(ctx.ev, 0, 0)
-    return GENERIC_BASE + <uint32_t> call if 0 < call < N_SLOTS - GENERIC_BASE else 1
-
-
-cdef int match_event(MatcherC* m, Context* ctx, uint32_t* out, int cap) noexcept nogil:
-    cdef uint32_t number
-    m.stats.events += 1
-    number = m.slots[slot_of(ctx)]
-    if number == 0:
-        return 0
-    m.stats.gated += 1
+cdef int match_gated(MatcherC* m, Context* ctx, uint32_t number, uint32_t* out, int cap) noexcept nogil:
     begin_event(m, ctx)
-    return match_class(m, number - 1, out, cap)
+    return match_class(m, number, out, cap)

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from rulekit.native._event cimport param_u64
 from rulekit.native._kept cimport Kept, KeptTable
 from rulekit.native._strings cimport Str
 from rulekit.native._textindex cimport TextIndex
@@ -90,6 +91,7 @@ cdef struct Node:
 cdef struct RuleClass:       # rules of a group of event types
     uint32_t n
     uint32_t n_words
+    uint64_t all_rules       # the bits of all rules in the last word
     bint has_process         # some rule demands something of the process
     const uint32_t* rules
     const uint32_t* roots
@@ -173,10 +175,28 @@ cdef class Matcher:
 # A number that no other matcher of the process uses.
 cdef uint32_t new_generation() noexcept nogil
 
-# Writes the numbers of the rules that match, in definition order, and returns how many match, which
-# may be more than `cap`. Borrow the MatcherC from Matcher.c while the Matcher lives.
-cdef int match_event(MatcherC* m, Context* ctx, uint32_t* out, int cap) noexcept nogil
-
 # The two halves of match_event, for callers that know the class of the event's type.
 cdef void begin_event(MatcherC* m, Context* ctx) noexcept nogil
 cdef int match_class(MatcherC* m, uint32_t number, uint32_t* out, int cap) noexcept nogil
+cdef int match_gated(MatcherC* m, Context* ctx, uint32_t number, uint32_t* out, int cap) noexcept nogil   # both
+
+
+# The event's place in MatcherC.slots; 0, which is nobody's, when it has none.
+cdef inline uint32_t slot_of(const Context* ctx) noexcept nogil:
+    cdef uint32_t slot = ctx.ev.type
+    cdef uint64_t call
+    if slot > 1:
+        return slot if slot < GENERIC_BASE else 0
+    call = param_u64(ctx.ev, 0, 0)
+    return GENERIC_BASE + <uint32_t> call if 0 < call < N_SLOTS - GENERIC_BASE else 1
+
+
+# Writes the numbers of the rules that match, in definition order, and returns how many match, which
+# may be more than `cap`. Borrow the MatcherC from Matcher.c while the Matcher lives.
+cdef inline int match_event(MatcherC* m, Context* ctx, uint32_t* out, int cap) noexcept nogil:
+    cdef uint32_t number = m.slots[slot_of(ctx)]
+    m.stats.events += 1
+    if number == 0:
+        return 0
+    m.stats.gated += 1
+    return match_gated(m, ctx, number - 1, out, cap)

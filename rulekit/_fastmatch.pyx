@@ -196,6 +196,7 @@ cdef int _load_classes(Matcher self, dict tables) except -1:
         rules = &m.classes[i]
         rules.n = first[i + 1] - first[i]
         rules.n_words = (rules.n + 63) // 64
+        rules.all_rules = <uint64_t> 0xFFFFFFFFFFFFFFFF >> (64 * rules.n_words - rules.n)
         most = max(most, rules.n_words)
         rules.rules = <const uint32_t*> _data(tables, "class_rule") + first[i]
         rules.roots = <const uint32_t*> _data(tables, "class_root") + first[i]

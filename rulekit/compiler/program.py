@@ -96,7 +96,9 @@ TABLES = {
     "node_n": "I",
     "children": "I",
     "slot_class": "H",  # by slot: number of the class + 1, 0: no rule
-    "class_first": "I",  # rules of each class in `class_*`; one more for the end
+    # Rules of each class in `class_*`; one more for the end. A rule may stand there several times
+    # in a row, once per alternative of its root: it matches if one of them holds.
+    "class_first": "I",
     "class_rule": "I",
     "class_root": "I",  # nodes
     "class_process": "I",
@@ -171,7 +173,7 @@ def write_program(lowered: Lowered, keep: Sequence[int] = ()) -> tuple[Program, 
     classes = fold(lowered)
     roots = dict.fromkeys(root for each in classes for _, root in each.rules)
     splitter = Splitter(lowered.graph, choose_keys(lowered.graph, roots))
-    parts = {root: splitter.split(root) for root in roots}
+    parts = {root: tuple(map(splitter.split, splitter.alternatives(root))) for root in roots}
     writer = _Writer(lowered, classes, splitter, parts)
     return writer.program(keep), writer.predicates
 
@@ -184,7 +186,7 @@ class _Writer:
         lowered: Lowered,
         classes: tuple[EventClass, ...],
         splitter: Splitter,
-        parts: dict[int, SplitRoot],
+        parts: dict[int, tuple[SplitRoot, ...]],
     ) -> None:
         self.lowered = lowered
         self.splitter = splitter
@@ -202,11 +204,9 @@ class _Writer:
 
     def program(self, keep: Sequence[int]) -> Program:
         graph = self.graph
-        roots = [
-            node
-            for part in self.parts.values()
-            for node in (part.root, part.process, part.rest, *(node for _, node in part.keys))
-        ]
+        roots = list(self.parts)
+        for part in (part for parts in self.parts.values() for part in parts):
+            roots += [part.root, part.process, part.rest, *(node for _, node in part.keys)]
         nodes = graph.reachable([0, TRUE, *dict.fromkeys([*keep, *roots])])
         used = [graph.args[n][0] for n in nodes if graph.ops[n] == NodeOp.PREDICATE]
         answers = index(graph, self.splitter, used)
@@ -372,27 +372,26 @@ class _Writer:
         for number, each in enumerate(self.classes):
             for slot in each.slots:
                 tables["slot_class"][slot] = number + 1
+            parts = [part for _, root in each.rules for part in self.parts[root]]
             for rule, root in each.rules:
-                part = self.parts[root]
-                tables["class_rule"].append(rule)
-                tables["class_root"].append(position[part.root])
-                tables["class_process"].append(position[part.process])
-                tables["class_rest"].append(position[part.rest])
+                for part in self.parts[root]:
+                    tables["class_rule"].append(rule)
+                    tables["class_root"].append(position[root])
+                    tables["class_process"].append(position[part.process])
+                    tables["class_rest"].append(position[part.rest])
             tables["class_first"].append(len(tables["class_rule"]))
-            self._write_keys(each)
-            found = gates(self.graph, self.splitter, costs, [root for _, root in each.rules])
+            self._write_keys(parts)
+            found = gates(self.graph, self.splitter, costs, [part.root for part in parts])
             tables["class_early"].append(sum(gate.early for gate in found))
             for gate in found:
                 mask = sum(1 << place for place in gate.positions)
                 tables["gate_node"].append(position[gate.node])
-                tables["gate_words"].frombytes(
-                    mask.to_bytes((len(each.rules) + 63) // 64 * 8, "little")
-                )
+                tables["gate_words"].frombytes(mask.to_bytes((len(parts) + 63) // 64 * 8, "little"))
             tables["gate_first"].append(len(tables["gate_node"]))
 
-    def _write_keys(self, each: EventClass) -> None:
+    def _write_keys(self, parts: list[SplitRoot]) -> None:
         tables = self.tables
-        demands = [dict(self.parts[root].keys) for _, root in each.rules]
+        demands = [dict(part.keys) for part in parts]
         keys = [key for key in self.splitter.keys if any(key in demand for demand in demands)]
         for key in keys:
             tables["key_operand"].append(self._operands[key])

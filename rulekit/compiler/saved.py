@@ -24,7 +24,7 @@ from rulekit.schema.types import Kind
 
 MAGIC = b"RKC\n"
 # Changes with the tables and with the meaning of any number in them.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _PREFIX = struct.Struct("<4sI32s")
 _SIZES = {"B": 1, "H": 2, "I": 4, "q": 8, "Q": 8, "d": 8}
 

@@ -219,7 +219,7 @@ cdef class EventLoop:
 
     def matched(self):
         """Return the indices of the rules that the current event matched, in definition order."""
-        return [self.hits[i] for i in range(self.n_hits)]
+        return [self.hits[i] for i in range(min(self.n_hits, self.capacity))]
 
     def render(self, OutputProgram output not None):
         """Return message and output fields of the current event."""

@@ -5,10 +5,10 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
 from rulekit._fastmatch cimport (
-    GENERIC_BASE, H_PROCESS_BIT, H_PROCESS_TEXT, H_TEXT, NONE, N_AND, N_DOMAINS, N_NOT, N_OR,
+    GENERIC_BASE, H_DIRECT, H_PROCESS_BIT, H_PROCESS_TEXT, H_TEXT, NONE, N_AND, N_DOMAINS, N_NOT, N_OR,
     N_PREDICATE, N_SLOTS, N_TRUE, OF_COMPARISON, OF_GATE, OF_KEY, OF_PROCESS, OF_RULE, OF_TEXT, OF_WORDS,
     O_CALL, O_FIELD, O_LITERAL, S_ARGUMENTS, S_CAP_EFFECTIVE, S_CAP_INHERITABLE, S_CAP_PERMITTED,
-    S_ENVIRONMENT, Matcher, MatcherC, Node, Observed, Operand, Predicate, RuleClass, new_generation,
+    S_ENVIRONMENT, Matcher, MatcherC, Node, Observed, Operand, Predicate, RuleClass, new_generation, slot_of,
 )
 from rulekit.engine._loop cimport STOP_DATA, STOP_END, STOP_MATCH, STOP_PAUSE, EventLoop
 
@@ -172,6 +172,16 @@ cdef inline void leave(MatcherC* m, bint answer) noexcept nogil:
 include "../_evaluate.pxi"
 
 
+cdef inline int _match_event(MatcherC* m, Context* ctx, uint32_t* out, int cap) noexcept nogil:
+    # As match_event of the fast instance.
+    cdef uint32_t number = m.slots[slot_of(ctx)]
+    m.stats.events += 1
+    if number == 0:
+        return 0
+    m.stats.gated += 1
+    return match_gated(m, ctx, number - 1, out, cap)
+
+
 cdef int _new_observer(Observer* o) except -1:
     memset(o, 0, sizeof(Observer))
     o.size = 1024
@@ -274,7 +284,7 @@ cdef class Profiler:
                         if stop != STOP_MATCH:
                             break
                         _begin(o, OF_EVENT, slot_of(&loop.context), now)
-                        n = match_event(self.matcher.c, &loop.context, room, cap)
+                        n = _match_event(self.matcher.c, &loop.context, room, cap)
                 if n:
                     for k in range(n):
                         self.matches[room[k]] += 1

@@ -11,7 +11,7 @@ import pytest
 from rulekit.compiler.dump import dump_graph, dump_program
 from rulekit.compiler.lower import lower
 from rulekit.compiler.program import Program, compile_ruleset
-from rulekit.compiler.saved import load_program, save_program
+from rulekit.compiler.saved import FORMAT_VERSION, load_program, save_program
 from rulekit.errors import RuleError
 from rulekit.testing._probe import Probe
 from tests.properties.conditions import bound
@@ -51,7 +51,7 @@ def test_a_saved_program_is_the_same_program(tmp_path: Path) -> None:
         (b"", "not a compiled program"),
         (b"- rule: x\n", "not a compiled program"),
         (b"RKC\n" + struct.pack("<I", 999) + bytes(32), "another version"),
-        (b"RKC\n" + struct.pack("<I", 1) + bytes(32) + b"x", "damaged"),
+        (b"RKC\n" + struct.pack("<I", FORMAT_VERSION) + bytes(32) + b"x", "damaged"),
     ],
 )
 def test_foreign_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:

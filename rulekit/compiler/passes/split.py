@@ -56,6 +56,7 @@ PROCESS_FIELDS = frozenset(
 )
 
 MAX_SPLIT_DEPTH = 300
+MAX_ALTERNATIVES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,23 @@ class Splitter:
         rest = [part for part in parts if self.scope(part) not in pure]
         process = self._project(root, PROCESS, True) if scope & PROCESS else TRUE
         return SplitRoot(root, process, tuple(keys), graph.and_(rest))
+
+    def alternatives(self, root: int) -> tuple[int, ...]:
+        """Return roots whose disjunction is `root`, each of fewer scopes than it.
+
+        What one scope alone decides is settled by what is kept, without an evaluation.
+        """
+        graph = self.graph
+        if graph.ops[root] != NodeOp.OR or graph.ordered[root]:
+            return (root,)
+        groups: dict[int, list[int]] = {}
+        for child in graph.args[root]:
+            scope = self.scope(child) & ~NEAR_PATH
+            pure = scope == PROCESS or scope in self.keys.values()
+            groups.setdefault(scope if pure else EVENT, []).append(child)
+        if len(groups) > MAX_ALTERNATIVES:
+            return (root,)
+        return tuple(graph.or_(children) for children in groups.values())
 
     def _project(self, node: int, scope: int, over: bool) -> int:
         """Return what a node says about one scope.
