@@ -5,11 +5,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from rulekit.capture._convert cimport (
-    CLASS_COLUMNS, CONVERT_DELIVER, CONVERT_SKIP, PATH_DELIVER, PATH_DROP, PATH_LONG, PATH_PLAN, PATH_STORE,
-    Converter, convert, enter_keep,
+    CLASS_COLUMNS, CONVERT_DELIVER, CONVERT_SKIP, PATH_DELIVER, PATH_DROP, PATH_JOIN, PATH_LONG, PATH_PLAN,
+    PATH_STORE, Converter, EventForm, convert, enter_join, enter_keep,
 )
 from rulekit.capture._latency cimport Clock
-from rulekit.native._event cimport EventInfo, EventView, MAX_PARAMS, N_EVENT_TYPES
+from rulekit.native._event cimport EventInfo, EventView, MAX_PARAMS, N_EVENT_TYPES, Param
 from rulekit.state._state cimport State
 
 cdef enum:
@@ -65,7 +65,7 @@ cdef struct Decoder:
     uint64_t error_offset     # of the block or entry, in the stream
     char error[200]
     Converter* converter      # owned: remembered enter events
-    const uint8_t* paths      # EventPath of [type * CLASS_COLUMNS + parameter count]
+    const EventForm* forms    # of [type * CLASS_COLUMNS + parameter count]
     const EventInfo* infos
     Clock* clock              # owned; NULL: nobody asks how long calls took
     int mode                  # DecoderMode
@@ -110,13 +110,15 @@ cdef inline int decoder_next(Decoder* d, State* state, EventView* ev) noexcept n
     cdef uint32_t block, total, length, n, i, flags, extra
     cdef uint16_t type, size
     cdef uint8_t path
-    cdef int result
+    cdef const EventForm* form
+    cdef Param* param
+    cdef Param* last
     # Who times calls must see the enter events that this way drops.
     if d.mode != MODE_EVENTS or d.error_code != ERROR_NONE or d.clock != NULL:
         return decoder_next_any(d, state, ev)
     while True:
         there = d.size - d.pos
-        if there < BLOCK_FRAME + 6 + V2_HEADER:
+        if there < BLOCK_FRAME + 6 + V2_HEADER + 8:
             break
         p = d.data + d.pos
         block = get_u32(p)
@@ -137,13 +139,18 @@ cdef inline int decoder_next(Decoder* d, State* state, EventView* ev) noexcept n
                 or length < V2_HEADER + 2 * n or <uint64_t> length + BLOCK_FRAME + extra > total
                 or get_u32(p + total - 4) != total):
             break
-        path = d.paths[type * CLASS_COLUMNS + n]
+        form = &d.forms[type * CLASS_COLUMNS + n]
+        path = form.path
         lengths = q + V2_HEADER
         at = lengths + 2 * n
         end = q + length
         if path == PATH_STORE or path == PATH_DROP:
-            for i in range(n):
-                at += get_u16(lengths + 2 * i)
+            # Eight bytes are there, even if they are not all lengths.
+            if form.mask != 0 and get_u64(lengths) & form.mask == form.lengths:
+                at += form.n_bytes
+            else:
+                for i in range(n):
+                    at += get_u16(lengths + 2 * i)
             if at > end:
                 break
             d.n_headers += 1
@@ -155,11 +162,15 @@ cdef inline int decoder_next(Decoder* d, State* state, EventView* ev) noexcept n
             continue
         if path == PATH_LONG:
             break
-        for i in range(n):
-            size = get_u16(lengths + 2 * i)
-            ev.params[i].ptr = at
-            ev.params[i].len = size
+        param = &ev.params[0]
+        last = param + n
+        while param != last:
+            size = get_u16(lengths)
+            param.ptr = at
+            param.len = size
             at += size
+            lengths += 2
+            param += 1
         if at > end:
             break
         d.n_headers += 1
@@ -173,7 +184,10 @@ cdef inline int decoder_next(Decoder* d, State* state, EventView* ev) noexcept n
         ev.info = &d.infos[type]
         ev.nparams = n
         d.pos += total
-        if path == PATH_PLAN:
+        if path == PATH_JOIN:
+            if not enter_join(d.converter, ev, form, n):
+                convert(d.converter, ev, n)
+        elif path == PATH_PLAN:
             convert(d.converter, ev, n)
         d.n_delivered += 1
         ev.num = d.n_delivered

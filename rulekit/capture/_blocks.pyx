@@ -11,7 +11,7 @@ from libc.stdlib cimport calloc, free
 from rulekit.capture._convert cimport (
     CLASS_COLUMNS, CLASS_DELIVER, CLASS_DROP, CLASS_LOSS, CLASS_NO_RULE, CLASS_PLAN,
     CLASS_TOO_MANY, CONVERT_DELIVER, CONVERT_NO_RULE, CONVERT_SKIP, TYPE_LARGE, convert,
-    converter_free, converter_new, converter_reset, event_classes, event_paths,
+    converter_free, converter_new, converter_reset, event_classes, event_forms,
     type_shapes,
 )
 from rulekit.capture._snapshot cimport (
@@ -53,7 +53,7 @@ cdef Decoder* decoder_new() noexcept nogil:
         free(d)
         return NULL
     d.max_block_bytes = DEFAULT_MAX_BLOCK
-    d.paths = event_paths
+    d.forms = event_forms
     d.infos = event_infos
     return d
 

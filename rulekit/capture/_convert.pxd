@@ -4,7 +4,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from rulekit.native._event cimport EventView, MAX_PARAMS
+from rulekit.native._event cimport EventView, MAX_PARAMS, Param
 
 cdef enum:
     CLASS_COLUMNS = MAX_PARAMS + 2   # parameter counts 0..32, and everything above in the last one
@@ -35,6 +35,25 @@ cdef enum EventPath:         # what the decoder's short way does with a form of 
     PATH_DROP = 2
     PATH_STORE = 3           # kept as it is, for the exit event
     PATH_PLAN = 4            # convert()
+    PATH_JOIN = 5            # parameters of the enter event follow its own, see EventForm
+
+cdef struct Source:
+    uint8_t kind
+    uint8_t index
+    bint ones                # fill bytes are FF instead of 0
+    uint32_t fill_len        # of FROM_STATIC, and of FROM_ENTER without an enter event
+    uint32_t cut             # widest value of the target type
+
+cdef struct EventForm:       # of an event type with a number of parameters
+    uint8_t path             # EventPath
+    uint8_t skip             # PATH_JOIN: parameters first .. first + n_joined - 1 of the enter event follow
+    uint8_t n_joined
+    uint8_t n_needed         # skip + n_joined
+    uint16_t enter_type
+    uint16_t n_bytes         # all parameters together, when their lengths are `lengths`
+    uint64_t mask            # PATH_STORE: of the lengths in the file, as one number; 0: they vary
+    uint64_t lengths
+    const Source* sources    # PATH_JOIN: of the parameters that follow
 
 cdef struct Enter:           # the remembered enter event of a thread
     int64_t tid
@@ -56,7 +75,7 @@ cdef struct Converter:
     uint64_t text_cap
 
 cdef const uint8_t* event_classes    # EventClass of [type * CLASS_COLUMNS + parameter count]
-cdef const uint8_t* event_paths      # EventPath, parallel to event_classes
+cdef const EventForm* event_forms    # parallel to event_classes
 cdef const uint8_t* type_shapes      # parameter count of the table | TYPE_LARGE, by type
 
 cdef Converter* converter_new() noexcept nogil      # NULL: no memory
@@ -91,3 +110,39 @@ cdef inline void enter_keep(Converter* c, int64_t tid, uint16_t type, uint32_t n
     enter.type = type
     enter.n = <uint16_t> n
     enter.size = size
+
+
+# What convert() does with an event of PATH_JOIN, when the enter event of its thread is what it should
+# be; False leaves the event to convert().
+cdef inline bint enter_join(Converter* c, EventView* ev, const EventForm* form, uint32_t n) noexcept nogil:
+    cdef Enter* enter = &c.enters[(<uint32_t> ev.tid & (N_SETS - 1)) * N_WAYS]
+    cdef const uint8_t* lengths
+    cdef const uint8_t* at
+    cdef const Source* source = form.sources
+    cdef Param* param
+    cdef Param* end
+    cdef uint16_t length
+    if (enter.tid != ev.tid or enter.stamp == 0 or enter.type != form.enter_type or enter.n < form.n_needed
+            or enter.size > ENTER_BYTES):
+        return False
+    enter.stamp = 0
+    lengths = enter.small
+    at = lengths + 2 * enter.n
+    if form.skip:
+        memcpy(&length, lengths, 2)
+        at += length
+        lengths += 2
+    param = &ev.params[n]
+    end = param + form.n_joined
+    while True:
+        memcpy(&length, lengths, 2)
+        param.ptr = at
+        param.len = min(<uint32_t> length, source.cut)
+        at += length
+        lengths += 2
+        source += 1
+        param += 1
+        if param == end:
+            break
+    ev.nparams = n + form.n_joined
+    return True

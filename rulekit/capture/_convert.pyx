@@ -31,13 +31,6 @@ cdef enum Terminal:
     END_NO_RULE = 4
     END_TOO_MANY = 5
 
-cdef struct Source:
-    uint8_t kind
-    uint8_t index
-    bint ones                # fill bytes are FF instead of 0
-    uint32_t fill_len        # of FROM_STATIC, and of FROM_ENTER without an enter event
-    uint32_t cut             # widest value of the target type
-
 cdef struct Plan:
     uint8_t terminal
     bint uses_enter
@@ -58,7 +51,7 @@ memset(ZEROS, 0, 16)
 memset(ONES, 0xff, 16)
 
 cdef uint8_t* _classes = NULL
-cdef uint8_t* _paths = NULL
+cdef EventForm* _forms = NULL
 cdef uint8_t* _shapes = NULL
 cdef uint16_t* _plan_of = NULL       # index into _plans, parallel to _classes
 cdef Plan* _plans = NULL
@@ -165,7 +158,7 @@ cdef int _fill_plan(Plan* plan, str terminal, int to, list sources, object enter
     return 0
 
 
-cdef void _fill_paths() noexcept:
+cdef int _fill_forms(list events) except -1:
     """Choose the forms that are common and simple enough for the decoder's short way."""
     cdef int t, n, cell
     cdef const Plan* plan
@@ -175,29 +168,64 @@ cdef void _fill_paths() noexcept:
         for n in range(_shapes[t] + 1):
             cell = t * CLASS_COLUMNS + n
             if _classes[cell] == CLASS_DELIVER:
-                _paths[cell] = PATH_DELIVER
+                _forms[cell].path = PATH_DELIVER
             elif _classes[cell] == CLASS_DROP:
-                _paths[cell] = PATH_DROP
+                _forms[cell].path = PATH_DROP
             elif _classes[cell] == CLASS_PLAN:
                 plan = &_plans[_plan_of[cell]]
                 if plan.terminal == END_STORE and plan.n == plan.n_same and plan.to == t:
-                    _paths[cell] = PATH_STORE
+                    _forms[cell].path = PATH_STORE
+                    _fix_lengths(&_forms[cell], [p["type"].removeprefix("PT_") for p in events[t]["params"][:n]])
                 elif plan.terminal == END_DELIVER:
-                    _paths[cell] = PATH_PLAN
+                    _forms[cell].path = PATH_JOIN if _joins(&_forms[cell], plan, t, n) else PATH_PLAN
+    return 0
+
+
+cdef int _fix_lengths(EventForm* form, list types) except -1:
+    # Most enter events are a few numbers: one comparison tells that all have the usual lengths.
+    cdef int i
+    widths = [_WIDTHS.get(name) for name in types]
+    if not 0 < len(widths) <= 4 or None in widths:
+        return 0
+    for i in range(len(widths)):
+        form.lengths |= <uint64_t> widths[i] << (16 * i)
+        form.mask |= <uint64_t> 0xFFFF << (16 * i)
+    form.n_bytes = sum(widths)
+    return 0
+
+
+cdef bint _joins(EventForm* form, const Plan* plan, int t, int n) noexcept:
+    # Its own parameters stay, and some of the enter event, one after the other, follow.
+    cdef uint32_t i
+    cdef uint32_t first
+    if not plan.uses_enter or not plan.in_order or plan.to != t or plan.n_same != <uint32_t> n or plan.n <= <uint32_t> n:
+        return False
+    first = plan.sources[n].index
+    for i in range(n, plan.n):
+        if plan.sources[i].kind != FROM_ENTER or plan.sources[i].index != first + i - n:
+            return False
+    if first > 1:
+        return False
+    form.skip = <uint8_t> first
+    form.n_joined = <uint8_t> (plan.n - n)
+    form.n_needed = form.skip + form.n_joined
+    form.enter_type = plan.enter_type
+    form.sources = &plan.sources[n]
+    return True
 
 
 cdef int _compile() except -1:
-    global _classes, _paths, _shapes, _plan_of, _plans, event_classes, event_paths, type_shapes
+    global _classes, _forms, _shapes, _plan_of, _plans, event_classes, event_forms, type_shapes
     cdef list events = event_table()["events"]
     cdef dict table = load_table("event_converter")
     cdef dict rules = {(r["event"], r["nparams"]): r for r in table["rules"]}
     cdef list plans = []
     cdef int t, n, cell
     _classes = <uint8_t*> calloc(N_EVENT_TYPES, CLASS_COLUMNS)
-    _paths = <uint8_t*> calloc(N_EVENT_TYPES, CLASS_COLUMNS)
+    _forms = <EventForm*> calloc(N_EVENT_TYPES * CLASS_COLUMNS, sizeof(EventForm))
     _shapes = <uint8_t*> calloc(N_EVENT_TYPES, 1)
     _plan_of = <uint16_t*> calloc(N_EVENT_TYPES * CLASS_COLUMNS, sizeof(uint16_t))
-    if _classes == NULL or _paths == NULL or _shapes == NULL or _plan_of == NULL:
+    if _classes == NULL or _forms == NULL or _shapes == NULL or _plan_of == NULL:
         raise MemoryError
     for t in range(n_event_types):
         _shapes[t] = event_infos[t].nparams
@@ -236,9 +264,9 @@ cdef int _compile() except -1:
         raise MemoryError
     for n, (terminal, to, sources, enter_type) in enumerate(plans):
         _fill_plan(&_plans[n], terminal, to, sources, enter_type)
-    _fill_paths()
+    _fill_forms(events)
     event_classes = _classes
-    event_paths = _paths
+    event_forms = _forms
     type_shapes = _shapes
     return 0
 

@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from rulekit._fastmatch cimport Matcher, match_event
+from rulekit._fastmatch cimport Matcher, MatcherC, match_event
 from rulekit.capture._blocks cimport (
     NEXT_END,
     NEXT_ERROR,
@@ -65,51 +65,58 @@ cdef class EventLoop:
         free(self.tallies)
 
     cdef int advance(self) noexcept nogil:
+        # What does not change on the way is kept in locals: after each store to memory the compiler
+        # would have to read the members again.
+        cdef State* state = self.state
+        cdef Decoder* decoder = self.decoder
+        cdef EventView* event = &self.event
+        cdef Context* context = &self.context
+        cdef MatcherC* matcher = NULL if self.matcher is None else self.matcher.c
+        cdef bint windowed = self.window.active
+        cdef bint timed = self.least_ns != 0
         cdef int result
         cdef Place place
         if self.open_event:
-            state_event_done(self.state, &self.context)
+            state_event_done(state, context)
             self.open_event = False
         while True:
-            if self.decoder.n_headers >= self.pause_at:
-                self.pause_at = self.decoder.n_headers + PAUSE_EVERY
+            if decoder.n_headers >= self.pause_at:
+                self.pause_at = decoder.n_headers + PAUSE_EVERY
                 return STOP_PAUSE
-            if strtab_wants_collection(self.state.strings):
-                state_collect(self.state)
-            result = decoder_next(self.decoder, self.state, &self.event)
+            if strtab_wants_collection(state.strings):
+                state_collect(state)
+            result = decoder_next(decoder, state, event)
             if result == NEXT_EVENT:
-                state_event(self.state, &self.event, &self.context)
-                if self.window.active:
-                    place = place_of(&self.window, self.event.num, self.event.ts_ns,
-                                     self.state.first_event_ts_ns)
+                state_event(state, event, context)
+                if windowed:
+                    place = place_of(&self.window, event.num, event.ts_ns, state.first_event_ts_ns)
                     if place != PLACE_INSIDE:
-                        state_event_done(self.state, &self.context)
+                        state_event_done(state, context)
                         if place == PLACE_AFTER:
                             return STOP_END
                         continue
-                if self.context.visible and not self.event.block_flags & 1:
+                if context.visible:
                     self.n_visible += 1
                     if self.n_visible == 1:
-                        self.first_ns = self.event.ts_ns
-                    if self.least_ns != 0 and not self._slow():
-                        state_event_done(self.state, &self.context)
+                        self.first_ns = event.ts_ns
+                    if timed and not self._slow():
+                        state_event_done(state, context)
                         continue
-                    if self.matcher is None:
+                    if matcher == NULL:
                         self.n_hits = 0
                         if self.tallies != NULL:
                             self._tally()
                             continue
                         self.open_event = True
                         return STOP_MATCH
-                    self.n_hits = match_event(
-                        self.matcher.c, &self.context, self.hits, self.capacity)
+                    self.n_hits = match_event(matcher, context, self.hits, self.capacity)
                     if self.n_hits:
                         if self.tallies != NULL:
                             self._tally()
                             continue
                         self.open_event = True
                         return STOP_MATCH
-                state_event_done(self.state, &self.context)
+                state_event_done(state, context)
             elif result == NEXT_NEED_DATA:
                 return STOP_DATA
             elif result == NEXT_END:

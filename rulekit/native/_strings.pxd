@@ -4,6 +4,9 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
 
+cdef enum:
+    REFUSALS_PER_SWEEP = 65536
+
 
 cdef struct Str:
     const char* ptr     # NUL-terminated for convenience; may hold NULs inside (args, env, cgroups)
@@ -42,10 +45,15 @@ cdef void strtab_free(StrTable* table) noexcept nogil
 cdef Str* intern(StrTable* table, const char* text, size_t length) noexcept nogil               # never NULL
 cdef Str* intern_permanent(StrTable* table, const char* text, size_t length) noexcept nogil
 # Mark and sweep, at an event boundary only: begin, mark every string that state still names, end.
-cdef bint strtab_wants_collection(const StrTable* table) noexcept nogil
 cdef void strtab_begin(StrTable* table) noexcept nogil
 cdef void strtab_end(StrTable* table) noexcept nogil    # frees the unmarked; raises soft_limit if little was freed
 
 cdef inline void mark(StrTable* table, Str* text) noexcept nogil:
     if text != NULL and text.mark < table.epoch:
         text.mark = table.epoch
+
+
+cdef inline bint strtab_wants_collection(const StrTable* table) noexcept nogil:
+    # Near the hard limit size says nothing any more: there only a run of refusals asks again.
+    return (table.n_bytes > table.soft_limit_bytes
+            or table.n_refused - table.refused_at_sweep > REFUSALS_PER_SWEEP)

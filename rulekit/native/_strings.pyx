@@ -24,7 +24,6 @@ cdef enum:
     FIRST_BUCKETS = 4096
     MAX_BUCKETS = 1 << 26
     OVERHEAD_BYTES = 64      # what a string costs beside its bytes: counted, or tiny ones escape the limit
-    REFUSALS_PER_SWEEP = 65536
 
 # Keyed, so that a crafted capture cannot pile its paths into one bucket.
 cdef uint64_t _seed = int.from_bytes(os.urandom(8), "little")
@@ -192,12 +191,6 @@ cdef void strtab_free(StrTable* table) noexcept nogil:
     free(table.buckets)
     free(table.free_ids)
     free(table)
-
-
-cdef bint strtab_wants_collection(const StrTable* table) noexcept nogil:
-    # Near the hard limit size says nothing any more: there only a run of refusals asks again.
-    return (table.n_bytes > table.soft_limit_bytes
-            or table.n_refused - table.refused_at_sweep > REFUSALS_PER_SWEEP)
 
 
 cdef void strtab_begin(StrTable* table) noexcept nogil:

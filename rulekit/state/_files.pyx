@@ -176,6 +176,7 @@ cdef void on_close(State* state, const EventView* ev, Context* c) noexcept nogil
         return
     state.pending_fd_tid = c.thread.tid
     state.pending_fds_first = c.fd.num
+    state.attention = True
     state.pending_fds_last = c.fd.num
 
 
@@ -190,6 +191,7 @@ cdef void on_close_range(State* state, const EventView* ev, Context* c) noexcept
     if not param_u64(ev, 3, 0) & RANGE_CLOEXEC:
         state.pending_fd_tid = c.thread.tid
         state.pending_fds_first = <int64_t> first
+        state.attention = True
         state.pending_fds_last = <int64_t> last
         return
     table = fd_table(state, c.thread)

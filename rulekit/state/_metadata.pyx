@@ -194,6 +194,7 @@ cdef Container* _read(State* state, const char* text, uint32_t length, bint remo
     if c != NULL:
         # Rules see it once more.
         state.pending_container = id
+        state.attention = True
     return c
 
 

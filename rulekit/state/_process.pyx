@@ -479,6 +479,7 @@ cdef void on_procexit(State* state, const EventView* ev, Context* c) noexcept no
     if thread.first_child != NULL and has_param(ev, 4):
         thread.reaper_tid = param_i64(ev, 4, -1)
     state.has_pending_thread = True
+    state.attention = True
     state.pending_thread = thread.tid
     state.exit_tid[at] = thread.ptid if is_main(thread) else thread.pid
     state.exit_child[at] = thread.tid

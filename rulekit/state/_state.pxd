@@ -282,6 +282,7 @@ cdef struct State:
     uint64_t* switch_ts          # owned: time of the last context switch by CPU; NULL: none seen
     bint leading                 # only container, user, group and async events were seen so far
     uint64_t enter_bytes_held    # by the enter_bytes of all threads
+    bint attention               # the next event finds something to do or to decide, see state_event
     EventView enter_view         # what Context.enter points to
     Scratch scratch              # owned; reset at each event
 
@@ -300,6 +301,24 @@ cdef struct Context:
     Container* event_container   # container of an add/remove event itself, or NULL
     Document* document           # what a document source shows instead of a system call, or NULL
 
+
+cdef enum Attach:
+    ATTACH_NONE = 0
+    ATTACH_KNOWN = 1         # look-up only
+    ATTACH_ALWAYS = 2        # an unknown thread is made up
+    ATTACH_ASIDE = 3         # look-up only, and no part of the thread's own sequence of events
+
+ctypedef void (*event_handler)(State* state, const EventView* ev, Context* c) noexcept nogil
+
+cdef struct EventPlan:           # what an event type does to the state
+    event_handler run        # NULL: changes nothing
+    int32_t fd_param         # -1: the event uses no fd
+    uint8_t attach           # Attach
+    uint8_t is_exit
+    uint8_t has_retval
+    uint8_t is_transfer      # reading or writing marks a socket as connected
+    uint8_t keeps_enter      # an enter event that is kept as source of parameters, and hidden
+    uint8_t leads            # may stand at the start of a file, before the first shown event
 
 cdef void default_limits(Limits* limits) noexcept nogil
 cdef State* state_new(const Limits* limits) noexcept nogil       # NULL limits: the defaults; NULL: no memory

@@ -67,6 +67,7 @@ cdef void _defaults(State* state) noexcept nogil:
     state.exit_pos = 0
     state.pending_container = NULL
     state.leading = True
+    state.attention = True
     free(state.switch_ts)
     state.switch_ts = NULL
 

@@ -1,23 +1,21 @@
 # Event by event changes of the state: removals left over, thread and fd of the event, then what its
 # type does. Facts about types are one row each in a table that is filled at import.
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from rulekit.native._event cimport (
-    EC_METAEVENT, EC_SYSCALL, EF_SKIPPARSERESET, EF_USES_FD, EventInfo, N_EVENT_TYPES, event_infos, n_event_types,
-    param_i64, param_u64
+    EC_METAEVENT, EC_SYSCALL, EF_SKIPPARSERESET, EF_USES_FD, EventInfo, event_infos, n_event_types, param_u64
 )
 from rulekit.native._scratch cimport scratch_reset
 from rulekit.state._containers cimport remove_container
-from rulekit.state._fds cimport find_fd, remove_fd, remove_fd_range, touch_fd
+from rulekit.state._fds cimport remove_fd, remove_fd_range
 from rulekit.state._files cimport (
     on_anonymous, on_close, on_close_range, on_dup, on_fcntl, on_memfd_create, on_open,
     on_pidfd_getfd, on_pidfd_open, on_pipe
 )
 from rulekit.state._metadata cimport on_async, on_container, on_group, on_user
-from rulekit.state._params cimport look_up_fd
 from rulekit.state._paths cimport concat_dir
 from rulekit.state._process cimport (
     cgroups_text, on_capset, on_chdir, on_chroot, on_clone, on_execve, on_fchdir, on_memory,
@@ -28,40 +26,14 @@ from rulekit.state._sockets cimport (
     fix_initial_sockets, on_accept, on_bind, on_connect, on_receive, on_send, on_socket,
     on_socketpair
 )
-from rulekit.state._state cimport (
-    CL_CLONE_FILES, FD_IPV4_SOCK, FD_IPV6_SOCK, FDF_CONNECTED, Fd, FdTable, Thread
-)
-from rulekit.state._threads cimport (
-    add_placeholder, fd_table, find_thread, is_main, link_thread, remove_thread
-)
+from rulekit.state._state cimport ATTACH_KNOWN, CL_CLONE_FILES, FdTable, event_handler
+from rulekit.state._threads cimport fd_table, is_main, link_thread, remove_thread
 
 cdef enum:
-    EXECVEAT_E = 330
-    EXECVE_X = 293
-    PROCINFO = 234
     MAX_ENTER_BYTES = 16384          # of one remembered event; paths end at 4096
     MAX_ENTER_TOTAL = 64 << 20
-    KEPT_ENTER_BYTES = 4096
 
-cdef enum Attach:
-    ATTACH_NONE = 0
-    ATTACH_KNOWN = 1         # look-up only
-    ATTACH_ALWAYS = 2        # an unknown thread is made up
-    ATTACH_ASIDE = 3         # look-up only, and no part of the thread's own sequence of events
-
-ctypedef void (*handler)(State* state, const EventView* ev, Context* c) noexcept nogil
-
-cdef struct Plan:
-    handler run              # NULL: changes nothing
-    int32_t fd_param         # -1: the event uses no fd
-    uint8_t attach
-    uint8_t is_exit
-    uint8_t has_retval
-    uint8_t is_transfer      # reading or writing marks a socket as connected
-    uint8_t keeps_enter      # an enter event that is kept as source of parameters, and hidden
-    uint8_t leads            # may stand at the start of a file, before the first shown event
-
-cdef Plan _plans[N_EVENT_TYPES]
+cdef EventPlan _plans[N_EVENT_TYPES]
 
 _METADATA = (324, 354, 356, 358, 360, 402)
 _KNOWN_ONLY = (186, 223, 225, 227, 335)
@@ -70,14 +42,14 @@ _ENTERS = (2, 22, 58, 292, 306, 326, 330)
 _TRANSFERS = (7, 9, 113, 115, 117, 119, 121, 123)
 
 
-cdef void _set(handler run, tuple types):
+cdef void _set(event_handler run, tuple types):
     for number in types:
         _plans[<int> number].run = run
 
 
 cdef void _fill_plans():
     cdef int i
-    cdef Plan* plan
+    cdef EventPlan* plan
     cdef const EventInfo* info
     memset(_plans, 0, sizeof(_plans))
     for i in range(n_event_types):
@@ -136,6 +108,7 @@ cdef void _fill_plans():
 
 
 _fill_plans()
+event_plans = _plans
 
 
 cdef bint has_handler(uint16_t type) noexcept nogil:
@@ -178,11 +151,12 @@ cdef void state_import_done(State* state) noexcept nogil:
     fix_initial_sockets(state)
     state.ancestry_version += 1
     state.leading = True
+    state.attention = True
 
 
 # -- enter events ----------------------------------------------------------------------------------
 
-cdef void _keep_enter(State* state, Thread* thread, const EventView* ev) noexcept nogil:
+cdef void keep_enter(State* state, Thread* thread, const EventView* ev) noexcept nogil:
     cdef uint64_t total = 0
     cdef uint32_t i, size
     cdef uint8_t* bytes
@@ -217,7 +191,7 @@ cdef void _keep_enter(State* state, Thread* thread, const EventView* ev) noexcep
     thread.enter_type = ev.type
 
 
-cdef const EventView* _enter_view(State* state, Thread* thread) noexcept nogil:
+cdef const EventView* enter_view(State* state, Thread* thread) noexcept nogil:
     cdef EventView* view = &state.enter_view
     cdef const uint8_t* bytes = thread.enter_bytes
     cdef uint32_t i
@@ -256,66 +230,8 @@ cdef void _carry_out_removals(State* state) noexcept nogil:
         state.pending_container = NULL
 
 
-cdef inline void _read_retval(const EventView* ev, Context* out) noexcept nogil:
-    cdef int32_t v4
-    if ev.nparams == 0:
-        return
-    if ev.params[0].len == 8:
-        memcpy(&out.retval, ev.params[0].ptr, 8)
-        out.has_retval = True
-    elif ev.params[0].len == 4:
-        memcpy(&v4, ev.params[0].ptr, 4)
-        out.retval = v4
-        out.has_retval = True
-
-
-cdef inline void _attach_fd(State* state, const EventView* ev, const Plan* plan, Thread* thread,
-                            Context* out) noexcept nogil:
-    if not plan.is_exit:
-        thread.last_event_fd = -1
-        thread.last_event_type = ev.type
-        if plan.fd_param >= 0:
-            thread.last_event_fd = param_i64(ev, <uint32_t> plan.fd_param, -1)
-            out.fd = look_up_fd(state, thread, thread.last_event_fd)
-        if plan.keeps_enter:
-            _keep_enter(state, thread, ev)
-        return
-    if (thread.last_event_type + 1 == ev.type
-            or (thread.last_event_type == EXECVEAT_E and ev.type == EXECVE_X)):
-        if thread.enter_type >= 0 and thread.enter_type == thread.last_event_type:
-            out.enter = _enter_view(state, thread)
-    else:
-        thread.last_event_fd = -1
-    if plan.fd_param >= 0:
-        if thread.last_event_fd == -1:
-            thread.last_event_fd = param_i64(ev, <uint32_t> plan.fd_param, -1)
-        out.fd = look_up_fd(state, thread, thread.last_event_fd)
-
-
-cdef void state_event(State* state, const EventView* ev, Context* out) noexcept nogil:
-    cdef const Plan* plan
-    cdef Thread* thread
-    if (state.pending_fds_first <= state.pending_fds_last or state.has_pending_thread
-            or state.pending_container != NULL):
-        _carry_out_removals(state)
-    if state.scratch.first.used:
-        scratch_reset(&state.scratch)
-    out.state = state
-    out.ev = ev
-    out.thread = NULL
-    out.fd = NULL
-    out.fd_num = -1
-    out.has_retval = False
-    out.retval = 0
-    out.visible = not ev.block_flags & 1
-    out.enter = NULL
-    out.event_container = NULL
-    out.document = NULL
-    if ev.type >= N_EVENT_TYPES:
-        return
-    plan = &_plans[ev.type]
-    if plan.keeps_enter:
-        out.visible = False
+cdef void attend(State* state, const EventView* ev, const EventPlan* plan, Context* out) noexcept nogil:
+    _carry_out_removals(state)
     if state.first_event_ts_ns == 0 and not ev.info.category & EC_METAEVENT:
         state.first_event_ts_ns = ev.ts_ns
     if state.leading:
@@ -323,43 +239,16 @@ cdef void state_event(State* state, const EventView* ev, Context* out) noexcept 
             out.visible = False
         else:
             state.leading = False
-    if plan.has_retval:
-        _read_retval(ev, out)
-    if plan.attach != ATTACH_NONE:
-        thread = find_thread(state, ev.tid)
-        if thread == NULL and plan.attach == ATTACH_ALWAYS:
-            thread = add_placeholder(state, ev.tid)
-        out.thread = thread
-        if thread != NULL:
-            if plan.attach != ATTACH_ASIDE:
-                _attach_fd(state, ev, plan, thread, out)
-            out.fd_num = thread.last_event_fd
-    if plan.is_transfer:
-        if (out.fd != NULL and out.retval >= 0 and (out.fd.type == FD_IPV4_SOCK or out.fd.type == FD_IPV6_SOCK)
-                and not out.fd.flags & FDF_CONNECTED):
-            out.fd.flags |= FDF_CONNECTED
-            touch_fd(state, out.fd)
-        return
-    if plan.run != NULL:
-        plan.run(state, ev, out)
-        if out.thread != NULL:
-            out.fd_num = out.thread.last_event_fd
+    state.attention = state.leading or state.first_event_ts_ns == 0
 
 
-cdef void state_event_done(State* state, Context* ctx) noexcept nogil:
-    cdef Thread* thread = ctx.thread
-    cdef const EventView* ev = ctx.ev
-    if thread == NULL:
-        return
-    if ev.type & 1:
-        thread.enter_type = -1
-        if thread.enter_cap > KEPT_ENTER_BYTES:
-            free(thread.enter_bytes)
-            state.enter_bytes_held -= thread.enter_cap
-            thread.enter_bytes = NULL
-            thread.enter_cap = 0
-    elif ev.type == PROCINFO:
+cdef void event_done(State* state, Thread* thread, const EventView* ev) noexcept nogil:
+    if ev.type == PROCINFO:
         thread.cpu_user_prev = param_u64(ev, 0, 0)
         thread.cpu_system_prev = param_u64(ev, 1, 0)
         thread.prev_cpu_count += 1
-    thread.last_event_ts = ev.ts_ns
+    elif thread.enter_cap > KEPT_ENTER_BYTES:
+        free(thread.enter_bytes)
+        state.enter_bytes_held -= thread.enter_cap
+        thread.enter_bytes = NULL
+        thread.enter_cap = 0
