@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
-from rulekit.native._event cimport param_u64
+from rulekit.native._event cimport EF_CREATES_FD, EF_DESTROYS_FD, EF_USES_FD
 from rulekit.native._kept cimport (
     Kept, KeptTable, kept_clear, kept_drop_answers, kept_share, kept_words,
 )
@@ -163,8 +163,23 @@ cdef Kept* _facts_of(
     return facts
 
 
-cdef Kept* _operand_facts(MatcherC* m, uint32_t number) noexcept nogil:
+cdef inline Kept* _operand_facts(MatcherC* m, uint32_t number) noexcept nogil:
     """Return what is known about the text of an operand in this event; NULL: not to be had."""
+    cdef Operand* operand = &m.operands[number]
+    cdef Context* context = m.context
+    cdef Str* name
+    # The path of an event with a known fd, without reading the value: the same as its extractor.
+    if operand.is_path and operand.epoch != m.epoch:
+        if not context.ev.info.flags & (EF_CREATES_FD | EF_USES_FD | EF_DESTROYS_FD):
+            return m.no_value[operand.domain]
+        if context.fd != NULL and context.thread != NULL:
+            name = context.fd.name
+            if name != NULL and name.facts_version == m.facts_version and name.facts[operand.domain]:
+                return <Kept*> name.facts[operand.domain]
+    return _read_facts(m, number)
+
+
+cdef Kept* _read_facts(MatcherC* m, uint32_t number) noexcept nogil:
     cdef Operand* operand = &m.operands[number]
     cdef const Value* value
     if operand.facts_epoch != m.epoch:
@@ -680,7 +695,7 @@ cdef inline int _survivors(
     return n
 
 
-cdef int match_class(MatcherC* m, uint32_t number, uint32_t* out, int cap) noexcept nogil:
+cdef inline int _match(MatcherC* m, uint32_t number, uint32_t* out, int cap) noexcept nogil:
     cdef RuleClass* rules = &m.classes[number]
     cdef const uint32_t* nodes = rules.roots
     cdef uint64_t live
@@ -706,6 +721,13 @@ cdef int match_class(MatcherC* m, uint32_t number, uint32_t* out, int cap) noexc
     return n
 
 
+cdef int match_class(MatcherC* m, uint32_t number, uint32_t* out, int cap) noexcept nogil:
+    return _match(m, number, out, cap)
+
+
 cdef int match_gated(MatcherC* m, Context* ctx, uint32_t number, uint32_t* out, int cap) noexcept nogil:
-    begin_event(m, ctx)
-    return match_class(m, number, out, cap)
+    m.epoch += 1
+    if m.epoch >= 0x7FFFFFFF:
+        _new_epochs(m)
+    m.context = ctx
+    return _match(m, number, out, cap)

@@ -69,6 +69,7 @@ cdef struct Operand:
     bint present
     Value value
     Kept* facts           # of `value`; NULL: not to be had
+    bint is_path             # plain fd.name, which is mostly the name of the event's fd
     uint8_t source           # Source
     uint8_t oldest           # place in `seen` to be overwritten next
     uint32_t seen_version    # MatcherC.facts_version of `seen`

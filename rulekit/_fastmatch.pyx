@@ -130,6 +130,7 @@ cdef int _load_operands(Matcher self, dict tables) except -1:
         key = tables["operand_key"][i]
         if operand.form == O_FIELD:
             index = tables["operand_index"][i]
+            operand.is_path = name == b"fd.name" and index < 0 and key == NONE
             if index < 0 and key == NONE and operand.domain != 255:
                 operand.source = _SOURCES.get(name, S_NONE)
             try:
