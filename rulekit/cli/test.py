@@ -83,6 +83,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="exit with 1 when coverage, or the mutation score, is below",
     )
+    first = parser.add_argument_group("first cases")
+    first.add_argument(
+        "--init",
+        action="store_true",
+        help="print a test file for the rules in PATH of which no case speaks",
+    )
+    first.add_argument(
+        "-e", "--capture", metavar="CAPTURE", type=Path, help="take what rules find in CAPTURE"
+    )
     out = parser.add_argument_group("reports")
     add_format(out)
     out.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit report")
@@ -108,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
 
         sys.stdout.write(schema_text())
         return 0
+    if args.init:
+        return _init(args)
     try:
         cases = load_all(find_files(args.paths or [bundled_rulesets()]))
     except CaseError as error:
@@ -126,6 +137,25 @@ def run(args: argparse.Namespace) -> int:
     if args.save_capture is not None:
         return _save(chosen, args.save_capture)
     return _run(args, chosen, len(cases) - len(chosen))
+
+
+def _init(args: argparse.Namespace) -> int:
+    """Print the skeleton of a test file; nothing when every rule has cases."""
+    from rulekit.cli.rules import load_or_explain
+    from rulekit.errors import RulekitError
+    from rulekit.testing.init import skeleton
+
+    if not args.paths:
+        raise RulekitError("--init needs the rule files")
+    ruleset = load_or_explain(args.paths)
+    if ruleset is None:
+        return 2
+    target = args.paths[0] if args.paths[0].is_dir() else args.paths[0].parent
+    text = skeleton(ruleset, args.paths, target, args.capture)
+    if not text:
+        say("every rule has a case")
+    sys.stdout.write(text)
+    return 0
 
 
 def _run(args: argparse.Namespace, cases: list[Case], deselected: int) -> int:
