@@ -30,6 +30,8 @@ def every_field() -> str:
     texts = []
     for name in extractable():
         field = field_table()[name]
+        if field.provider in ("json plugin", "k8saudit plugin"):
+            continue  # of documents, not of system calls
         argument = ARGUMENTS.get(name, "[x]") if field.arg == "required" else ""
         texts.append(f"%{name}{argument}")
         if field.arg == "optional" and name != "evt.abspath":
