@@ -17,7 +17,7 @@ CAPTURE = ROOT / "rulesets/captures/attack-host.scap.gz"
 
 
 def test_copies_of_rules_load_and_keep_their_event_types(tmp_path: Path) -> None:
-    originals = list(load_files(RULES).require())
+    originals = [rule for rule in load_files(RULES).require() if rule.source == "syscall"]
     count = 3 * len(originals)
     text = many_rules(RULES, count)
     assert text == many_rules(RULES, count)
