@@ -347,6 +347,8 @@ _PROBLEMS = (
     ("unknown escape character", "RK004", "unknown escape in a double-quoted text", None),
     ("undefined tag handle", "RK004", "unknown tag", "quote a text that begins with `!`"),
     ("incompatible YAML document", "RK004", "a YAML version that cannot be read", None),
+    # libyaml's own limit of newer versions; it scans ahead of the events that we count.
+    ("maximum nesting depth", "RK009", f"collections are nested more than {MAX_DEPTH} deep", None),
     ("block sequence entries are not allowed", "RK004", "`- ` cannot stand here", None),
     ("expected comment or line break", "RK004", "text on the line of `|` or `>`", None),
 )
