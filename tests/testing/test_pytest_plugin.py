@@ -21,7 +21,7 @@ def rules(
 
 
 def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
-    return pytester.runpytest_inprocess("-p", "rulekit.testing.pytest_plugin", *args)
+    return pytester.runpytest_inprocess(*args)  # the installed package brings the plugin
 
 
 def test_cases_are_items(rules: pytest.Pytester) -> None:
