@@ -6,6 +6,12 @@ from pathlib import Path
 
 import pytest
 
+# Loaded before pytester takes note of what is loaded: it unloads the rest after each run, and
+# parts of the package that stay would then meet new copies of the others.
+import rulekit.testing.read
+import rulekit.testing.report
+import rulekit.testing.runner  # noqa: F401
+
 pytest_plugins = ["pytester"]
 
 EVENTS = "  events: [{proc: vim}, {open: /etc/shadow}]\n"
