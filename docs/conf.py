@@ -1,5 +1,10 @@
 """Sphinx: MyST pages, Furo; `sphinx-build -W docs build/docs`."""
 
+import shutil
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
 project = "rulekit"
 author = "the rulekit authors"
 extensions = ["myst_parser"]
@@ -7,3 +12,17 @@ html_theme = "furo"
 nitpicky = True
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
+
+
+def publish_schemas(app: Sphinx, problem: Exception | None) -> None:
+    """Put the schemas that editors fetch beside the pages."""
+    if problem is None and app.builder.format == "html":
+        folder = Path(app.outdir) / "schemas"
+        folder.mkdir(exist_ok=True)
+        source = Path(app.confdir).parent / "rulekit/testing/tests.schema.json"
+        shutil.copyfile(source, folder / source.name)
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("build-finished", publish_schemas)

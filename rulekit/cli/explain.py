@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from rulekit.cli.arguments import add_capture, add_format
+from rulekit.cli.arguments import add_format
 from rulekit.cli.console import say
 
 HELP = "explain why a rule did or did not match an event"
@@ -28,6 +28,11 @@ EXAMPLES = (
         " --rule 'Package tool run in a container' --nearest --format json",
         "as data",
     ),
+    (
+        "rulekit explain -r rulesets/kubernetes/rules.yaml -e rulesets/captures/attack-audit.jsonl"
+        " --rule 'Secrets listed by a person' --nearest",
+        "a rule over audit events of Kubernetes",
+    ),
 )
 
 
@@ -37,7 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-r", "--rules", metavar="RULES", action="append", type=Path, required=True,
         help="rules file; more of them are loaded in the order given",
     )  # fmt: skip
-    add_capture(parser)
+    parser.add_argument(
+        "-e", "--capture", metavar="CAPTURE", required=True,
+        help="capture to read, or audit events of Kubernetes as JSON; - is standard input",
+    )  # fmt: skip
     parser.add_argument("--rule", metavar="NAME", required=True, help="the rule to explain")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--event", metavar="N", type=int, help="position of the event, from 1")
@@ -50,20 +58,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain; 1 when --nearest finds nothing, 2 when it cannot be done."""
     from rulekit.cli.rules import load_or_explain
-    from rulekit.explain.event import RuleExplainer
+    from rulekit.explain.event import RuleExplainer, source_of
     from rulekit.explain.render import explanation_json, render_explanation
 
-    ruleset = load_or_explain(args.rules)
+    # Read before the rules, which are loaded for its source; --nearest looks at it twice.
+    events = sys.stdin.buffer.read() if args.capture == "-" else args.capture
+    ruleset = load_or_explain(args.rules, sources={"syscall", source_of(events)})
     if ruleset is None:
         return 2
     explainer = RuleExplainer(ruleset, args.rule)
     if args.nearest:
-        found = explainer.nearest(args.capture)
+        found = explainer.nearest(events)
         if found is None:
             say("there is no event on which the rule did not match")
             return 1
     else:
-        found = explainer.explain(args.capture, args.event)
+        found = explainer.explain(events, args.event)
     if args.format == "json":
         print(json.dumps(explanation_json(found), indent=2, ensure_ascii=False))
     else:

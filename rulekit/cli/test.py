@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--save-capture",
         metavar="DIR",
         type=Path,
-        help="write the inline events of the cases as captures, run nothing",
+        help="write the inline events of the cases as captures or audit logs, run nothing",
     )
     quality = parser.add_argument_group("how good the cases are")
     quality.add_argument(
@@ -259,7 +259,7 @@ def _write_reports(args: argparse.Namespace, results: list[Result], started: obj
 
 
 def _save(cases: list[Case], folder: Path) -> int:
-    """Write inline events as captures, one per case that has them."""
+    """Write inline events as captures or audit logs, one per case that has them."""
     import re
 
     from rulekit.testing.inline import scenario
@@ -275,8 +275,9 @@ def _save(cases: list[Case], folder: Path) -> int:
             n += 1
             name = f"{stem}-{n}"
         taken.add(name)
-        path = folder / f"{name}.scap.gz"
-        scenario(case.events).save(path)
+        made = scenario(case.events)
+        path = folder / f"{name}{made.suffix}"
+        made.save(path)
         print(path)
     if not taken:
         say("none of the cases has inline events; nothing was written")

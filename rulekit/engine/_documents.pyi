@@ -10,6 +10,7 @@ from rulekit.state._outputs import OutputProgram
 def json_validator() -> Callable[[bytes], object]: ...
 
 class DocumentLoop:
+    matcher: Matcher | None
     def __init__(
         self,
         reader: DocumentReader,

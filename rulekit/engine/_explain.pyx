@@ -11,6 +11,7 @@ from rulekit._fastmatch cimport (
     S_ENVIRONMENT, Matcher, MatcherC, Node, Observed, Operand, Predicate, RuleClass,
     match_event as fast_match_event, new_generation, slot_of,
 )
+from rulekit.engine._documents cimport DocumentLoop
 from rulekit.engine._loop cimport STOP_DATA, STOP_END, STOP_MATCH, STOP_PAUSE, EventLoop
 from rulekit.native._kept cimport kept_find, kept_free, kept_init
 from rulekit.state._fields cimport (
@@ -38,11 +39,17 @@ cdef struct Written:         # one rule
     uint64_t n_unkept        # events whose combination was one too many
 
 
-cdef class Explainer:
-    """Explains a `rulekit.compiler.written.WrittenProgram` on events of one `EventLoop`.
+cdef struct Comparison:      # with the fast matcher
+    MatcherC* matcher        # or NULL: nothing is compared
+    uint32_t* hits           # room for every rule
+    uint8_t* marks           # per rule, 1 where the two disagree
 
-    The loop must have been made without a matcher, so that it stops at every event. Rules with a
-    memory (``evt.deltatime``) are explained as the matcher sees them only when `look` was called
+
+cdef class Explainer:
+    """Explains a `rulekit.compiler.written.WrittenProgram` on events of one loop.
+
+    The loop, an `EventLoop` or a `DocumentLoop`, must have been made without a matcher, so that it
+    stops at every event. Rules with a memory (``evt.deltatime``) are explained as the matcher sees them only when `look` was called
     for every event from the first.
     """
 
@@ -51,7 +58,7 @@ cdef class Explainer:
     cdef Written* rules      # owned
     cdef uint32_t n_rules
     cdef uint64_t serial     # of the event being explained
-    cdef EventLoop loop
+    cdef object loop         # an EventLoop or a DocumentLoop
     cdef uint64_t max_combinations
 
     def __cinit__(self, written, *, uint64_t max_combinations=1 << 16):
@@ -93,12 +100,11 @@ cdef class Explainer:
             free(self.rules[i].true_)
         free(self.rules)
 
-    def look(self, EventLoop loop not None):
+    def look(self, loop not None):
         """Turn to the current event of a loop."""
-        if not loop.open_event:
-            raise RulekitError("the event is gone: it can be explained only before the next one")
         self.loop = loop
-        _look(self, &loop.context)
+        self._must_be_open()
+        _look(self, _context(loop))
 
     def explain(self, uint32_t rule):
         """Explain one rule on the current event.
@@ -139,7 +145,7 @@ cdef class Explainer:
         right = None if p.other == <uint32_t> NONE else _python(operand_value(m, p.other))
         return _python(operand_value(m, p.left)), right
 
-    def gather(self, EventLoop loop not None, Matcher against=None):
+    def gather(self, loop not None, Matcher against=None):
         """Read the loop to its end or next pause; for each rule, keep distinct combinations of truths.
 
         Args:
@@ -153,49 +159,66 @@ cdef class Explainer:
         Raises:
             SourceError: The source is damaged here; everything before it was looked at.
         """
-        cdef MatcherC* other = NULL
-        cdef uint32_t* hits = NULL
-        cdef uint8_t* marks = NULL
-        cdef int stop, wrong
+        cdef Comparison other
         if loop.matcher is not None:
             raise ValueError("a loop that stops at every event has no matcher")
-        if against is not None:
-            if against.n_rules != self.n_rules or against.c.first_match:
-                raise ValueError("the other matcher is of other rules, or stops at the first match")
-            other = against.c
+        if against is not None and (against.n_rules != self.n_rules or against.c.first_match):
+            raise ValueError("the other matcher is of other rules, or stops at the first match")
         self.loop = loop
-        differences = []
+        memset(&other, 0, sizeof(other))
         try:
-            if other != NULL:
-                hits = <uint32_t*> _alloc(self.n_rules, sizeof(uint32_t))
-                marks = <uint8_t*> _alloc(self.n_rules, 1)
-            while True:
-                wrong = 0
-                with nogil:
-                    while True:
-                        stop = loop.advance()
-                        if stop != STOP_MATCH:
-                            break
-                        _look(self, &loop.context)
-                        wrong = _gather(self, loop.event.raw, other, hits, marks)
-                        if wrong:
-                            break
-                if wrong and len(differences) < 100:
-                    differences.append(
-                        (loop.event.raw, [i for i in range(self.n_rules) if marks[i] == 1])
-                    )
-                self._raise_failure()
-                if stop == STOP_DATA:
-                    loop.reader.refill()
-                elif stop == STOP_END:
-                    return True, differences
-                elif stop == STOP_PAUSE:
-                    return False, differences
-                elif stop != STOP_MATCH:
-                    raise loop.reader.error()
+            if against is not None:
+                other.matcher = against.c
+                other.hits = <uint32_t*> _alloc(self.n_rules, sizeof(uint32_t))
+                other.marks = <uint8_t*> _alloc(self.n_rules, 1)
+            if isinstance(loop, DocumentLoop):
+                return self._gather_documents(loop, &other)
+            return self._gather_events(loop, &other)
         finally:
-            free(hits)
-            free(marks)
+            free(other.hits)
+            free(other.marks)
+
+    cdef tuple _gather_events(self, EventLoop loop, Comparison* other):
+        cdef int stop, wrong
+        differences = []
+        while True:
+            wrong = 0
+            with nogil:
+                while True:
+                    stop = loop.advance()
+                    if stop != STOP_MATCH:
+                        break
+                    _look(self, &loop.context)
+                    wrong = _gather(self, loop.event.raw, other)
+                    if wrong:
+                        break
+            if wrong:
+                self._differ(differences, loop.event.raw, other)
+            self._raise_failure()
+            if stop == STOP_DATA:
+                loop.reader.refill()
+            elif stop == STOP_END:
+                return True, differences
+            elif stop == STOP_PAUSE:
+                return False, differences
+            elif stop != STOP_MATCH:
+                raise loop.reader.error()
+
+    cdef tuple _gather_documents(self, DocumentLoop loop, Comparison* other):
+        differences = []
+        while (found := loop.next()) is not None:
+            if not found:
+                return False, differences
+            _look(self, &loop.context)
+            if _gather(self, loop.event.raw, other):
+                self._differ(differences, loop.event.raw, other)
+            self._raise_failure()
+        return True, differences
+
+    cdef int _differ(self, list differences, uint64_t raw, Comparison* other) except -1:
+        if len(differences) < 100:
+            differences.append((raw, [i for i in range(self.n_rules) if other.marks[i] == 1]))
+        return 0
 
     def combinations(self, uint32_t rule):
         """Return what `gather` saw of a rule.
@@ -229,7 +252,7 @@ cdef class Explainer:
         return found, each.n_unkept
 
     def _must_be_open(self):
-        if self.loop is None or not self.loop.open_event:
+        if self.loop is None or not _is_open(self.loop):
             raise RulekitError("the event is gone: it can be explained only before the next one")
 
     def _raise_failure(self):
@@ -237,6 +260,18 @@ cdef class Explainer:
             raise self.matcher.error
         if self.matcher.c.stats.failures:
             raise MemoryError
+
+
+cdef bint _is_open(object loop) except -1:
+    if isinstance(loop, DocumentLoop):
+        return (<DocumentLoop> loop).open_event
+    return (<EventLoop?> loop).open_event
+
+
+cdef Context* _context(object loop) except NULL:
+    if isinstance(loop, DocumentLoop):
+        return &(<DocumentLoop> loop).context
+    return &(<EventLoop?> loop).context
 
 
 cdef void* _alloc(size_t n, size_t size) except NULL:
@@ -330,10 +365,8 @@ cdef void _complete(Explainer self, Written* rule) noexcept nogil:
             _set(rule.true_, i)
 
 
-# Returns how many rules the other matcher sees differently; `marks` is 1 for those.
-cdef int _gather(
-    Explainer self, uint64_t raw, MatcherC* other, uint32_t* hits, uint8_t* marks
-) noexcept nogil:
+# Returns how many rules the other matcher sees differently.
+cdef int _gather(Explainer self, uint64_t raw, Comparison* other) noexcept nogil:
     cdef MatcherC* m = self.matcher.c
     cdef const RuleClass* rules = _class(m, m.context)
     cdef Written* rule
@@ -350,16 +383,16 @@ cdef int _gather(
             _complete(self, rule)
             rule.serial = 0           # what was tried is not known
         _keep(self, rule, raw)
-    if other == NULL:
+    if other.matcher == NULL:
         return 0
-    memset(marks, 0, self.n_rules)
-    n = fast_match_event(other, m.context, hits, <int> self.n_rules)
+    memset(other.marks, 0, self.n_rules)
+    n = fast_match_event(other.matcher, m.context, other.hits, <int> self.n_rules)
     for k in range(n):
-        marks[hits[k]] = 1
+        other.marks[other.hits[k]] = 1
     n = 0
     for i in range(self.n_rules):
-        marks[i] = marks[i] != self.rules[i].matched
-        n += marks[i]
+        other.marks[i] = other.marks[i] != self.rules[i].matched
+        n += other.marks[i]
     return n
 
 

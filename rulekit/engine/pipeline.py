@@ -112,7 +112,7 @@ class Engine:
                 damage were yielded, and `stats` is valid.
         """
         matcher = Matcher(self.program, first_match=self.first_only, caches=self.caches)
-        loop = self._loop(source, matcher, window, on_problem)
+        loop = open_loop(source, matcher, self.source, window=window, on_problem=on_problem)
         self.stats = stats = Stats()
         started, cpu = time.perf_counter(), time.process_time()
         try:
@@ -146,20 +146,28 @@ class Engine:
             loop.fill(stats)
             loop.close()
 
-    def _loop(
-        self,
-        source: CapturePath | DocumentReader | BinaryIO,
-        matcher: Matcher,
-        window: Window | None,
-        on_problem: Tell | None,
-    ) -> Loop:
-        if not isinstance(source, DocumentReader):
-            if self.source == "syscall":
-                return EventLoop(CaptureReader(source), matcher, window=window)
-            source = DocumentFiles(source)
-        return DocumentLoop(
-            source, matcher, source=self.source, window=window, on_problem=on_problem
-        )
+
+def open_loop(
+    source: CapturePath | DocumentReader | BinaryIO,
+    matcher: Matcher | None,
+    event_source: str = "syscall",
+    *,
+    window: Window | None = None,
+    on_problem: Tell | None = None,
+) -> Loop:
+    """Return the loop that runs a matcher over a source; without a matcher it stops at every event.
+
+    Args:
+        event_source: What the rules are about: ``syscall`` reads a capture, all others documents.
+
+    Raises:
+        SourceError: The source cannot be opened.
+    """
+    if not isinstance(source, DocumentReader):
+        if event_source == "syscall":
+            return EventLoop(CaptureReader(source), matcher, window=window)
+        source = DocumentFiles(source)
+    return DocumentLoop(source, matcher, source=event_source, window=window, on_problem=on_problem)
 
 
 def host_name() -> str:

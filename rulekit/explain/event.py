@@ -7,21 +7,24 @@ import os
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from rulekit.capture._reader import CaptureReader
 from rulekit.compiler.written import compile_written
 from rulekit.engine._explain import Explainer
-from rulekit.engine._loop import EventLoop
-from rulekit.engine.pipeline import compile_output
+from rulekit.engine.pipeline import Loop, compile_output, open_loop
 from rulekit.errors import RulekitError
 from rulekit.explain.condition import Condition, Part, condition_of, event_type_places
 from rulekit.explain.flips import Flipper, Flips
 from rulekit.explain.values import python_value
 from rulekit.rules.ruleset import Ruleset
+from rulekit.sources.detect import detect_source, source_of_bytes
 
 Events: TypeAlias = "str | os.PathLike[str] | bytes"
-"""A capture: its path, or its bytes."""
+"""A capture or documents: the path, or the bytes."""
 
-_ABOUT = "*%evt.type by %proc.name[%proc.pid]"
+# An event in a few words, by event source; `<NA>` where something is null.
+_ABOUT = {
+    "syscall": "%evt.type by %proc.name[%proc.pid]",
+    "k8s_audit": "%ka.verb %ka.uri by %ka.user.name",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ def _is_exception(part: Part) -> bool:
 class RuleExplainer:
     """Explains one rule of a ruleset on captures.
 
+    Events are those of the rule's source: a capture, or JSON documents.
+
     Raises:
         RulekitError: There is no such rule.
     """
@@ -100,7 +105,9 @@ class RuleExplainer:
         self.written = compile_written([found])
         self.condition = condition_of(found, ruleset, self.written.rules[0])
         self.flipper = Flipper(self.condition.root)
-        self._about = compile_output(_ABOUT[1:])
+        self.source = found.source
+        about = _ABOUT.get(self.source, "a document")
+        self._about = compile_output(about, self.source)
 
     def explain(self, events: Events, event: int) -> Explanation:
         """Return what the rule makes of the event at a raw position.
@@ -110,7 +117,7 @@ class RuleExplainer:
             SourceError: The capture is damaged before it.
         """
         explainer = Explainer(self.written)
-        loop = EventLoop(_open(events))
+        loop = self._open(events)
         remembers = any(self.written.rules[0].remembers)
         try:
             while (found := loop.next()) is not None:
@@ -126,7 +133,7 @@ class RuleExplainer:
             loop.close()
         raise RulekitError(f"no event at position {event} is shown to rules")
 
-    def _explained(self, explainer: Explainer, loop: EventLoop) -> Explanation:
+    def _explained(self, explainer: Explainer, loop: Loop) -> Explanation:
         matched, true, known, tried = explainer.explain(0)
         values, others = [], []
         for place in range(self.condition.n_predicates):
@@ -137,12 +144,11 @@ class RuleExplainer:
                 left = right = None
             values.append(python_value(bound.left, left))
             others.append(None if bound.other is None else python_value(bound.other, right))
-        about = loop.render_line(self._about, True) or b""
         return Explanation(
             self.condition,
             loop.raw,
             loop.ts_ns,
-            about.decode("utf-8", "replace"),
+            loop.render(self._about)[0],
             matched,
             true,
             known,
@@ -162,7 +168,7 @@ class RuleExplainer:
             SourceError: The capture is damaged.
         """
         explainer = Explainer(self.written)
-        loop = EventLoop(_open(events))
+        loop = self._open(events)
         try:
             at_end = False
             while not at_end:
@@ -184,6 +190,17 @@ class RuleExplainer:
                 best = cost, first
         return None if best is None else self.explain(events, best[1])
 
+    def _open(self, events: Events) -> Loop:
+        source = source_of(events)
+        if (source == "syscall") != (self.source == "syscall"):
+            raise RulekitError(
+                f"`{self.condition.rule.name}` is about {self.source} events, not {source} events"
+            )
+        return open_loop(
+            io.BytesIO(events) if isinstance(events, bytes) else events, None, self.source
+        )
 
-def _open(events: Events) -> CaptureReader:
-    return CaptureReader(io.BytesIO(events) if isinstance(events, bytes) else events)
+
+def source_of(events: Events) -> str:
+    """Return the event source that events belong to: ``syscall`` or ``k8s_audit``."""
+    return source_of_bytes(events) if isinstance(events, bytes) else detect_source(events)[0]

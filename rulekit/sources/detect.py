@@ -48,7 +48,12 @@ def detect_source(spec: DocumentSource) -> tuple[str, DocumentSource]:
             head = _head(spec)
     except (OSError, ValueError):
         return CAPTURE, spec  # opening it says what is wrong
-    return (AUDIT if _is_json(head) else CAPTURE), source
+    return source_of_bytes(head), source
+
+
+def source_of_bytes(head: bytes) -> str:
+    """Return the event source of what begins with these bytes."""
+    return AUDIT if _is_json(head) else CAPTURE
 
 
 def _head(path: str | os.PathLike[str]) -> bytes:

@@ -12,16 +12,16 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from rulekit.capture._reader import CaptureReader
 from rulekit.compiler.written import WrittenProgram, compile_written_conditions
 from rulekit.engine._explain import Explainer
-from rulekit.engine._loop import EventLoop
+from rulekit.engine.pipeline import open_loop
 from rulekit.errors import SourceError
 from rulekit.explain.condition import Condition, Part, condition_of
 from rulekit.explain.feasible import Feasibility, comparisons_by_place
 from rulekit.explain.flips import EXACT, Flipper
 from rulekit.rules.bound import Bound, BoundComparison, TypedValue
 from rulekit.rules.ruleset import Rule, Ruleset
+from rulekit.rules.unparse import unparse
 from rulekit.testing.case import Case
 from rulekit.testing.inline import scenario
 from rulekit.testing.passes import Loader, rules_key, source_of
@@ -96,8 +96,7 @@ class Coverage:
     """Coverage of all rules of some cases.
 
     Attributes:
-        left_out: Cases that override macros or lists, whose conditions are not those of the rules,
-            and cases over audit logs.
+        left_out: Cases that override macros or lists: their conditions are not those of the rules.
     """
 
     rules: list[RuleCoverage]
@@ -124,61 +123,60 @@ def measure(cases: Sequence[Case], loader: Loader | None = None) -> Coverage:
     for case in cases:
         if _counts(case):
             groups.setdefault(rules_key(case), []).append(case)
-    found: list[RuleCoverage] = []
+    # Cases may load one rule together with different others: what they show of it is added up.
+    found: dict[tuple[str, int, str], _Observed] = {}
     for group in groups.values():
         ruleset, _ = loader.load(group[0])
         if ruleset is not None:
-            found += _Measure(ruleset).run(group)
-    return Coverage(found, sum(not _counts(case) for case in cases))
+            for observed in _Measure(ruleset, source_of(group[0])).run(group):
+                found.setdefault(observed.key, observed).add(observed)
+    return Coverage(
+        [observed.coverage() for observed in found.values()],
+        sum(not _counts(case) for case in cases),
+    )
 
 
 def _counts(case: Case) -> bool:
-    return not case.macros and not case.lists and source_of(case) == "syscall"
+    return not case.macros and not case.lists
 
 
-class _Measure:
-    """Coverage of one ruleset."""
+@dataclass(slots=True)
+class _Observed:
+    """Combinations of truths that some events showed of one rule.
 
-    def __init__(self, ruleset: Ruleset) -> None:
-        self.ruleset = ruleset
-        self.rules = [rule for rule in ruleset if rule.source == "syscall"]
-        conditions: list[tuple[str, Bound, None]] = [(r.name, r.bound, None) for r in self.rules]
-        # Items of lists are conditions of their own behind those of the rules.
-        plain = compile_written_conditions(list(conditions))
-        self.conditions = [
-            condition_of(rule, ruleset, written)
-            for rule, written in zip(self.rules, plain.rules, strict=True)
-        ]
-        self.items: list[tuple[int, int, str]] = []
-        for number, condition in enumerate(self.conditions):
-            for place, text, bound in _list_items(condition):
-                self.items.append((number, place, text))
-                conditions.append((f"{number}.{place}.{text}", bound, None))
-        self.program: WrittenProgram = compile_written_conditions(list(conditions))
-        self.explainer = Explainer(self.program)
+    Attributes:
+        combinations: Of what matched, the predicates that hold, those that are known: how often.
+        items: Items of lists by predicate, and whether each was hit.
+    """
 
-    def run(self, cases: Sequence[Case]) -> Iterator[RuleCoverage]:
-        for events in dict.fromkeys(
-            str(c.capture) if c.events is None else scenario(c.events).data for c in cases
-        ):
-            source = io.BytesIO(events) if isinstance(events, bytes) else events
-            loop = EventLoop(CaptureReader(source))
-            try:
-                while not self.explainer.gather(loop)[0]:
-                    pass
-            except SourceError:
-                pass  # the case itself fails over it
-            finally:
-                loop.close()
-        for number, condition in enumerate(self.conditions):
-            yield self.rule(number, condition)
+    condition: Condition
+    combinations: dict[tuple[bool, int, int], int]
+    items: dict[tuple[int, str], bool]
+    n_unkept: int
 
-    def rule(self, number: int, condition: Condition) -> RuleCoverage:
-        combinations, n_unkept = self.explainer.combinations(number)
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What tells one rule from another: its place, and what it has come to mean."""
+        place = self.condition.rule.span.outermost()
+        return place.source.name, place.start, unparse(self.condition.rule.node)
+
+    def add(self, other: _Observed) -> None:
+        """Add what other events showed of the same rule."""
+        if other is self:
+            return
+        for combination, n_events in other.combinations.items():
+            self.combinations[combination] = self.combinations.get(combination, 0) + n_events
+        for item, hit in other.items.items():
+            self.items[item] |= hit
+        self.n_unkept += other.n_unkept
+
+    def coverage(self) -> RuleCoverage:
+        """Return what all of it comes to."""
+        condition = self.condition
         seen = [Seen(condition.of_place(place)) for place in range(condition.n_predicates)]
-        found = RuleCoverage(condition.rule, seen, n_unkept=n_unkept)
+        found = RuleCoverage(condition.rule, seen, n_unkept=self.n_unkept)
         deciding: list[set[tuple[bool, bool]]] = [set() for _ in seen]
-        for matched, true, known, n_events, _ in combinations:
+        for (matched, true, known), n_events in self.combinations.items():
             found.n_matched += matched * n_events
             for place, each in enumerate(seen):
                 if not known >> place & 1:
@@ -195,10 +193,53 @@ class _Measure:
             if each.decided_true and each.decided_false and not pairs:
                 each.decided_false = False  # both, but never with different outcomes
         _prove(condition, seen)
-        for k, (rule, place, text) in enumerate(self.items):
-            if rule == number:
-                hits = self.explainer.combinations(len(self.rules) + k)[0]
-                seen[place].items[text] = any(true for _, true, *_ in hits)
+        for (place, text), hit in self.items.items():
+            seen[place].items[text] = hit
+        return found
+
+
+class _Measure:
+    """Gathers what events show of the rules of one ruleset for one event source."""
+
+    def __init__(self, ruleset: Ruleset, source: str) -> None:
+        self.source = source
+        self.rules = [rule for rule in ruleset if rule.source == source]
+        conditions: list[tuple[str, Bound, None]] = [(r.name, r.bound, None) for r in self.rules]
+        # Items of lists are conditions of their own behind those of the rules.
+        plain = compile_written_conditions(list(conditions))
+        self.conditions = [
+            condition_of(rule, ruleset, written)
+            for rule, written in zip(self.rules, plain.rules, strict=True)
+        ]
+        self.items: list[tuple[int, int, str]] = []
+        for number, condition in enumerate(self.conditions):
+            for place, text, bound in _list_items(condition):
+                self.items.append((number, place, text))
+                conditions.append((f"{number}.{place}.{text}", bound, None))
+        self.program: WrittenProgram = compile_written_conditions(list(conditions))
+        self.explainer = Explainer(self.program)
+
+    def run(self, cases: Sequence[Case]) -> list[_Observed]:
+        for events in dict.fromkeys(
+            str(c.capture) if c.events is None else scenario(c.events).data for c in cases
+        ):
+            stream = io.BytesIO(events) if isinstance(events, bytes) else events
+            loop = open_loop(stream, None, self.source)
+            try:
+                while not self.explainer.gather(loop)[0]:
+                    pass
+            except SourceError:
+                pass  # the case itself fails over it
+            finally:
+                loop.close()
+        found = []
+        for number, condition in enumerate(self.conditions):
+            combinations, n_unkept = self.explainer.combinations(number)
+            known = {(each[0], each[1], each[2]): each[3] for each in combinations}
+            found.append(_Observed(condition, known, {}, n_unkept))
+        for k, (number, place, text) in enumerate(self.items, len(self.rules)):
+            hits = self.explainer.combinations(k)[0]
+            found[number].items[place, text] = any(true for _, true, *_ in hits)
         return found
 
 

@@ -70,7 +70,7 @@ def coverage_text(coverage: Coverage) -> Iterator[str]:
     if silent:
         yield f"rules that never matched: {', '.join(silent)}"
     if coverage.left_out:
-        yield f"left out: {coverage.left_out} cases that override definitions or read audit logs"
+        yield f"left out: {coverage.left_out} cases that override macros or lists"
     yield f"coverage: {coverage.share:.1%} of feasible truths and decisions"
 
 

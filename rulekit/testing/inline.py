@@ -1,4 +1,4 @@
-"""Inline events: a few lines of what happens → a capture, with the state that belongs to it.
+"""Inline events: a few lines of what happens → a recording, with the state that belongs to it.
 
     scenario([
         {"proc": {"cmdline": "nc -e /bin/sh", "parent": "nginx", "container": "web"}},
@@ -11,6 +11,8 @@ An entry is one event of the process named last. ``proc`` names a process that r
 those above it; ``spawn`` starts one, and both make it the process of what follows. Beside the event
 may stand ``by`` (another process, for this event only), ``fails`` (an error), ``after`` (time since
 the event before) and ``id`` (a name that expectations use).
+
+Requests to a Kubernetes API server, ``k8s_audit``, become an audit log (`inline_audit`).
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rulekit.capture.builder import STEP_NS
+from rulekit.capture.builder import START_NS, STEP_NS
+from rulekit.testing.inline_audit import audit_events, encode, is_audit
 from rulekit.testing.inline_events import add, error_number, names_of_events
 from rulekit.testing.inline_forms import SPECIAL
 from rulekit.testing.inline_values import InlineError, duration_ns, text, unknown
@@ -32,18 +35,25 @@ BESIDE = ("by", "fails", "after", "id")
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Inline events as a capture.
+    """Inline events as a capture, or as an audit log.
 
     Attributes:
-        data: The bytes of the capture.
+        data: The bytes of the capture; lines of JSON when `source` is ``k8s_audit``.
         ends: Per entry, raw position (from 1) of its last event; shape ``(n_entries,)``. What
             comes before the first event, such as containers, belongs to the first entry.
         names: Entries with an ``id``: number of the entry, from 1.
+        source: Event source: ``syscall`` or ``k8s_audit``.
     """
 
     data: bytes
     ends: tuple[int, ...]
     names: Mapping[str, int]
+    source: str = "syscall"
+
+    @property
+    def suffix(self) -> str:
+        """How the name of a file with these events ends."""
+        return ".scap.gz" if self.source == "syscall" else ".jsonl"
 
     def entry_of(self, raw: int) -> int:
         """Return the entry, from 1, that an event belongs to."""
@@ -61,7 +71,7 @@ class Scenario:
 
 
 def scenario(events: Sequence[Any]) -> Scenario:
-    """Make a capture of inline events.
+    """Make a capture, or an audit log, of inline events.
 
     Args:
         events: Entries, each a map.
@@ -73,23 +83,56 @@ def scenario(events: Sequence[Any]) -> Scenario:
         raise InlineError((), "the events are a list")
     if not events:
         raise InlineError((), "the list of events is empty")
+    if is_audit(events):
+        return _audit_log(events)
     world = World()
     ends: list[int] = []
     names: dict[str, int] = {}
     for i, entry in enumerate(events):
         _entry(world, entry, i)
         ends.append(world.builder.n_events)
-        if "id" in entry:
-            name = text(entry["id"], (i, "id"), "`id`")
-            if name in names:
-                raise InlineError((i, "id"), f"entry {names[name]} is called `{name}` already")
-            names[name] = i + 1
+        _note_name(names, entry, i)
     return Scenario(world.builder.build(), tuple(ends), names)
+
+
+def _audit_log(entries: Sequence[Any]) -> Scenario:
+    made: list[Mapping[str, Any]] = []
+    ends: list[int] = []
+    names: dict[str, int] = {}
+    now_ns = START_NS
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, Mapping) or "k8s_audit" not in entry:
+            raise InlineError(
+                (i,), "requests to an API server and events of system calls are two cases"
+            )
+        for key in entry:
+            if key not in ("k8s_audit", "after", "id"):
+                raise unknown(
+                    key, ("after", "id"), (i, key), "beside a request stands no", is_key=True
+                )
+        now_ns += duration_ns(entry["after"], (i, "after")) if "after" in entry else STEP_NS
+        made += audit_events(entry["k8s_audit"], (i, "k8s_audit"), now_ns, i)
+        ends.append(len(made))
+        _note_name(names, entry, i)
+    return Scenario(encode(made), tuple(ends), names, "k8s_audit")
+
+
+def _note_name(names: dict[str, int], entry: Mapping[str, Any], i: int) -> None:
+    if "id" not in entry:
+        return
+    name = text(entry["id"], (i, "id"), "`id`")
+    if name in names:
+        raise InlineError((i, "id"), f"entry {names[name]} is called `{name}` already")
+    names[name] = i + 1
 
 
 def _entry(world: World, entry: Any, i: int) -> None:
     if not isinstance(entry, Mapping):
         raise InlineError((i,), "an event is a map: `- open: /etc/shadow`")
+    if "k8s_audit" in entry:
+        raise InlineError(
+            (i,), "events of system calls and requests to an API server are two cases"
+        )
     found = [key for key in entry if key not in BESIDE]
     if len(found) != 1:
         for key in found:

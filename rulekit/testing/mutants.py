@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from rulekit.rules.ast import (
     AndNode,
@@ -37,6 +39,7 @@ _OPERATORS: dict[str, tuple[str, ...]] = {
     "endswith": ("contains", "="),
 }
 
+MutantKey: TypeAlias = "tuple[str, str, str, int]"
 Put = Callable[[Node], Node]
 
 
@@ -48,6 +51,8 @@ class Mutant:
         kind: ``operator item prefix negation operand junction``.
         span: What was changed.
         before, after: The changed part as text; `after` is empty when it was taken away.
+        key: The change, and how many times the rule has met the same one before: a macro may be
+            used twice.
     """
 
     rule: str
@@ -56,11 +61,13 @@ class Mutant:
     before: str
     after: str
     bound: Bound
+    key: MutantKey
 
 
 def mutants_of(rule: Rule) -> Iterator[Mutant]:
     """Yield the mutants of a rule that are conditions; each change once."""
     seen: set[str] = {unparse(rule.node)}
+    times: Counter[tuple[str, str, str]] = Counter()
     for kind, node, old, new in _changes(rule.node, lambda part: part):
         text = unparse(node)
         if text in seen:
@@ -68,8 +75,10 @@ def mutants_of(rule: Rule) -> Iterator[Mutant]:
         seen.add(text)
         result = check_condition(node, rule.source, stand_alone=True)
         if result.bound is not None:
-            after = "" if new is None else unparse(new)
-            yield Mutant(rule.name, kind, old.span, unparse(old), after, result.bound)
+            change = (kind, unparse(old), "" if new is None else unparse(new))
+            key = (*change, times[change])
+            times[change] += 1
+            yield Mutant(rule.name, kind, old.span, *change[1:], result.bound, key)
 
 
 def _changes(node: Node, put: Put) -> Iterator[tuple[str, Node, Node, Node | None]]:

@@ -8,21 +8,19 @@ with the original by the program, and set aside when it is proved to mean the sa
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rulekit._fastmatch import Matcher
 from rulekit.alert import Alert
-from rulekit.capture._reader import CaptureReader
 from rulekit.compiler.program import compile_ruleset
-from rulekit.engine._loop import EventLoop
-from rulekit.engine.pipeline import Engine
+from rulekit.engine.pipeline import Engine, Loop, open_loop
 from rulekit.errors import SourceError
 from rulekit.explain.equivalent import equivalent
 from rulekit.rules.ruleset import Rule, Ruleset
 from rulekit.testing.case import Case
 from rulekit.testing.judge import judge
-from rulekit.testing.mutants import Mutant, mutants_of
+from rulekit.testing.mutants import Mutant, MutantKey, mutants_of
 from rulekit.testing.passes import Loader, Pass, pass_key, rules_key, source_of, wanted_fields
 from rulekit.testing.pool import Crashed, Job, TimedOut, run_jobs
 
@@ -35,6 +33,7 @@ class RuleMutation:
     """What became of the mutants of one rule.
 
     Attributes:
+        noticed: What some case noticed, by `Mutant.key`.
         survivors: Those that no case noticed and that mean something else.
         equivalent: Those that are proved to mean the same; they do not count.
         left_out: Mutants beyond `MAX_MUTANTS`.
@@ -42,11 +41,16 @@ class RuleMutation:
     """
 
     rule: str
-    killed: int = 0
+    noticed: set[MutantKey] = field(default_factory=set)
     survivors: list[Mutant] = field(default_factory=list)
     equivalent: int = 0
     left_out: int = 0
     problem: str | None = None
+
+    @property
+    def killed(self) -> int:
+        """Mutants that some case noticed."""
+        return len(self.noticed)
 
     @property
     def total(self) -> int:
@@ -69,40 +73,76 @@ def mutate(
         jobs: Worker processes.
         limit_s: Time limit for all mutants of one rule.
     """
-    loader = Loader()
-    groups: dict[object, list[Case]] = {}
-    for case in cases:
-        if case.xfail is None and source_of(case) == "syscall":
-            groups.setdefault(rules_key(case), []).append(case)
-    todo: list[tuple[Ruleset, Rule, list[Case]]] = []
-    for group in groups.values():
-        ruleset, _ = loader.load(group[0])
-        if ruleset is None:
-            continue
-        named = {name for case in group for name in case.named_rules()}
-        todo += [(ruleset, rule, group) for rule in ruleset if rule.name in named]
+    todo = _tries(cases)
 
     def work(number: int, first: int) -> Iterator[RuleMutation]:
-        yield _mutate_rule(*todo[number])
+        each = todo[number]
+        yield _mutate_rule(each.ruleset, each.rule, each.cases)
 
     results: dict[int, RuleMutation] = {}
     for number, _, found in run_jobs([Job(i, (limit_s,)) for i in range(len(todo))], work, jobs):
-        name = todo[number][1].name
+        name = todo[number].rule.name
         if isinstance(found, TimedOut):
             found = RuleMutation(name, problem=f"took longer than {limit_s:g} s")
         elif isinstance(found, Crashed):
             found = RuleMutation(name, problem=found.reason)
         results[number] = found
-    # The same rule may be tried with several overrides; whoever notices, notices.
-    yield from _joined(results[number] for number in sorted(results))
+    yield from _joined((todo[number], results[number]) for number in sorted(results))
 
 
-def _joined(found: Iterator[RuleMutation]) -> Iterator[RuleMutation]:
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """One rule with cases that load the same rules.
+
+    Attributes:
+        overridden: The cases override macros or lists.
+    """
+
+    ruleset: Ruleset
+    rule: Rule
+    cases: Sequence[Case]
+    overridden: bool
+
+
+def _tries(cases: Sequence[Case]) -> list[_Try]:
+    """Return what is to be tried; the rules as they are before those with overrides."""
+    loader = Loader()
+    groups: dict[object, list[Case]] = {}
+    for case in cases:
+        if case.xfail is None:
+            groups.setdefault(rules_key(case), []).append(case)
+    found = []
+    for group in groups.values():
+        ruleset, _ = loader.load(group[0])
+        if ruleset is None:
+            continue
+        named = {name for case in group for name in case.named_rules()}
+        source = source_of(group[0])
+        found += [
+            _Try(ruleset, rule, group, bool(group[0].macros or group[0].lists))
+            for rule in ruleset
+            if rule.name in named and rule.source == source
+        ]
+    return sorted(found, key=lambda each: each.overridden)
+
+
+def _joined(found: Iterable[tuple[_Try, RuleMutation]]) -> Iterator[RuleMutation]:
+    """Yield one result a rule; a mutant that is noticed with one set of rules is noticed."""
     by_rule: dict[str, RuleMutation] = {}
-    for each in found:
+    for tried, each in found:
         known = by_rule.setdefault(each.rule, each)
-        if known is not each and each.total > known.total:
-            by_rule[each.rule] = each
+        if known is each:
+            continue
+        if not tried.overridden:
+            keys = {mutant.key for mutant in known.survivors}
+            known.survivors += [mutant for mutant in each.survivors if mutant.key not in keys]
+            known.noticed |= each.noticed
+        else:
+            # An override has mutants of its own, which say nothing about the rule.
+            known.noticed |= each.noticed & {mutant.key for mutant in known.survivors}
+        known.survivors = [m for m in known.survivors if m.key not in known.noticed]
+        known.left_out = max(known.left_out, each.left_out)
+        known.problem = known.problem or each.problem
     return iter(by_rule.values())
 
 
@@ -119,7 +159,7 @@ def _mutate_rule(ruleset: Ruleset, rule: Rule, cases: Sequence[Case]) -> RuleMut
         if not alive:
             break
         kept = _survivors(ruleset, rule, group, alive)
-        found.killed += len(alive) - len(kept)
+        found.noticed |= {m.key for m in alive} - {m.key for m in kept}
         alive = kept
     same = equivalent(rule.bound, [mutant.bound for mutant in alive])
     found.equivalent = sum(same)
@@ -137,6 +177,7 @@ def _survivors(
     made = None if case.events is None else scenario(case.events)
     engine = Engine(
         ruleset,
+        source=rule.source,
         matching=case.matching,
         all_rules=case.all_rules,
         append_output=wanted_fields(cases, ruleset),
@@ -150,7 +191,7 @@ def _survivors(
         + [(f"mutant {i}", mutant.bound, None) for i, mutant in enumerate(mutants)]
     )
     events = str(case.capture) if made is None else io.BytesIO(made.data)
-    loop = EventLoop(CaptureReader(events), Matcher(program))
+    loop = open_loop(events, Matcher(program), rule.source)
     # Per event of interest: the rules that match, and what the rule's own alert would be.
     seen: list[tuple[int, list[int], set[int], dict[int, Alert]]] = []
     try:
@@ -198,7 +239,7 @@ def _pass(
     return Pass(ruleset, tuple(alerts), made)  # type: ignore[arg-type]
 
 
-def _alert(engine: Engine, loop: EventLoop, index: int) -> Alert:
+def _alert(engine: Engine, loop: Loop, index: int) -> Alert:
     rule = engine.rules[index]
     message, fields = loop.render(engine.outputs[index])
     for key, output, is_raw in engine.extras[index]:

@@ -17,6 +17,7 @@ from rulekit.rules.ruleset import Ruleset
 from rulekit.sources.detect import detect_source
 from rulekit.testing.case import Case, override_text
 from rulekit.testing.inline import Scenario, scenario
+from rulekit.testing.inline_audit import is_audit
 from rulekit.text.diagnostic import Diagnostic
 
 PassKey: TypeAlias = "tuple[object, ...]"
@@ -47,7 +48,9 @@ class Pass:
 
 def source_of(case: Case) -> str:
     """Return the event source that a case has events of."""
-    return "syscall" if case.capture is None else detect_source(case.capture)[0]
+    if case.capture is not None:
+        return detect_source(case.capture)[0]
+    return "k8s_audit" if is_audit(case.events) else "syscall"
 
 
 def rules_key(case: Case) -> PassKey:
@@ -124,12 +127,17 @@ def unknown_names(case: Case, ruleset: Ruleset) -> list[Diagnostic]:
 
     names = {rule.name for rule in ruleset}
     found = []
+    source = source_of(case)
     for name, span in case.named_rules().items():
         if name not in names:
             close = close_to(name, names)
             help_ = f"did you mean `{close}`?" if close else None
             message = f"no rule is called `{name}`"
             found.append(Diagnostic("RK606", "error", message, span, "", help_))
+        elif ruleset.rule(name).source != source:
+            message = f"`{name}` is about {ruleset.rule(name).source} events"
+            label = f"the case has {source} events"
+            found.append(Diagnostic("RK606", "error", message, span, label))
     for expectation in case.expect:
         source = ruleset.rule(expectation.rule).source if expectation.rule in names else "syscall"
         for (name, _), span in zip(expectation.fields, expectation.field_spans, strict=True):
@@ -164,12 +172,14 @@ def run_pass(cases: Sequence[Case], loader: Loader) -> Pass:
     except RuleError as error:
         return Pass(ruleset, scenario=made, error=str(error))
     alerts: list[Alert] = []
+    problems: list[str] = []
     source = str(case.capture) if made is None else io.BytesIO(made.data)
     try:
-        alerts.extend(engine.run(source))
+        alerts.extend(engine.run(source, on_problem=problems.append))
     except SourceError as problem:
         return Pass(ruleset, tuple(alerts), made, error=str(problem))
-    return Pass(ruleset, tuple(alerts), made)
+    # A document that is left out could make a case pass that expects silence.
+    return Pass(ruleset, tuple(alerts), made, error=problems[0] if problems else None)
 
 
 def wanted_fields(cases: Sequence[Case], ruleset: Ruleset) -> list[AppendOutput]:

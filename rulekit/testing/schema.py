@@ -10,13 +10,14 @@ from rulekit.alert import PRIORITIES
 from rulekit.schema.values import value_tables
 from rulekit.testing.inline import BESIDE
 from rulekit.testing.inline_accounts import CONTAINER_KEYS, POD_KEYS
+from rulekit.testing.inline_audit import AUDIT_KEYS, KINDS, STAGES, VERBS
 from rulekit.testing.inline_events import GENERIC, names_of_events
 from rulekit.testing.inline_forms import FORMS, SPECIAL, Form
 from rulekit.testing.inline_world import PROCESS_KEYS, PROGRAM_KEYS
 from rulekit.testing.pattern import FORMS as PATTERNS
 from rulekit.testing.read_case import CASE_KEYS, EXPECTATION_KEYS
 
-SCHEMA_ID = "https://rulekit.readthedocs.io/schemas/tests.schema.json"
+SCHEMA_ID = "https://rulekit.readthedocs.io/en/latest/schemas/tests.schema.json"
 
 _TEXT = {"type": "string"}
 _NAMES = {"oneOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}]}
@@ -25,6 +26,7 @@ _NUMBER = {"type": "integer", "minimum": 0}
 _WHOLE = ("pid", "vpid", "gid", "sid", "pgid", "vpgid", "exe_ino")
 # ${name} may stand for anything in a case with `each`.
 _VARIABLE = {"type": "string", "pattern": r"\$\{\w+\}"}
+_MAP = {"type": ["object", "string"]}
 _WORDS = {"type": ["string", "number", "array"], "items": {"type": ["string", "number"]}}
 
 _ABOUT_CASE: dict[str, tuple[str, Any]] = {
@@ -76,6 +78,41 @@ _ABOUT_CASE: dict[str, tuple[str, Any]] = {
         {"type": ["array", "object"]},
     ),
     "timeout": ("Time limit, in seconds or as 5s, 2m", {"type": ["number", "string"]}),
+}
+_ABOUT_REQUEST: dict[str, tuple[str, Any]] = {
+    "user": ("Who asks; alice unless said", _TEXT),
+    "groups": ("Groups of the user", _NAMES),
+    "impersonate": ("As whom", _TEXT),
+    "verb": (
+        "What is done; follows from the rest unless said",
+        {"anyOf": [{"enum": list(VERBS)}, _VARIABLE]},
+    ),
+    "resource": (
+        "Of what kind of object: pods, pods/exec, roles.rbac.authorization.k8s.io",
+        {"type": "string", "examples": sorted({each for each, _ in KINDS.values()})},
+    ),
+    "namespace": ("Namespace of the object", _TEXT),
+    "name": ("Name of the object", _TEXT),
+    "object": ("The object that is sent, as in a manifest", _MAP),
+    "response": ("The object that comes back", {"type": ["object", "null", "string"]}),
+    "code": ("Status of the answer", {"type": ["integer", "string"]}),
+    "reason": ("Why it was allowed or forbidden", _TEXT),
+    "stage": (
+        "Stage of the request, or several; ResponseComplete unless said",
+        {
+            "anyOf": [
+                {"enum": list(STAGES)},
+                {"type": "array", "items": {"enum": list(STAGES)}, "minItems": 1},
+                _VARIABLE,
+            ]
+        },
+    ),
+    "uri": ("Path of the request, for those that lead to no object", _TEXT),
+    "params": ("Parameters in the URI", _MAP),
+    "decision": ("Of the authorisation", {"anyOf": [{"enum": ["allow", "forbid"]}, _VARIABLE]}),
+    "source": ("Address of the client", _NAMES),
+    "agent": ("User agent of the client", _TEXT),
+    "annotations": ("Further annotations", _MAP),
 }
 _ABOUT_EXPECTATION: dict[str, tuple[str, Any]] = {
     "rule": ("The rule that must alert", _TEXT),
@@ -162,6 +199,8 @@ def _event(name: str) -> dict[str, Any]:
         return {"oneOf": [{"type": "string"}, {"type": "array"}, {"$ref": "#/$defs/process"}]}
     if name == "execve":
         return {"oneOf": [{"type": "string"}, {"type": "array"}, {"$ref": "#/$defs/program"}]}
+    if name == "k8s_audit":
+        return {"$ref": "#/$defs/request"}
     if name in SPECIAL:
         if name == "exit":
             return {"type": ["integer", "null"]}
@@ -193,6 +232,7 @@ def make_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of test files."""
     assert set(_ABOUT_CASE) == set(CASE_KEYS)
     assert set(_ABOUT_EXPECTATION) == set(EXPECTATION_KEYS)
+    assert set(_ABOUT_REQUEST) == set(AUDIT_KEYS)
     beside = {
         "by": {"description": "The process, for this event only", "type": ["string", "integer"]},
         "fails": {
@@ -204,7 +244,7 @@ def make_schema() -> dict[str, Any]:
         "id": {"description": "A name that `at` can use", "type": ["string", "integer"]},
     }
     assert set(beside) == set(BESIDE)
-    names = sorted({*SPECIAL, *names_of_events()})
+    names = sorted({*SPECIAL, *names_of_events(), "k8s_audit"})
     case = _object(_ABOUT_CASE, ["case"])
     case["oneOf"] = [{"required": ["capture"]}, {"required": ["events"]}]
     case["anyOf"] = [{"required": [key]} for key in ("fires", "expect", "silent", "only")]
@@ -233,6 +273,17 @@ def make_schema() -> dict[str, Any]:
             },
             "process": _process(PROCESS_KEYS),
             "program": _process(PROGRAM_KEYS),
+            "request": {
+                "oneOf": [
+                    _object(_ABOUT_REQUEST, []),
+                    {
+                        "type": "object",
+                        "description": "A whole audit event",
+                        "properties": {"kind": {"const": "Event"}},
+                        "required": ["kind"],
+                    },
+                ]
+            },
             "bare": {"oneOf": [{"type": "null"}, _any_of(("ID", "nativeID"))]},
             "event": {
                 "type": "object",
