@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -15,15 +16,16 @@ from rulekit.cli.console import say
 if TYPE_CHECKING:
     from rulekit.testing.case import Case
     from rulekit.testing.judge import Result
+    from rulekit.testing.report import Style
 
 HELP = "run the cases of test files: events with the alerts they must give"
 DESCRIPTION = """\
 Runs every case of the given files, or of every test file below the given folders: files called
-tests.yaml, NAME.tests.yaml or NAME_tests.yaml, and rules with a key `tests`. Without a path the
-rulesets that come with rulekit are tested. A case that failed makes the exit code 1, a test file or
-rules that cannot be used 2."""
+tests.yaml, NAME.tests.yaml or NAME_tests.yaml, and rules with a key `tests`. Without a path that is
+the current folder, or the rulesets that come with rulekit when it holds no case. A case that failed
+makes the exit code 1, a test file or rules that cannot be used 2."""
 EXAMPLES = (
-    ("rulekit test", "the bundled rulesets"),
+    ("rulekit test", "the current folder, or the bundled rulesets"),
     ("rulekit test rulesets/credential_access", "every case below a folder"),
     ("rulekit test -k 'hashes and not container' rulesets", "only cases with these words"),
     ("rulekit test --rule 'Setuid bit set' -x rulesets", "cases of one rule; stop when one fails"),
@@ -47,9 +49,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rule", metavar="NAME", action="append", default=[], help="cases that speak of a rule"
     )
     which.add_argument("--lf", action="store_true", help="cases that failed the last time")
-    which.add_argument("--list", action="store_true", help="print the cases, run nothing")
+    which.add_argument(
+        "--list", "--collect-only", action="store_true", help="print the cases, run nothing"
+    )
     how = parser.add_argument_group("how they run")
-    how.add_argument("-x", "--exitfirst", action="store_true", help="stop when a case fails")
+    how.add_argument(
+        "-x", "--exitfirst", dest="maxfail", action="store_const", const=1,
+        help="stop when a case fails",
+    )  # fmt: skip
+    how.add_argument(
+        "--maxfail", metavar="N", type=int, default=0, help="stop when so many cases failed"
+    )
     how.add_argument(
         "-j", "--jobs", metavar="N", type=int, default=1, help="worker processes (default 1)"
     )
@@ -93,6 +103,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-e", "--capture", metavar="CAPTURE", type=Path, help="take what rules find in CAPTURE"
     )
     out = parser.add_argument_group("reports")
+    loudness = out.add_mutually_exclusive_group()
+    loudness.add_argument("-v", "--verbose", action="store_true", help="a line for each case")
+    loudness.add_argument(
+        "-q", "--quiet", action="store_true", help="failures and the verdict only"
+    )
+    out.add_argument(
+        "--durations", metavar="N", type=int, default=0, help="name the N slowest cases"
+    )
     add_format(out)
     out.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit report")
     out.add_argument("--sarif", metavar="FILE", type=Path, help="write failures as SARIF 2.1.0")
@@ -107,7 +125,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the cases; 1 when one failed, 2 when one could not be run."""
-    from rulekit.testing.bundled import bundled_rulesets
     from rulekit.testing.case import CaseError
     from rulekit.testing.read import find_files, load_all
     from rulekit.testing.select import last_failed, select
@@ -120,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
     if args.init:
         return _init(args)
     try:
-        cases = load_all(find_files(args.paths or [bundled_rulesets()]))
+        cases = load_all(find_files(args.paths) if args.paths else _usual_files())
     except CaseError as error:
         from rulekit.cli.rules import counts, explain
 
@@ -137,6 +154,18 @@ def run(args: argparse.Namespace) -> int:
     if args.save_capture is not None:
         return _save(chosen, args.save_capture)
     return _run(args, chosen, len(cases) - len(chosen))
+
+
+def _usual_files() -> list[Path]:
+    """Return the test files below the current folder, or the bundled ones."""
+    from rulekit.testing.bundled import bundled_rulesets
+    from rulekit.testing.read import files_below, find_files
+
+    found = files_below(Path())
+    if found:
+        return found
+    say("no case below the current folder: testing the bundled rulesets")
+    return find_files([bundled_rulesets()])
 
 
 def _init(args: argparse.Namespace) -> int:
@@ -168,7 +197,7 @@ def _run(args: argparse.Namespace, cases: list[Case], deselected: int) -> int:
     started_s = time.monotonic()
     started = datetime.datetime.now(datetime.timezone.utc)
     results: list[Result] = []
-    options = Options(max(1, args.jobs), args.exitfirst, not args.in_process)
+    options = Options(max(1, args.jobs), args.maxfail, not args.in_process)
 
     def watched() -> Iterator[Result]:
         for result in run_cases(cases, options):
@@ -178,8 +207,13 @@ def _run(args: argparse.Namespace, cases: list[Case], deselected: int) -> int:
     if args.format == "json":
         pieces = json_report(watched())
     else:
-        elapsed_s = (time.monotonic() - started_s for _ in range(1))
-        pieces = text_report(watched(), len(cases), elapsed_s, deselected=deselected)
+        pieces = text_report(
+            watched(),
+            len(cases),
+            lambda: time.monotonic() - started_s,
+            deselected=deselected,
+            style=_style(args),
+        )
     for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()
@@ -191,6 +225,20 @@ def _run(args: argparse.Namespace, cases: list[Case], deselected: int) -> int:
     if args.mutate:
         code = max(code, _mutate(args, cases))
     return code
+
+
+def _style(args: argparse.Namespace) -> Style:
+    import shutil
+
+    from rulekit.testing.report import Style
+
+    terminal = sys.stdout.isatty()
+    return Style(
+        verbosity=args.verbose - args.quiet,
+        colour=terminal and not os.environ.get("NO_COLOR"),
+        width=shutil.get_terminal_size().columns if terminal else 80,
+        slowest=args.durations,
+    )
 
 
 def _mutate(args: argparse.Namespace, cases: list[Case]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from rulekit.explain.condition import Part
+from rulekit.explain.condition import Part, event_type_places
 from rulekit.explain.event import Explanation
 from rulekit.explain.values import shown_value
 from rulekit.text.render import printable, render_excerpt
@@ -34,11 +34,19 @@ def _short(text: str) -> str:
     return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
 
 
-def render_explanation(found: Explanation, *, colour: bool = False) -> str:
-    """Return an explanation as text, ending with a line break."""
+def render_explanation(
+    found: Explanation, *, event: str | None = None, colour: bool = False
+) -> str:
+    """Return an explanation as text, ending with a line break.
+
+    Args:
+        event: What to call the event; None: its position, what it is and when it was.
+    """
     verdict = "matched" if found.matched else "did not match"
-    when = datetime.fromtimestamp(found.time_ns / 1e9, timezone.utc)
-    event = f"event {found.event}: {printable(found.about)}, {when.isoformat(' ', 'milliseconds')}"
+    if event is None:
+        when = datetime.fromtimestamp(found.time_ns / 1e9, timezone.utc)
+        time = when.isoformat(" ", "milliseconds")
+        event = f"event {found.event}: {printable(found.about)}, {time}"
     lines = [
         f"rule `{printable(found.rule)}` {verdict} {event}",
         f"  --> {_place(found.condition.rule.span)}",
@@ -107,13 +115,16 @@ def _advice(found: Explanation) -> Iterator[str]:
         )
         return
     outcome = "would not match" if found.matched else "would match"
-    n = flips.sets[0].bit_count()
+    # Of equals, what says more than that the event is of another type.
+    types = event_type_places(found.condition)
+    chosen = min(flips.sets, key=lambda each: (each & types).bit_count())
+    n = chosen.bit_count()
     what = "this comparison were" if n == 1 else f"these {n} comparisons were"
-    ways = "" if len(flips.sets) == 1 else f", the first of {len(flips.sets)} ways"
+    ways = "" if len(flips.sets) == 1 else f", one of {len(flips.sets)} ways"
     inexact = "" if flips.exact else " (approximate: there may be fewer)"
     yield f"it {outcome} if {what} the other way{ways}{inexact}:"
     yield ""
-    for part in flipped(found, flips.sets[0]):
+    for part in flipped(found, chosen):
         truth = "holds" if found.truth(part) else "does not hold"
         label = f"{truth}: {_left(part)} = {_value(found, part)}"
         yield render_excerpt(part.span, label)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rulekit.alert import Alert
 from rulekit.errors import RuleError
+from rulekit.explain.values import shown_value
 from rulekit.testing.pattern import Pattern
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText, Span
@@ -49,17 +50,33 @@ class Expectation:
     output: Pattern | None = None
     at: tuple[int, ...] = ()
 
+    @property
+    def asks_more(self) -> bool:
+        """Whether the alerts must be more than of the rule."""
+        return bool(self.priority or self.fields or self.output)
+
     def fits(self, alert: Alert) -> bool:
         """Tell whether an alert is one of those that are expected, its place left aside."""
-        return (
-            alert.rule == self.rule
-            and self.priority in (None, alert.priority)
-            and (self.output is None or self.output.matches(alert.message))
-            and all(
-                name in alert.output_fields and pattern.matches(alert.output_fields[name])
-                for name, pattern in self.fields
+        return alert.rule == self.rule and all(fits for fits, _ in self.checks(alert))
+
+    def checks(self, alert: Alert) -> Iterator[tuple[bool, str]]:
+        """Yield, for all that is asked beside the rule, whether an alert has it, and in words."""
+        if self.priority is not None:
+            yield (
+                alert.priority == self.priority,
+                _compared("priority", alert.priority, self.priority),
             )
-        )
+        for name, pattern in self.fields:
+            found = alert.output_fields.get(name)
+            fits = name in alert.output_fields and pattern.matches(found)
+            yield fits, _compared(name, shown_value(found), pattern)
+        if self.output is not None:
+            # The message itself stands above.
+            yield self.output.matches(alert.message), f"output {self.output}"
+
+
+def _compared(name: str, found: str, wanted: object) -> str:
+    return f"{name} is {found}, expected {wanted}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def _row(result: Result) -> str:
     if result.outcome == "xfailed":
         name += f' <span class="dim">({escape(result.case.xfail or "")})</span>'
     if not result.good:
-        text = failure_text(result).partition("\n")[2].strip("\n")
+        text = failure_text(result).partition("\n\n")[2].strip("\n")
         name = f"<details open><summary>{name}</summary><pre>{escape(text)}</pre></details>"
     rules = "<br>".join(escape(rule) for rule in result.case.named_rules())
     return (

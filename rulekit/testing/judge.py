@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,7 @@ from rulekit.alert import Alert
 from rulekit.testing.case import Case, Expectation
 from rulekit.testing.passes import Pass, unknown_names
 from rulekit.text.diagnostic import Diagnostic
+from rulekit.text.render import printable
 from rulekit.text.source import Span
 
 _SHOWN = 3
@@ -27,6 +28,7 @@ class Failure:
         message: One line.
         detail: Further lines: alerts that came instead, the nearest miss.
         missing: The rule that did not alert although it should have, or None.
+        unwanted: An alert that should not have come, or None.
         diagnostic: For a test file or rules that cannot be used.
     """
 
@@ -34,6 +36,7 @@ class Failure:
     message: str
     detail: tuple[str, ...] = ()
     missing: str | None = None
+    unwanted: Alert | None = None
     diagnostic: Diagnostic | None = None
 
 
@@ -85,15 +88,13 @@ def judge(case: Case, found: Pass) -> Result:
     by_rule = Counter(alert.rule for alert in found.alerts)
     for named in case.silent:
         if by_rule[named.name]:
-            alerts = [alert for alert in found.alerts if alert.rule == named.name]
-            message = f"`{named.name}` must stay silent, {_gave(len(alerts))}"
-            failures.append(Failure(named.span, message, _examples(alerts, found)))
+            message = f"`{named.name}` must stay silent, {_gave(by_rule[named.name])}"
+            failures.append(_unwanted(named.span, message, named.name, found))
     if case.only:
         expected = {expectation.rule for expectation in case.expect}
         for rule in sorted(set(by_rule) - expected - {named.name for named in case.silent}):
-            alerts = [alert for alert in found.alerts if alert.rule == rule]
-            message = f"`{rule}` is not expected, {_gave(len(alerts))}"
-            failures.append(Failure(case.span, message, _examples(alerts, found)))
+            message = f"`{rule}` is not expected, {_gave(by_rule[rule])}"
+            failures.append(_unwanted(case.span, message, rule, found))
     return Result(case, tuple(failures), n_alerts=len(found.alerts))
 
 
@@ -101,43 +102,52 @@ def _gave(n: int) -> str:
     return f"gave {n} alert{'' if n == 1 else 's'}"
 
 
-def _unmet(expectation: Expectation, found: Pass) -> list[Failure]:
-    fitting = [alert for alert in found.alerts if expectation.fits(alert)]
-    n = len(fitting)
-    least, most = expectation.least, expectation.most
+def _unwanted(span: Span, message: str, rule: str, found: Pass) -> Failure:
+    alerts = [alert for alert in found.alerts if alert.rule == rule]
+    return Failure(span, message, _examples(alerts, found), unwanted=alerts[0])
+
+
+def _unmet(expectation: Expectation, found: Pass) -> Iterator[Failure]:
+    alerts = [alert for alert in found.alerts if alert.rule == expectation.rule]
+    fitting = [alert for alert in alerts if expectation.fits(alert)]
+    n, least, most = len(fitting), expectation.least, expectation.most
     if n < least or (most is not None and n > most):
-        detail = expectation.priority or expectation.fields or expectation.output
         wanted = f"at least {least}" if most is None else f"{least}" if least == most else ""
         wanted = wanted or f"{least} to {most}"
-        text = f"`{expectation.rule}` {_gave(n)}{' that fit' if detail else ''}, {wanted} expected"
-        others = [a for a in found.alerts if a.rule == expectation.rule and not expectation.fits(a)]
-        shown = others if n < least else fitting
-        names = [name for name, _ in expectation.fields]
-        missing = expectation.rule if n < least and not others else None
-        return [Failure(expectation.span, text, _examples(shown, found, names), missing)]
-    if expectation.at:
-        places = sorted({found.position(alert) for alert in fitting})
-        if places != sorted(set(expectation.at)):
-            have = ", ".join(map(str, places)) or "nowhere"
-            want = ", ".join(map(str, sorted(set(expectation.at))))
-            text = f"`{expectation.rule}` alerts at {have}, expected at {want}"
-            lacks = bool(set(expectation.at) - set(places))
-            return [
-                Failure(
-                    expectation.span,
-                    text,
-                    _examples(fitting, found),
-                    expectation.rule if lacks else None,
-                )
-            ]
-    return []
+        that_fit = " that fit" if expectation.asks_more else ""
+        message = f"`{expectation.rule}` {_gave(n)}{that_fit}, {wanted} expected"
+        # Too few: those that do not fit may be the ones that were meant.
+        if n < least:
+            shown = [alert for alert in alerts if not expectation.fits(alert)]
+            examples = _examples(shown, found, expectation)
+        else:
+            shown, examples = fitting, _examples(fitting, found)
+        missing = expectation.rule if n < least and not shown else None
+        unwanted = fitting[0] if most == 0 else None
+        yield Failure(expectation.span, message, examples, missing, unwanted)
+    elif expectation.at:
+        places = {found.position(alert) for alert in fitting}
+        wanted_at = set(expectation.at)
+        if places != wanted_at:
+            have, want = _listed(places), _listed(wanted_at)
+            message = f"`{expectation.rule}` alerts at {have}, expected at {want}"
+            surplus = [alert for alert in fitting if found.position(alert) not in wanted_at]
+            missing = expectation.rule if wanted_at - places else None
+            yield Failure(expectation.span, message, _examples(surplus, found), missing)
 
 
-def _examples(alerts: Sequence[Alert], found: Pass, fields: Sequence[str] = ()) -> tuple[str, ...]:
+def _listed(places: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(places))) or "nowhere"
+
+
+def _examples(
+    alerts: Sequence[Alert], found: Pass, expectation: Expectation | None = None
+) -> tuple[str, ...]:
     lines = []
     for alert in alerts[:_SHOWN]:
-        lines.append(f"event {found.position(alert)}: {alert.priority} {alert.message}")
-        lines += [f"    {name} = {alert.output_fields.get(name)!r}" for name in fields]
+        lines.append(f"{found.place(alert)}: {alert.priority} {printable(alert.message)}")
+        for fits, text in expectation.checks(alert) if expectation is not None else ():
+            lines.append(f"  {'✓' if fits else '✗'} {text}")
     if len(alerts) > _SHOWN:
         lines.append(f"and {len(alerts) - _SHOWN} more")
     return tuple(lines)

@@ -1,34 +1,46 @@
-"""The event that came closest to a rule that did not alert."""
+"""Why a rule did not alert, or did: the event that came closest, or the one that it alerted on."""
 
 from __future__ import annotations
 
+from rulekit.alert import Alert
 from rulekit.errors import RulekitError
-from rulekit.explain.event import RuleExplainer
+from rulekit.explain.event import Explanation, RuleExplainer
 from rulekit.explain.render import render_explanation
 from rulekit.testing.case import Case
-from rulekit.testing.judge import Failure
 from rulekit.testing.passes import Pass
 from rulekit.text.render import render_excerpt
 
 
-def nearest_miss(case: Case, found: Pass, failure: Failure) -> tuple[str, ...]:
+def nearest_miss(case: Case, found: Pass, rule: str) -> tuple[str, ...]:
     """Return lines that say which event came closest and what was not as the rule wants it."""
-    if found.ruleset is None or failure.missing is None:
-        return ()
-    rule = found.ruleset.rule(failure.missing)
-    if not rule.enabled and not case.all_rules:
-        return (f"the rule is disabled: {'say `all_rules: true`'}",)
-    events = str(case.capture) if found.scenario is None else found.scenario.data
+    assert found.ruleset is not None
+    if not found.ruleset.rule(rule).enabled and not case.all_rules:
+        return ("the rule is disabled: say `all_rules: true`",)
     try:
-        nearest = RuleExplainer(found.ruleset, failure.missing).nearest(events)
+        nearest = RuleExplainer(found.ruleset, rule).nearest(found.events_of(case))
     except RulekitError as error:
         return (f"no explanation: {error}",)
     if nearest is None:
         return ("no event of the case is shown to rules",)
-    lines = [f"nearest miss: event {nearest.event}, {nearest.about}"]
+    return tuple(_lines("nearest miss", nearest, case, found))
+
+
+def why_it_fired(case: Case, found: Pass, alert: Alert) -> tuple[str, ...]:
+    """Return lines that say what made a rule alert that should have stayed silent."""
+    assert found.ruleset is not None
+    explainer = RuleExplainer(found.ruleset, alert.rule)
+    try:
+        fired = explainer.explain(found.events_of(case), alert.event)
+    except RulekitError as error:
+        return (f"no explanation: {error}",)
+    return tuple(_lines("alert", fired, case, found))
+
+
+def _lines(head: str, explanation: Explanation, case: Case, found: Pass) -> list[str]:
+    place, lines = f"event {explanation.event}", []
     if found.scenario is not None:
-        entry = found.scenario.entry_of(nearest.event)
-        lines[0] = f"nearest miss: entry {entry}, {nearest.about}"
-        lines += render_excerpt(case.places[entry - 1]).split("\n")
-    lines += ["", *render_explanation(nearest).rstrip("\n").split("\n")]
-    return tuple(lines)
+        entry = found.scenario.entry_of(explanation.event)
+        place = f"entry {entry}"
+        lines = render_excerpt(case.places[entry - 1]).split("\n")
+    text = render_explanation(explanation, event="it")
+    return [f"{head}: {place}, {explanation.about}", *lines, "", *text.rstrip("\n").split("\n")]

@@ -45,6 +45,14 @@ class Pass:
         """Return where an alert is, as the case counts: an entry, or a raw position."""
         return alert.event if self.scenario is None else self.scenario.entry_of(alert.event)
 
+    def place(self, alert: Alert) -> str:
+        """Return the same in words: ``event 12``, ``entry 3``."""
+        return f"{'event' if self.scenario is None else 'entry'} {self.position(alert)}"
+
+    def events_of(self, case: Case) -> str | bytes:
+        """Return the events of a case that has this pass, for another look."""
+        return str(case.capture) if self.scenario is None else self.scenario.data
+
 
 def source_of(case: Case) -> str:
     """Return the event source that a case has events of."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rulekit.compiler.reference_glob import glob_matches
+from rulekit.explain.values import shown_value
 from rulekit.native.regex import compile_regex
 
 
@@ -63,4 +64,5 @@ class Pattern:
         return FORMS[self.form](found, self.wanted)
 
     def __str__(self) -> str:
-        return repr(self.wanted) if self.form == "is" else f"{self.form} {self.wanted!r}"
+        wanted = shown_value(self.wanted)
+        return wanted if self.form == "is" else f"{self.form} {wanted}"

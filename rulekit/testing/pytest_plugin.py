@@ -82,7 +82,7 @@ class RuleCase(pytest.Item):
         # pytest itself knows about expected failures.
         (result,) = run_cases([replace(self.case, xfail=None)])
         if not result.good:
-            raise CaseFailed(failure_text(result).partition("\n")[2])
+            raise CaseFailed(failure_text(result).partition("\n\n")[2])
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return the text of a failure, without a traceback."""

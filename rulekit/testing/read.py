@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
 from itertools import product
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from rulekit.text.source import SourceText, Span
 
 DEFAULT_NAMES = ("tests.yaml", "tests.yml", "*.tests.yaml", "*_tests.yaml")
 MAX_VARIANTS = 1000
+_LEFT_OUT = frozenset({"build", "dist", "node_modules", "site-packages", "venv", "__pycache__"})
 
 # A rule's own cases: looked for before a rule file is parsed.
 _HOLDS_TESTS = re.compile(r"^[ -] +tests[ \t]*:", re.MULTILINE).search
@@ -33,7 +36,8 @@ _IS_RULES = re.compile(r"^[ \t]*-[ \t]+(rule|macro|list|required_\w+)[ \t]*:", r
 def find_files(paths: Iterable[Path]) -> list[Path]:
     """Return the test files below folders, and files as they are named; sorted, each once.
 
-    Below a folder also rule files are taken whose rules hold cases.
+    Below a folder also rule files are taken whose rules hold cases. Hidden folders and those that
+    hold what was built or installed are left out.
 
     Raises:
         RulekitError: A path does not exist or a folder holds no case.
@@ -45,17 +49,25 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
             continue
         if not path.is_dir():
             raise RulekitError(f"{path}: no such file or folder")
-        below = {file for name in DEFAULT_NAMES for file in path.rglob(name)}
-        below |= {
-            file
-            for ending in ("*.yaml", "*.yml")
-            for file in path.rglob(ending)
-            if file not in below and file.is_file() and _has_cases(file)
-        }
+        below = files_below(path)
         if not below:
             raise RulekitError(f"{path}: no {DEFAULT_NAMES[0]} and no rule with `tests` in it")
-        found.update(dict.fromkeys(sorted(below)))
+        found.update(dict.fromkeys(below))
     return list(found)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return the files below a folder that hold cases, sorted."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "." and name not in _LEFT_OUT]
+        for name in names:
+            file = Path(place, name)
+            if any(fnmatch(name, form) for form in DEFAULT_NAMES) or (
+                file.suffix in (".yaml", ".yml") and file.is_file() and _has_cases(file)
+            ):
+                found.append(file)
+    return sorted(found)
 
 
 def _has_cases(file: Path) -> bool:

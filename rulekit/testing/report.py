@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,33 @@ from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.render import render
 
 _LETTERS = {"passed": ".", "failed": "F", "error": "E", "xfailed": "x", "xpassed": "X"}
+_COLOURS = {"passed": "32", "failed": "31", "error": "31", "xfailed": "33", "xpassed": "31"}
 _ORDER: tuple[Outcome, ...] = ("failed", "error", "passed", "xfailed", "xpassed")
-_WIDTH = 80
+_MARKS = {"✓": "32", "✗": "31"}
+_PERCENT = 7  # columns of ` [100%]`
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How results are printed.
+
+    Attributes:
+        verbosity: -1: nothing but failures and the verdict; 0: a letter a case; 1: a line a case.
+        width: Columns of the terminal.
+        slowest: How many of the slowest cases to name.
+    """
+
+    verbosity: int = 0
+    colour: bool = False
+    width: int = 80
+    slowest: int = 0
+
+    def paint(self, code: str, text: str) -> str:
+        """Return text in a colour, if there are to be colours."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+
+
+PLAIN = Style()
 
 
 def shown(path: Path) -> str:
@@ -28,56 +54,125 @@ def shown(path: Path) -> str:
 
 
 def text_report(
-    results: Iterable[Result], total: int, elapsed_s: Iterator[float], *, deselected: int = 0
+    results: Iterable[Result],
+    total: int,
+    elapsed_s: Callable[[], float],
+    *,
+    deselected: int = 0,
+    style: Style = PLAIN,
 ) -> Iterator[str]:
     """Yield pieces of text while results come in, then failures and the verdict.
 
     Args:
         results: In any order; a file's name comes again when another file was in between.
         total: Number of results to come.
-        elapsed_s: Gives the seconds since the start.
+        elapsed_s: Returns the seconds since the start.
         deselected: Cases that were left out by choice.
     """
     done: list[Result] = []
+    if style.verbosity >= 0:
+        left_out = f", {deselected} deselected" if deselected else ""
+        yield f"{total} case{'' if total == 1 else 's'}{left_out}\n\n"
+    if style.verbosity > 0:
+        yield from _lines(_noted(results, done), total, style)
+    elif style.verbosity == 0:
+        yield from _letters(_noted(results, done), total, style)
+    else:
+        for _ in _noted(results, done):
+            pass
+    bad = [result for result in done if not result.good]
+    if bad:
+        yield f"\n{_rule(' FAILURES ', '=', style)}\n"
+    for result in bad:
+        yield failure_text(result, style)
+    yield from _slowest(done, style)
+    if bad:
+        yield f"{_rule(' short summary ', '=', style)}\n"
+    for result in bad:
+        place = f"{shown(result.case.file)}:{result.case.line}"
+        why = result.failures[0].message if result.failures else result.case.xfail
+        line = f" {place} {result.case.name} - {why}"
+        yield style.paint(_COLOURS[result.outcome], result.outcome.upper()) + line + "\n"
+    verdict = _rule(_verdict(done, elapsed_s(), deselected), "=", style)
+    code = "1;31" if bad else "1;32" if any(r.outcome == "passed" for r in done) else "1;33"
+    yield f"{style.paint(code, verdict)}\n"
+
+
+def _noted(results: Iterable[Result], done: list[Result]) -> Iterator[Result]:
+    for result in results:
+        done.append(result)
+        yield result
+
+
+def _letters(results: Iterable[Result], total: int, style: Style) -> Iterator[str]:
+    """Yield a letter for each case behind the name of its file, the share of cases at the end."""
     file: Path | None = None
-    column = 0
+    column = done = 0
     for result in results:
         if result.case.file != file:
             if file is not None:
-                yield _percent(column, len(done), total)
+                yield _percent(column, done, total, style)
             file = result.case.file
             head = f"{shown(file)} "
             column = len(head)
             yield head
-        done.append(result)
+        elif column >= style.width - _PERCENT:
+            yield _percent(column, done, total, style)
+            column = 0
+        yield style.paint(_COLOURS[result.outcome], _LETTERS[result.outcome])
         column += 1
-        yield _LETTERS[result.outcome]
+        done += 1
     if done:
-        yield _percent(column, len(done), total)
-    bad = [result for result in done if not result.good]
-    if bad:
-        yield "\n" + " FAILURES ".center(_WIDTH, "=") + "\n"
-    for result in bad:
-        yield failure_text(result)
-    if bad:
-        yield " short summary ".center(_WIDTH, "=") + "\n"
-    for result in bad:
-        place = f"{shown(result.case.file)}:{result.case.line}"
-        yield f"{result.outcome.upper()} {place} {result.case.name}\n"
-    yield _verdict(done, next(elapsed_s), deselected).center(_WIDTH, "=") + "\n"
+        yield _percent(column, done, total, style)
 
 
-def failure_text(result: Result) -> str:
+def _lines(results: Iterable[Result], total: int, style: Style) -> Iterator[str]:
+    for done, result in enumerate(results, 1):
+        text = f"{shown(result.case.file)}:{result.case.line} {result.case.name} "
+        outcome = result.outcome.upper()
+        column = len(text) + len(outcome)
+        if result.case.xfail is not None:
+            outcome += f" ({result.case.xfail})"
+            column = len(text) + len(outcome)
+        yield text + style.paint(_COLOURS[result.outcome], outcome)
+        yield _percent(column, done, total, style)
+
+
+def _percent(column: int, done: int, total: int, style: Style) -> str:
+    share = f"[{done * 100 // max(total, 1):3d}%]"
+    blanks = " " * max(1, style.width - len(share) - column)
+    return f"{blanks}{style.paint('36', share)}\n"
+
+
+def _slowest(done: Sequence[Result], style: Style) -> Iterator[str]:
+    if style.slowest:
+        yield f"{_rule(f' slowest {style.slowest} ', '=', style)}\n"
+    for result in sorted(done, key=lambda each: -each.duration_s)[: style.slowest]:
+        name = f"{shown(result.case.file)}:{result.case.line} {result.case.name}"
+        yield f"{result.duration_s:7.3f}s {name}\n"
+
+
+def _rule(text: str, mark: str, style: Style) -> str:
+    return text.center(style.width, mark)
+
+
+def failure_text(result: Result, style: Style = PLAIN) -> str:
     """Return what is to be said about a case that is not good: a headline and its failures."""
     title = f" {shown(result.case.file)}:{result.case.line} {result.case.name} "
-    lines = [title.center(_WIDTH, "_")]
+    lines = [style.paint("1;31", _rule(title, "_", style)), ""]
     for found in diagnostics([result]):
-        lines.append(render([found]))
+        lines.append(render([found], colour=style.colour))
         failure = next((f for f in result.failures if f.message == found.message), None)
         if failure is not None and failure.detail:
-            lines += [f"    {line}".rstrip() for line in failure.detail]
+            lines += [f"    {_marked(line, style)}".rstrip() for line in failure.detail]
         lines.append("")
     return "\n".join(lines) + "\n"
+
+
+def _marked(line: str, style: Style) -> str:
+    """Return a line of a tree, its mark in colour."""
+    mark = line.lstrip()[:1]
+    return line.replace(mark, style.paint(_MARKS[mark], mark), 1) if mark in _MARKS else line
 
 
 def diagnostics(results: Iterable[Result]) -> list[Diagnostic]:
@@ -98,10 +193,6 @@ def _diagnostic(result: Result, failure: Failure) -> Diagnostic:
         return failure.diagnostic
     code = "RK612" if result.error else "RK610"
     return Diagnostic(code, "error", failure.message, failure.span)
-
-
-def _percent(column: int, done: int, total: int) -> str:
-    return " " * max(1, 73 - column) + f"[{done * 100 // max(total, 1):3d}%]\n"
 
 
 def _verdict(done: list[Result], elapsed_s: float, deselected: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rulekit.testing.case import Case
@@ -18,17 +18,17 @@ class Options:
 
     Attributes:
         jobs: Worker processes.
-        exit_first: Stop after the first case that is not good.
+        max_failures: Stop after so many cases that are not good; 0: run them all.
         isolate: False runs everything in this process, without time limits: for debuggers.
     """
 
     jobs: int = 1
-    exit_first: bool = False
+    max_failures: int = 0
     isolate: bool = True
 
 
 def run_cases(cases: Sequence[Case], options: Options | None = None) -> Iterator[Result]:
-    """Yield the result of each case, in order as long as there is one worker."""
+    """Yield the result of each case, in the order of the cases."""
     options = options or Options()
     groups = group_cases(cases)
     if options.isolate:
@@ -36,9 +36,11 @@ def run_cases(cases: Sequence[Case], options: Options | None = None) -> Iterator
     else:
         loader = Loader()
         results = (result for group in groups for result in run_group(group, loader))
-    for result in results:
+    failures = 0
+    for result in _in_order(results, cases):
         yield result
-        if options.exit_first and not result.good:
+        failures += not result.good
+        if failures and failures == options.max_failures:
             return
 
 
@@ -66,12 +68,16 @@ def run_group(group: Sequence[Case], loader: Loader) -> Iterator[Result]:
 
 
 def _explained(case: Case, found: Pass, failure: Failure) -> Failure:
-    """Add the nearest miss to a failure that wants an alert."""
-    if failure.missing is None:
-        return failure
-    from rulekit.testing.nearest import nearest_miss
+    """Add to a failure why an alert did not come, or did."""
+    from rulekit.testing.nearest import nearest_miss, why_it_fired
 
-    return replace(failure, detail=(*failure.detail, *nearest_miss(case, found, failure)))
+    if failure.missing is not None:
+        why = nearest_miss(case, found, failure.missing)
+    elif failure.unwanted is not None:
+        why = why_it_fired(case, found, failure.unwanted)
+    else:
+        return failure
+    return replace(failure, detail=(*failure.detail, *why), unwanted=None)
 
 
 def _isolated(groups: list[list[Case]], jobs: int) -> Iterator[Result]:
@@ -92,3 +98,15 @@ def _isolated(groups: list[list[Case]], jobs: int) -> Iterator[Result]:
             yield Result(case, (Failure(case.span, message, found.trace),))
         else:
             yield replace(found, case=case)
+
+
+def _in_order(results: Iterable[Result], cases: Sequence[Case]) -> Iterator[Result]:
+    """Yield results in the order of their cases, each as soon as all before it are there."""
+    place = {id(case): i for i, case in enumerate(cases)}
+    waiting: dict[int, Result] = {}
+    following = 0
+    for result in results:
+        waiting[place[id(result.case)]] = result
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1

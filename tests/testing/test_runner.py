@@ -85,11 +85,37 @@ def test_what_does_not_fails(write: Write, tail: str, message: str) -> None:
 
 
 def test_alerts_that_came_instead_are_shown(write: Write) -> None:
-    result = one(write, "  expect: [{rule: Secret opened, fields: {user.name: root}}]")
-    assert result.failures[0].detail == (
-        "event 2: Warning secret opened (file=/etc/shadow program=vim user=alice)",
-        "    user.name = 'alice'",
+    result = one(
+        write,
+        "  expect: [{rule: Secret opened, priority: warning, output: alice,"
+        " fields: {user.name: root, fd.name: {endswith: passwd}, proc.name: vim}}]",
     )
+    assert result.failures[0].detail == (
+        "entry 2: Warning secret opened (file=/etc/shadow program=vim user=alice)",
+        "  ✓ priority is Warning, expected Warning",
+        '  ✗ user.name is "alice", expected "root"',
+        '  ✗ fd.name is "/etc/shadow", expected endswith "passwd"',
+        '  ✓ proc.name is "vim", expected "vim"',
+        '  ✓ output contains "alice"',
+    )
+
+
+def test_an_alert_that_must_not_come_is_explained(write: Write) -> None:
+    for tail in ("  silent: Secret opened", "  fires: Shell started\n  only: true"):
+        text = "\n".join(one(write, tail).failures[0].detail)
+        assert "entry 2: Warning secret opened" in text
+        assert "alert: entry 2, open by vim" in text
+        assert "rule `Secret opened` matched it" in text
+        # Not that the event is an open: that says nothing.
+        assert 'holds: evt.type = "open"' not in text
+        assert "it would not match if this comparison were the other way, one of 4 ways" in text
+
+
+def test_a_position_too_many_is_shown_alone(write: Write) -> None:
+    events = "  events: [{proc: vim}, {open: /etc/shadow}, {open: /etc/gshadow}]\n"
+    result = one(write, "  expect: [{rule: Secret opened, at: 2}]", events)
+    assert result.failures[0].message == "`Secret opened` alerts at 2, 3, expected at 2"
+    assert [line[:7] for line in result.failures[0].detail] == ["entry 3"]
 
 
 @pytest.mark.parametrize(
@@ -144,10 +170,23 @@ def test_cases_with_the_same_input_share_a_pass(
 
 
 def test_a_failure_ends_the_run_when_asked(write: Write) -> None:
-    path = write(
-        f"- case: a\n{EVENTS}  silent: Secret opened\n- case: b\n{EVENTS}  fires: Secret opened\n"
-    )
-    assert len(results(path, exit_first=True)) == 1
+    good, bad = (f"{EVENTS}  {key}: Secret opened\n" for key in ("fires", "silent"))
+    path = write(f"- case: a\n{good}- case: b\n{bad}- case: c\n{bad}- case: d\n{bad}")
+    assert len(results(path, max_failures=1)) == 2
+    assert len(results(path, max_failures=2)) == 3
+    assert len(results(path)) == 4
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_results_come_in_the_order_of_the_cases(write: Write, jobs: int) -> None:
+    # Every other case shares its events with the first one.
+    texts = [
+        f"- case: '{i}'\n  events: [{{proc: vim}}, {{open: /{i % 2 * i}}}]\n  only: true\n"
+        for i in range(12)
+    ]
+    cases = load_cases(write("".join(texts)))
+    found = run_cases(cases, Options(jobs=jobs))
+    assert [result.case.name for result in found] == [str(i) for i in range(12)]
 
 
 def test_workers_give_the_same_as_one_process(write: Write) -> None:
