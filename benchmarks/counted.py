@@ -12,9 +12,8 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
-
-import Cython
 
 from benchmarks.machine import ROOT
 
@@ -33,7 +32,7 @@ def toolchain() -> str:
     )
     return (
         f"{Path(name).name} {done.stdout.strip()}, {platform.machine()}, Cython"
-        f" {Cython.__version__}, {flags}"
+        f" {version('Cython')}, {flags}"
     )
 
 
