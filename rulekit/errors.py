@@ -48,7 +48,15 @@ class SourceError(RulekitError):
 
 
 class SinkError(RulekitError):
-    """Alerts that cannot be delivered."""
+    """Alerts that cannot be delivered.
+
+    Attributes:
+        pause_s: The receiver asked to be left alone for so many seconds.
+    """
+
+    def __init__(self, message: str, *, pause_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.pause_s = pause_s
 
 
 def reason(error: OSError) -> str:

@@ -19,6 +19,7 @@ LAYERS = [
     {"alert", "rules", "state"},
     {"capture", "compiler", "_fastmatch", "_evaluate", "_unobserved"},
     {"sources", "formats", "sinks"},
+    {"delivery"},
     {"engine"},
     {"explain"},
     {"testing", "tools"},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rulekit.engine._slice import SliceLoop
-    from rulekit.engine.pipeline import Loop
+    from rulekit.engine.alerts import Loop
     from rulekit.engine.stats import Stats
 
 _SHOW_AFTER_S = 1.0

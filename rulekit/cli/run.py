@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rulekit.engine.pipeline import Engine
     from rulekit.formats.base import Formatter
     from rulekit.rules.falco_config import FalcoConfig
-    from rulekit.sinks.file import DescriptorSink
+    from rulekit.sinks.lines import LineWriter
 
 HELP = "run rules over a capture or an audit log and print alerts"
 DESCRIPTION = f"""\
@@ -158,7 +158,7 @@ def run(args: argparse.Namespace) -> int:
     )
     if not engine.rules:
         say("no rule is left to run: all are disabled, for another source or below --min-priority")
-    sink = _sink(path)
+    writer = _writer(path)
     bar = Progress(size_of(args.capture), False if args.quiet else None)
     watch = _Watch(args.fail_on)
 
@@ -167,7 +167,7 @@ def run(args: argparse.Namespace) -> int:
         say(message)
 
     alerts = engine.run(capture, progress=bar.update, window=window, on_problem=tell)
-    error = _deliver(engine, alerts, watch, _formatter(args, config), sink, bar)
+    error = _deliver(engine, alerts, watch, _formatter(args, config), writer, bar)
     if error is not None:
         say(error)
     if not args.quiet:
@@ -192,10 +192,10 @@ def _deliver(
     alerts: Generator[Alert, None, None],
     watch: _Watch,
     formatter: Formatter,
-    sink: DescriptorSink,
+    writer: LineWriter,
     bar: Progress,
 ) -> str | None:
-    """Send every alert to the sink; return what went wrong, or None.
+    """Write every alert; return what went wrong, or None.
 
     What was found before the error is delivered and stays.
     """
@@ -204,21 +204,21 @@ def _deliver(
         for alert in alerts:
             watch.look(alert)
             bar.clear()
-            sink.write(formatter.format(alert))
+            writer.write(formatter.format(alert))
     except SourceError as problem:
         error = str(problem)
         if engine.stats.events:
             error += "; what was found before is kept: the output is partial"
     except SinkError as problem:
-        error = f"{problem}; the output is partial: it holds {count(sink.lines, 'alert')}"
+        error = f"{problem}; the output is partial: it holds {count(writer.lines, 'alert')}"
     finally:
         bar.clear()
         alerts.close()
     try:
-        sink.close()
+        writer.close()
     except SinkError as problem:
         if error is None:
-            error = f"{problem}; the output is partial: it holds {count(sink.lines, 'alert')}"
+            error = f"{problem}; the output is partial: it holds {count(writer.lines, 'alert')}"
     if error is not None:
         engine.stats.complete = False
     return error
@@ -241,11 +241,11 @@ def _formatter(args: argparse.Namespace, config: FalcoConfig) -> Formatter:
     return TextFormatter(iso8601=iso8601)
 
 
-def _sink(path: str | None) -> DescriptorSink:
+def _writer(path: str | None) -> LineWriter:
     if path is None:
-        from rulekit.sinks.stdout import StdoutSink
+        from rulekit.sinks.stdout import open_stdout
 
-        return StdoutSink()
-    from rulekit.sinks.file import FileSink
+        return open_stdout()
+    from rulekit.sinks.lines import open_file
 
-    return FileSink(path)
+    return open_file(path)

@@ -318,6 +318,11 @@ cdef class DocumentLoop:
         """Position of the current event among all events of the source, counted from 1."""
         return self.event.raw
 
+    @property
+    def n_drops(self):
+        """Events known to be lost: none, whoever sends documents does not say."""
+        return 0
+
     def fill(self, stats):
         """Copy the loop's figures into a `rulekit.engine.stats.Stats`."""
         stats.events = self.n_events

@@ -20,6 +20,7 @@ class EventLoop:
     n_enters: int
     span_ns: int
     n_events: int
+    n_drops: int
     n_bytes: int
     def __init__(
         self,

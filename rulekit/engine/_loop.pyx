@@ -318,6 +318,11 @@ cdef class EventLoop:
         return self.decoder.n_headers
 
     @property
+    def n_drops(self):
+        """Events that the recorder reported as lost so far."""
+        return self.decoder.n_drops
+
+    @property
     def n_bytes(self):
         """Inflated bytes of the source used so far."""
         return self.decoder.base + self.decoder.pos

@@ -10,7 +10,8 @@ from rulekit._fastmatch import Matcher
 from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._loop import EventLoop
 from rulekit.engine._view import Event, EventIterator
-from rulekit.engine.pipeline import bind, compile_output
+from rulekit.engine.alerts import compile_output
+from rulekit.engine.pipeline import bind
 from rulekit.engine.window import window
 from rulekit.errors import RuleError
 from rulekit.sources import base

@@ -16,6 +16,7 @@ from rulekit.compiler import compile
 from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._documents import DocumentLoop
 from rulekit.engine._loop import EventLoop
+from rulekit.engine.alerts import AlertBuilder, Loop, compile_output
 from rulekit.engine.stats import Stats
 from rulekit.engine.window import Window
 from rulekit.errors import RuleError
@@ -23,17 +24,14 @@ from rulekit.rules.bound import Bound
 from rulekit.rules.check import check_condition
 from rulekit.rules.definitions import Priority
 from rulekit.rules.falco_config import AppendOutput, Selector
-from rulekit.rules.output import parse_output
 from rulekit.rules.parser import parse_condition
-from rulekit.rules.ruleset import Rule, Ruleset
+from rulekit.rules.ruleset import Ruleset
 from rulekit.rules.selection import select_rules
 from rulekit.rules.static import static_fields
 from rulekit.sources.documents import DocumentFiles, DocumentReader
 from rulekit.state._outputs import OutputProgram
-from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText
 
-Loop = EventLoop | DocumentLoop
 Progress = Callable[[Loop], None]
 Tell = Callable[[str], None]
 CapturePath = str | PathLike[str]
@@ -53,6 +51,9 @@ class Engine:
         selectors: Enable or disable rules by name or tag; the last that means a rule decides.
         append_output: Adds fields to the alerts of the rules it matches; texts that it adds to
             outputs are put in when rules are loaded (`rulekit.rules.loader.load_files`).
+        context: Fields that alerts carry besides those of their outputs (`Alert.context`); names
+            that the source does not have are left out.
+        announce_drops: Yield an alert of the source ``internal`` when events were lost.
         caches: False evaluates every condition anew for every event: slow, the same answers.
 
     Raises:
@@ -69,6 +70,8 @@ class Engine:
         all_rules: bool = False,
         selectors: Sequence[Selector] = (),
         append_output: Sequence[AppendOutput] = (),
+        context: Sequence[str] = (),
+        announce_drops: bool = False,
         caches: bool = True,
     ) -> None:
         if matching not in ("all", "first"):
@@ -84,11 +87,11 @@ class Engine:
         self.program = compile(self.rules)
         self.first_only = matching == "first"
         self.caches = caches
-        self.outputs = [OutputProgram(rule.template) for rule in self.rules]
-        with static_fields(ruleset.static_fields):
-            self.extras = [_extra_fields(rule, append_output) for rule in self.rules]
         # A capture tells of another machine; documents are taken in on this one.
         self.hostname = "" if source == "syscall" else host_name()
+        with static_fields(ruleset.static_fields):
+            self.builder = AlertBuilder(self.rules, source, append_output, self.hostname, context)
+        self.announce_drops = announce_drops
         self.stats = Stats()
 
     def run(
@@ -113,32 +116,23 @@ class Engine:
         """
         matcher = Matcher(self.program, first_match=self.first_only, caches=self.caches)
         loop = open_loop(source, matcher, self.source, window=window, on_problem=on_problem)
+        self.builder.begin()
         self.stats = stats = Stats()
         started, cpu = time.perf_counter(), time.process_time()
         try:
             while (found := loop.next()) is not None:
+                if self.announce_drops and (told := self.builder.drops(loop)) is not None:
+                    yield told
                 if not found:
                     if progress is not None:
                         progress(loop)
                     continue
                 for index in loop.matched():
-                    rule = self.rules[index]
-                    message, fields = loop.render(self.outputs[index])
-                    for key, output, is_raw in self.extras[index]:
-                        text, values = loop.render(output)
-                        fields[key] = values[key] if is_raw else text
-                    stats.alerts[rule.name] = stats.alerts.get(rule.name, 0) + 1
-                    yield Alert(
-                        time_ns=loop.ts_ns,
-                        rule=rule.name,
-                        priority=rule.priority.label,
-                        message=message,
-                        output_fields=fields,
-                        tags=rule.tags,
-                        source=rule.source,
-                        hostname=self.hostname,
-                        event=loop.raw,
-                    )
+                    alert = self.builder.build(loop, index)
+                    stats.alerts[alert.rule] = stats.alerts.get(alert.rule, 0) + 1
+                    yield alert
+            if self.announce_drops and (told := self.builder.drops(loop)) is not None:
+                yield told
             stats.complete = True
         finally:
             stats.elapsed_s = time.perf_counter() - started
@@ -173,18 +167,6 @@ def open_loop(
 def host_name() -> str:
     """Return what alerts call this machine."""
     return os.environ.get("FALCO_HOSTNAME") or platform.node()
-
-
-def _extra_fields(
-    rule: Rule, append_output: Sequence[AppendOutput]
-) -> list[tuple[str, OutputProgram, bool]]:
-    """Return what is added to the fields of alerts: key, output, whether it is one field."""
-    return [
-        (key, compile_output(f"%{key}" if form is None else form, rule.source), form is None)
-        for extra in append_output
-        if extra.matches(rule.source, rule.name, rule.tags)
-        for key, form in extra.extra_fields
-    ]
 
 
 def match_conditions(source: CapturePath, conditions: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -256,19 +238,3 @@ def bind(condition: str, source: str = "syscall") -> Bound:
     if result.bound is None:
         raise RuleError(result.diagnostics[0].message, result.diagnostics)
     return result.bound
-
-
-def compile_output(text: str, source: str = "syscall", *, buffers: str = "dots") -> OutputProgram:
-    """Return a format text over the fields of a source, ready to render.
-
-    Args:
-        text: Text with fields.
-        buffers: How byte buffers are printed, see `OutputProgram`.
-
-    Raises:
-        RuleError: It names an unknown field.
-    """
-    template = parse_output(SourceText("format", text), source)
-    if isinstance(template, Diagnostic):
-        raise RuleError(template.message, (template,))
-    return OutputProgram(template, buffers=buffers)

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 from rulekit.compiler.written import compile_written
 from rulekit.engine._explain import Explainer
-from rulekit.engine.pipeline import Loop, compile_output, open_loop
+from rulekit.engine.alerts import Loop, compile_output
+from rulekit.engine.pipeline import open_loop
 from rulekit.errors import RulekitError
 from rulekit.explain.condition import Condition, Part, condition_of, event_type_places
 from rulekit.explain.flips import Flipper, Flips

@@ -1,102 +1,153 @@
-"""Alerts into a file or another descriptor."""
+"""Alerts in a file: appended, rotated, synced if wanted."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from rulekit.errors import SinkError, reason
-from rulekit.sinks.base import Sink
-
-_BATCH_BYTES = 1 << 16
-_MAX_AGE_S = 0.2
+from rulekit.sinks.base import Options, Receipt, Record, Sink
+from rulekit.sinks.values import Size
 
 
-class DescriptorSink(Sink):
-    """Writes lines to a file descriptor in batches.
+class FileOptions(Options):
+    """Where the alerts go, and when the file is changed for a new one."""
 
-    A target that refuses a batch (disk full) keeps all whole lines that fitted; the line that was
-    cut is taken back where the target allows it.
+    path: Annotated[str, Meta(min_length=1, description="file to append to; made when missing")]
+    max_bytes: Annotated[
+        Size | None,
+        Meta(description="rename the file and begin another before it grows beyond this"),
+    ] = None
+    keep: Annotated[int, Meta(ge=0, le=10_000, description="renamed files to keep: path.1 ...")] = 5
+    fsync: Annotated[
+        Literal["never", "batch"],
+        Meta(description="batch: an alert is delivered when the device has it"),
+    ] = "never"
 
-    Args:
-        descriptor: Open for writing; owned by this sink when `owned`.
-        name: What messages call the target.
-        patient: Let lines wait for a batch; otherwise each is written at once.
+
+class FileSink(Sink):
+    """Appends alerts to a file, one a line; whole lines or nothing.
+
+    A file that was renamed or removed meanwhile is begun anew by itself; `reopen` does so at once.
     """
 
-    def __init__(
-        self, descriptor: int, name: str, *, owned: bool = False, patient: bool = True
-    ) -> None:
-        self._descriptor = descriptor
-        self._name = name
-        self._owned = owned
-        self._patient = patient
-        self._waiting: list[bytes] = []
+    Options = FileOptions
+    max_records = 5000
+
+    def __init__(self, options: FileOptions) -> None:
+        self._options = options
+        self._path = Path(options.path)
+        self._descriptor = -1
         self._size_bytes = 0
-        self._flushed_at_s = time.monotonic()
-        self._closed = False
-        self.lines = 0
-        """Lines delivered whole."""
+        self._rotations = 0
+        self._why = ""
 
-    def write(self, line: bytes) -> None:
-        """Take one line; written when the batch is full or old."""
-        self._waiting.append(line)
-        self._size_bytes += len(line)
-        if (
-            not self._patient
-            or self._size_bytes >= _BATCH_BYTES
-            or time.monotonic() - self._flushed_at_s > _MAX_AGE_S
-        ):
-            self.flush()
+    def send(self, batch: Sequence[Record]) -> Receipt | None:
+        """Append a batch; what a full disk did not take is to be sent again."""
+        limit = self._options.max_bytes
+        if self._descriptor >= 0 and self._was_replaced():
+            self.close()
+        start = 0
+        while start < len(batch):
+            if self._descriptor < 0:
+                self._open()
+            end, size = start, 0
+            while end < len(batch) and (
+                limit is None
+                or not self._size_bytes + size
+                or self._size_bytes + size + len(batch[end].body) <= limit
+            ):
+                size += len(batch[end].body)
+                end += 1
+            if end == start:
+                self._rotate()
+                continue
+            n_written = self._append([record.body for record in batch[start:end]])
+            start += n_written
+            if start < end:
+                return Receipt(again=list(range(start, len(batch))), reason=self._why)
+        self._sync()
+        return None
 
-    def flush(self) -> None:
-        """Write all lines taken so far; raises `SinkError`, or `BrokenPipeError` as it comes."""
-        batch, self._waiting, self._size_bytes = self._waiting, [], 0
-        data = memoryview(b"".join(batch))
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def reopen(self) -> None:
+        """Close the file; the next batch opens what has its name then."""
+        self.close()
+
+    def counters(self) -> dict[str, int]:
+        """Return how often the file was rotated."""
+        return {"rotations": self._rotations}
+
+    def _open(self) -> None:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        try:
+            self._descriptor = os.open(self._path, flags, 0o640)
+            self._size_bytes = os.fstat(self._descriptor).st_size
+            # A process that was killed, or a full disk, may have left half a line.
+            if self._size_bytes and os.pread(self._descriptor, 1, self._size_bytes - 1) != b"\n":
+                os.write(self._descriptor, b"\n")
+                self._size_bytes += 1
+        except OSError as error:
+            self.close()
+            raise SinkError(f"{self._path}: {reason(error)}") from error
+
+    def _was_replaced(self) -> bool:
+        try:
+            return not os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+        except OSError:
+            return True
+
+    def _append(self, lines: list[bytes]) -> int:
+        """Write lines; return how many are there as a whole."""
+        data = b"".join(lines)
         done = 0
         try:
             while done < len(data):
-                done += os.write(self._descriptor, data[done:])
-        except BrokenPipeError:
-            raise
+                done += os.write(self._descriptor, memoryview(data)[done:])
         except OSError as error:
-            whole = bytes(data[:done]).rfind(b"\n") + 1
-            self.lines += bytes(data[:whole]).count(b"\n")
-            self._take_back(done - whole)
-            raise SinkError(f"{self._name}: {reason(error)}") from error
-        self.lines += len(batch)
-        self._flushed_at_s = time.monotonic()
+            self._why = f"{self._path}: {reason(error)}"
+            whole = data.rfind(b"\n", 0, done) + 1
+            n_written = data.count(b"\n", 0, whole)
+            self._size_bytes += whole
+            if done > whole:
+                os.ftruncate(self._descriptor, self._size_bytes)
+            if not n_written:
+                raise SinkError(self._why) from error
+            return n_written
+        self._size_bytes += len(data)
+        return len(lines)
 
-    def _take_back(self, size_bytes: int) -> None:
-        if size_bytes:
-            with contextlib.suppress(OSError):  # a pipe or device cannot shrink
-                end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
-                os.ftruncate(self._descriptor, end - size_bytes)
+    def _sync(self) -> None:
+        if self._options.fsync == "batch":
+            try:
+                os.fsync(self._descriptor)
+            except OSError as error:
+                self.close()  # what a failed sync leaves behind is not known: write it anew
+                raise SinkError(f"{self._path}: {reason(error)}") from error
 
-    def close(self) -> None:
-        """Write what waits, then close the descriptor if it belongs to this sink."""
-        if self._closed:
-            return
-        self._closed = True
+    def _rotate(self) -> None:
+        """Rename path.1 to path.2 and so on, path to path.1; the oldest goes."""
+        self._sync()
+        self.close()
+        names = [self._path, *(Path(f"{self._path}.{i}") for i in range(1, self._options.keep + 1))]
         try:
-            self.flush()
-        finally:
-            if self._owned:
-                try:
-                    os.close(self._descriptor)
-                except OSError as error:  # some file systems report a full disk only here
-                    raise SinkError(f"{self._name}: {reason(error)}") from error
-
-
-class FileSink(DescriptorSink):
-    """Writes lines to a file, which is created or emptied."""
-
-    def __init__(self, path: str | Path) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        try:
-            descriptor = os.open(path, flags, 0o666)
+            if not self._options.keep:
+                self._path.unlink(missing_ok=True)
+            for older, newer in zip(reversed(names[1:]), reversed(names[:-1]), strict=True):
+                if newer.exists():
+                    os.replace(newer, older)
         except OSError as error:
-            raise SinkError(f"{path}: {reason(error)}") from error
-        super().__init__(descriptor, str(path), owned=True)
+            raise SinkError(f"{self._path}: {reason(error)}") from error
+        self._rotations += 1
+
+
+SINK = FileSink

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from rulekit._fastmatch import Matcher
 from rulekit.alert import Alert
 from rulekit.compiler.program import compile_ruleset
-from rulekit.engine.pipeline import Engine, Loop, open_loop
+from rulekit.engine.pipeline import Engine, open_loop
 from rulekit.errors import SourceError
 from rulekit.explain.equivalent import equivalent
 from rulekit.rules.ruleset import Rule, Ruleset
@@ -202,7 +202,9 @@ def _survivors(
             own = [i for i in matched if i < n_rules]
             changed = {i - n_rules for i in matched if i >= n_rules}
             wanted = {*own, number} if changed else set(own)
-            seen.append((loop.raw, own, changed, {i: _alert(engine, loop, i) for i in wanted}))
+            seen.append(
+                (loop.raw, own, changed, {i: engine.builder.build(loop, i) for i in wanted})
+            )
     except SourceError:
         pass
     finally:
@@ -237,15 +239,6 @@ def _pass(
             rules = sorted({*(i for i in own if i != number), *([number] if k in hits else [])})
         alerts += [known[i] for i in (rules[:1] if case.matching == "first" else rules)]
     return Pass(ruleset, tuple(alerts), made)  # type: ignore[arg-type]
-
-
-def _alert(engine: Engine, loop: Loop, index: int) -> Alert:
-    rule = engine.rules[index]
-    message, fields = loop.render(engine.outputs[index])
-    for key, output, is_raw in engine.extras[index]:
-        text, values = loop.render(output)
-        fields[key] = values[key] if is_raw else text
-    return Alert(loop.ts_ns, rule.name, rule.priority.label, message, fields, event=loop.raw)
 
 
 def mutation_text(found: Sequence[RuleMutation]) -> Iterator[str]:

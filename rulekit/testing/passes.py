@@ -131,7 +131,7 @@ def _unknown(message: str, name: str, known: Iterable[str], case: Case, key: str
 
 def unknown_names(case: Case, ruleset: Ruleset) -> list[Diagnostic]:
     """Return a diagnostic for each rule and field that a case expects and nobody knows."""
-    from rulekit.engine.pipeline import compile_output
+    from rulekit.engine.alerts import compile_output
 
     names = {rule.name for rule in ruleset}
     found = []

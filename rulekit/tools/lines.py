@@ -8,7 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from rulekit.engine._loop import EventLoop
-from rulekit.engine.pipeline import CapturePath, compile_output
+from rulekit.engine.alerts import compile_output
+from rulekit.engine.pipeline import CapturePath
 from rulekit.engine.window import Window
 from rulekit.formats.base import encode
 from rulekit.state._outputs import OutputProgram

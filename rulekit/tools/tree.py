@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rulekit.engine._loop import EventLoop
-from rulekit.engine.pipeline import compile_output
+from rulekit.engine.alerts import compile_output
 
 _FIELDS = (
     "thread.tid",

@@ -173,7 +173,7 @@ def field_names() -> list[str]:
             names += [f"{field.name}[1]", f"{field.name}[A]"]
         if field.name in needed:
             names.append(f"{field.name}[{needed[field.name]}]")
-    from rulekit.engine.pipeline import compile_output
+    from rulekit.engine.alerts import compile_output
     from rulekit.errors import RuleError
 
     good = []

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from rulekit.engine._documents import DocumentLoop
-from rulekit.engine.pipeline import compile_output
+from rulekit.engine.alerts import compile_output
 from rulekit.sources.documents import DocumentFiles
 
 TIME = "2024-05-01T10:00:00.25Z"

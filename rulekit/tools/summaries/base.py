@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from rulekit.engine._loop import EventLoop
-from rulekit.engine.pipeline import CapturePath, compile_output
+from rulekit.engine.alerts import compile_output
+from rulekit.engine.pipeline import CapturePath
 from rulekit.engine.window import Window
 from rulekit.rules.bound import BoundField, BoundTransform
 from rulekit.state._outputs import OutputProgram

@@ -1,0 +1,338 @@
+"""Records in order, in files of bounded size, read from the front: what a spool is made of.
+
+A record on disk is ``size, crc, number`` and the payload; the number is that of the record within
+its spool. Files are named ``<log>-<file number>.spool``; old ones go as a whole. Nothing is ever
+rewritten, so a process that is killed at any moment leaves at most one half record, at the end of
+the last file, which is cut off when the log is opened again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import zlib
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+_HEADER = struct.Struct("<IIQ")
+_READ_BYTES = 1 << 18
+MAX_PAYLOAD_BYTES = 16 << 20
+OVERHEAD_BYTES = _HEADER.size  # of a record
+
+
+class Log(Protocol):
+    """Records in order; for one thread at a time."""
+
+    n_bytes: int
+
+    def append(self, number: int, payload: bytes) -> None:
+        """Add a record at the end; after an `OSError` nothing was added."""
+
+    def head(self) -> int | None:
+        """Return the number of the record to be read next, from 1; None when all are read."""
+
+    def take(self) -> bytes | None:
+        """Return the payload of the next record and go on; None for a damaged one."""
+
+    def drop(self) -> int:
+        """Forget the oldest records that are not on their way; return how many."""
+
+    def settle(self) -> None:
+        """Forget all that was read."""
+
+    def __len__(self) -> int: ...
+
+
+class MemoryLog:
+    """Records in memory: what the disk had no room for, or nobody wants there."""
+
+    def __init__(self) -> None:
+        self.n_bytes = 0
+        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._taken_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def append(self, number: int, payload: bytes) -> None:
+        """Add a record."""
+        self._waiting.append((number, payload))
+        self.n_bytes += len(payload)
+
+    def head(self) -> int | None:
+        """Return the number of the next record."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def take(self) -> bytes | None:
+        """Return the next record."""
+        payload = self._waiting.popleft()[1]
+        self._taken_bytes += len(payload)
+        return payload
+
+    def drop(self) -> int:
+        """Forget the oldest record."""
+        if not self._waiting:
+            return 0
+        self.n_bytes -= len(self._waiting.popleft()[1])
+        return 1
+
+    def settle(self) -> None:
+        """Forget all that was read."""
+        self.n_bytes -= self._taken_bytes
+        self._taken_bytes = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Segment:
+    """A file of a log: its sound bytes, its records, and how many of these were read."""
+
+    number: int
+    path: Path
+    descriptor: int = -1
+    size_bytes: int = 0
+    n_records: int = 0
+    n_taken: int = 0
+
+    def open(self) -> int:
+        """Return a descriptor to read and append; it is opened when first needed."""
+        if self.descriptor < 0:
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self.descriptor = os.open(self.path, flags, 0o600)
+        return self.descriptor
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class FileLog:
+    """Records in files.
+
+    Args:
+        folder: Exists.
+        name: Tells logs in one folder apart.
+        segment_bytes: Size of a file, about.
+        start: File number and offset where reading goes on, see `position`.
+
+    Attributes:
+        n_bytes: On disk.
+        n_damaged: Files of which a part could not be read.
+        last_number: Of the last record found when the log was opened.
+
+    Raises:
+        OSError: The folder cannot be read or written.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, segment_bytes: int, start: tuple[int, int] = (0, 0)
+    ) -> None:
+        self._folder = folder
+        self._name = name
+        self._segment_bytes = segment_bytes
+        self._segments: deque[_Segment] = deque()
+        self._next_number = start[0]
+        # Segments before `_read` are read and wait to be settled; `_offset` is within that one.
+        self._read = 0
+        self._offset = 0
+        self._on_the_way = -1  # number of the newest segment with records taken and not settled
+        self._chunk = b""
+        self._chunk_at = (-1, 0)
+        self._n_left = 0
+        self.n_bytes = 0
+        self.n_damaged = 0
+        self.last_number = 0
+        self._recover(start)
+
+    def __len__(self) -> int:
+        return self._n_left
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """File number and offset of the next record to be read."""
+        self._advance()
+        if self._read < len(self._segments):
+            return self._segments[self._read].number, self._offset
+        return self._next_number, 0
+
+    def append(self, number: int, payload: bytes) -> None:
+        """Write a record; after an `OSError` nothing of it stays."""
+        crc = zlib.crc32(payload, number & 0xFFFFFFFF)
+        data = _HEADER.pack(len(payload), crc, number) + payload
+        segment = self._segments[-1] if self._segments else None
+        if segment is None or (
+            segment.size_bytes and segment.size_bytes + len(data) > self._segment_bytes
+        ):
+            if segment is not None:
+                segment.close()
+            segment = _Segment(self._next_number, self._path(self._next_number))
+            segment.open()
+            self._next_number += 1
+            self._segments.append(segment)
+        descriptor = segment.open()
+        done = 0
+        try:
+            while done < len(data):
+                done += os.write(descriptor, data[done:] if done else data)
+        except OSError:
+            if done:
+                os.ftruncate(descriptor, segment.size_bytes)
+            raise
+        segment.size_bytes += len(data)
+        segment.n_records += 1
+        self._n_left += 1
+        self.n_bytes += len(data)
+
+    def sync(self) -> None:
+        """Have the newest file written to the device."""
+        if self._segments:
+            os.fdatasync(self._segments[-1].open())
+
+    def head(self) -> int | None:
+        """Return the number of the next record; 1 when it cannot be read, as `take` will say."""
+        if not self._n_left:
+            return None
+        self._advance()
+        header = self._at(_HEADER.size)
+        return 1 if header is None else int(_HEADER.unpack_from(*header)[2])
+
+    def take(self) -> bytes | None:
+        """Return the payload of the next record; None when it is damaged, with all of its file."""
+        self._advance()
+        segment = self._segments[self._read]
+        header = self._at(_HEADER.size)
+        if header is not None:
+            size, crc, number = _HEADER.unpack_from(*header)
+            found = self._at(_HEADER.size + size) if size <= MAX_PAYLOAD_BYTES else None
+            if found is not None:
+                data, at = found
+                payload = data[at + _HEADER.size : at + _HEADER.size + size]
+                if zlib.crc32(payload, number & 0xFFFFFFFF) == crc:
+                    self._offset += _HEADER.size + size
+                    self._on_the_way = segment.number
+                    segment.n_taken += 1
+                    self._n_left -= 1
+                    return payload
+        self.n_damaged += 1
+        self._skip_rest(segment)
+        return None
+
+    def drop(self) -> int:
+        """Remove the oldest file with nothing on its way; return how many records went with it."""
+        self._advance()
+        for i in range(self._read, len(self._segments)):
+            segment = self._segments[i]
+            if segment.number == self._on_the_way:
+                continue
+            left = segment.n_records - segment.n_taken
+            if i == self._read:
+                self._offset = 0
+            self._n_left -= left
+            self._remove(i)
+            if left:
+                return left
+            return self.drop()
+        return 0
+
+    def settle(self) -> None:
+        """Remove the files of which everything is read."""
+        self._on_the_way = -1
+        self._advance()
+        for _ in range(self._read):
+            self._remove(0)
+        self._read = 0
+        if not self._n_left and self.n_bytes >= self._segment_bytes // 2:
+            while self._segments:
+                self._remove(0)
+            self._offset = 0
+
+    def close(self) -> None:
+        """Close the files."""
+        for segment in self._segments:
+            segment.close()
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{self._name}-{number:010d}.spool"
+
+    def _advance(self) -> None:
+        """Go on to the next file where all of one is read."""
+        while self._read + 1 < len(self._segments):
+            segment = self._segments[self._read]
+            if segment.n_taken < segment.n_records:
+                return
+            segment.close()
+            self._read += 1
+            self._offset = 0
+
+    def _skip_rest(self, segment: _Segment) -> None:
+        self._n_left -= segment.n_records - segment.n_taken
+        segment.n_taken = segment.n_records
+        self._offset = segment.size_bytes
+
+    def _remove(self, index: int) -> None:
+        segment = self._segments[index]
+        del self._segments[index]
+        segment.close()
+        self.n_bytes -= segment.size_bytes
+        segment.path.unlink(missing_ok=True)
+
+    def _at(self, size: int) -> tuple[bytes, int] | None:
+        """Return bytes that hold the next `size` ones of the log, and where these begin."""
+        segment = self._segments[self._read]
+        end = self._offset + size
+        if end > segment.size_bytes:
+            return None
+        number, start = self._chunk_at
+        if number != segment.number or self._offset < start or end > start + len(self._chunk):
+            start = self._offset
+            try:
+                self._chunk = os.pread(segment.open(), max(size, _READ_BYTES), start)
+            except OSError:
+                return None
+            self._chunk_at = (segment.number, start)
+            if len(self._chunk) < size:
+                return None
+        return self._chunk, self._offset - start
+
+    def _recover(self, start: tuple[int, int]) -> None:
+        """Find what an earlier process left."""
+        pattern = re.compile(re.escape(self._name) + r"-(\d{10})\.spool")
+        found = [m for m in map(pattern.fullmatch, os.listdir(self._folder)) if m]
+        for number in sorted(int(m[1]) for m in found):
+            self._next_number = max(self._next_number, number + 1)
+            segment = _Segment(number, self._path(number))
+            if number < start[0]:
+                segment.path.unlink()
+                continue
+            self._measure(segment, start[1] if number == start[0] else 0)
+            self._segments.append(segment)
+            self._n_left += segment.n_records - segment.n_taken
+            self.n_bytes += segment.size_bytes
+        if self._segments and self._segments[0].n_taken:
+            self._offset = start[1]
+
+    def _measure(self, segment: _Segment, settled_bytes: int) -> None:
+        """Count the records of a file; what follows the last whole one is cut off."""
+        data = segment.path.read_bytes()
+        at = n_settled = 0
+        while at + _HEADER.size <= len(data):
+            size, crc, number = _HEADER.unpack_from(data, at)
+            end = at + _HEADER.size + size
+            if size > MAX_PAYLOAD_BYTES or end > len(data):
+                break
+            if zlib.crc32(data[at + _HEADER.size : end], number & 0xFFFFFFFF) != crc:
+                break
+            segment.n_records += 1
+            self.last_number = max(self.last_number, number)
+            at = end
+            if at == settled_bytes:
+                n_settled = segment.n_records
+        segment.n_taken = n_settled
+        segment.size_bytes = at
+        if at < len(data):
+            self.n_damaged += 1
+            os.truncate(segment.path, at)

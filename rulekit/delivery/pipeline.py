@@ -1,0 +1,196 @@
+"""The path of an alert: noise control, routing, format, spool, sink."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rulekit.alert import Alert, internal_alert, priority_number
+from rulekit.delivery.worker import SinkPlan, SinkStats, SinkWorker
+from rulekit.formats.base import Formatter
+from rulekit.sinks.base import Record
+
+LOST_RULE = "rulekit internal: alerts lost"
+_TICK_S = 1.0
+_POLL_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """A sink as it stands.
+
+    Attributes:
+        waiting: Alerts in its spool or on their way; `waiting_bytes` what they take.
+        dropped: Alerts that its spool lost, by cause.
+        disk_full: Whether its spool could not write to the disk last time.
+        counters: What the sink itself counts.
+    """
+
+    name: str
+    stats: SinkStats
+    waiting: int
+    waiting_bytes: int
+    dropped: dict[str, int]
+    disk_full: bool
+    counters: dict[str, int]
+
+
+class Delivery:
+    """Takes alerts from engines and has them delivered by sinks.
+
+    `submit` may be called from any thread; when it returns the alert is in the spool of each of its
+    sinks, or counted as dropped. No sink can keep it waiting but one whose spool is full and whose
+    policy says ``block``.
+
+    Args:
+        plans: The sinks.
+        hostname: What alerts about the delivery itself call this host.
+        on_problem: Called with a message when a sink begins to fail, recovers, or loses alerts.
+
+    Raises:
+        SinkError: A spool cannot be used.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[SinkPlan],
+        *,
+        hostname: str = "",
+        on_problem: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._hostname = hostname
+        self._tell = on_problem
+        self._lock = threading.Lock()
+        self._workers: list[SinkWorker] = []
+        self._told: dict[str, dict[str, int]] = {}
+        self._stopping = threading.Event()
+        self._clock = threading.Thread(target=self._tick, name="delivery clock", daemon=True)
+        try:
+            for plan in plans:
+                self._workers.append(SinkWorker(plan, on_problem))
+        except BaseException:
+            for worker in self._workers:
+                worker.spool.close()
+            raise
+
+    def start(self) -> None:
+        """Begin to deliver, with what an earlier process left in the spools."""
+        for worker in self._workers:
+            worker.start()
+        self._clock.start()
+
+    def submit(self, alert: Alert) -> None:
+        """Take an alert."""
+        with self._lock:
+            self._spread(alert)
+
+    def reopen(self) -> None:
+        """Have every sink open its target anew: log files were renamed."""
+        for worker in self._workers:
+            worker.reopen()
+
+    def status(self) -> list[SinkStatus]:
+        """Return every sink as it stands."""
+        return [
+            SinkStatus(
+                worker.name,
+                worker.stats,
+                worker.spool.unsettled,
+                worker.spool.n_bytes,
+                dict(worker.spool.dropped),
+                worker.spool.disk_full,
+                worker.plan.sink.counters(),
+            )
+            for worker in self._workers
+        ]
+
+    def close(self, drain_s: float = 10.0) -> dict[str, int]:
+        """Deliver what waits, for so many seconds at most, and stop.
+
+        Returns:
+            By sink, how many alerts are left in its spool for the next process; none when empty.
+        """
+        self._stopping.set()
+        if self._clock.is_alive():
+            self._clock.join()
+        deadline_s = time.monotonic() + drain_s
+        # What is lost on the way out is still to be told by the sinks that are well.
+        while any(worker.spool.unsettled for worker in self._workers):
+            if time.monotonic() >= deadline_s:
+                break
+            time.sleep(_POLL_S)
+            with self._lock:
+                self._announce()
+        with self._lock:
+            self._announce()
+        for worker in self._workers:
+            worker.finish()
+        left = {}
+        for worker in self._workers:
+            if not worker.join(deadline_s):
+                left[worker.name] = worker.spool.unsettled
+        return left
+
+    def _spread(self, alert: Alert) -> bool:
+        """Format an alert and put it into the spools; True when one of them took it."""
+        taken = False
+        formatter: Formatter | None = None
+        record: Record | None = None
+        for worker in self._workers:
+            if record is None or worker.plan.formatter is not formatter:
+                formatter = worker.plan.formatter
+                record = Record(
+                    alert.id,
+                    alert.time_ns,
+                    priority_number(alert.priority),
+                    alert.rule,
+                    alert.source,
+                    alert.hostname,
+                    formatter.format(alert),
+                )
+            taken |= worker.put(record)
+        return taken
+
+    def _tick(self) -> None:
+        while not self._stopping.wait(_TICK_S):
+            with self._lock:
+                self._announce()
+
+    def _announce(self) -> None:
+        """Tell of alerts that were lost since the last time."""
+        for worker in self._workers:
+            lost = dict(worker.spool.dropped)
+            if worker.stats.refused:
+                lost["refused"] = worker.stats.refused
+            told = self._told.get(worker.name, {})
+            new = {cause: n - told.get(cause, 0) for cause, n in lost.items()}
+            new = {cause: n for cause, n in new.items() if n}
+            if not new:
+                continue
+            total = sum(new.values())
+            causes = ", ".join(f"{n} {_CAUSES[cause]}" for cause, n in new.items())
+            noun = "alert" if total == 1 else "alerts"
+            text = f"{LOST_RULE}: sink {worker.name} lost {total} {noun}: {causes}"
+            self._tell(text.removeprefix("rulekit internal: "))
+            alert = internal_alert(
+                LOST_RULE,
+                "Critical",
+                text,
+                {"sink": worker.name, **{f"n_{cause}": n for cause, n in new.items()}},
+                time_ns=time.time_ns(),
+                hostname=self._hostname,
+                occasion=f"{worker.name} {lost}",
+            )
+            if self._spread(alert):
+                self._told[worker.name] = lost
+
+
+_CAUSES = {
+    "full": "because its spool was full",
+    "disk": "because the disk was full",
+    "damaged": "because its spool was damaged",
+    "too_large": "too large for its spool",
+    "refused": "refused by the receiver",
+}

@@ -1,0 +1,162 @@
+"""A match becomes an alert: output rendered, identity fixed, what was lost before it counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rulekit.alert import Alert, alert_id, internal_alert
+from rulekit.engine._documents import DocumentLoop
+from rulekit.engine._loop import EventLoop
+from rulekit.errors import RuleError
+from rulekit.rules.falco_config import AppendOutput
+from rulekit.rules.fingerprint import fingerprint
+from rulekit.rules.output import parse_output
+from rulekit.rules.ruleset import Rule
+from rulekit.state._outputs import OutputProgram
+from rulekit.text.diagnostic import Diagnostic
+from rulekit.text.source import SourceText
+
+Loop = EventLoop | DocumentLoop
+
+# Falco's name for it, so that what looks for it finds ours as well.
+DROPS_RULE = "Falco internal: syscall event drop"
+_AUDIT = "k8s_audit"
+
+
+class AlertBuilder:
+    """Makes the alerts of one engine; for one thread.
+
+    Args:
+        rules: In the order of the program.
+        append_output: Adds fields to the alerts of the rules it matches.
+        hostname: What alerts call the host.
+        context: Fields for `Alert.context`; those that the source does not have are left out.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        source: str,
+        append_output: Sequence[AppendOutput],
+        hostname: str,
+        context: Sequence[str] = (),
+    ) -> None:
+        self._rules = rules
+        self._hostname = hostname
+        self._outputs = [OutputProgram(rule.template) for rule in rules]
+        self._extras = [_extra_fields(rule, append_output) for rule in rules]
+        # Worked out at a rule's first alert: most rules never have one.
+        self._hashes: list[str] = [""] * len(rules)
+        self._context = _context(context, source)
+        self._event_id = (
+            compile_output("%ka.auditid/%ka.stage", source) if source == _AUDIT else None
+        )
+        self._drops_seen = 0
+        self._drops_told = 0
+
+    def begin(self) -> None:
+        """Start with another source: nothing is lost yet."""
+        self._drops_seen = self._drops_told = 0
+
+    def build(self, loop: Loop, index: int) -> Alert:
+        """Return the alert of a rule for the current event of a loop."""
+        rule = self._rules[index]
+        message, fields = loop.render(self._outputs[index])
+        for key, output, is_raw in self._extras[index]:
+            text, values = loop.render(output)
+            fields[key] = values[key] if is_raw else text
+        rule_hash = self._hashes[index]
+        if not rule_hash:
+            rule_hash = self._hashes[index] = fingerprint(rule)
+        event_id = "" if self._event_id is None else loop.render(self._event_id)[0]
+        context: Mapping[str, Any] = {}
+        missing = None
+        if self._context is not None:
+            context = loop.render(self._context)[1]
+            missing = _missing(context)
+        time_ns, position, drops = loop.ts_ns, loop.raw, loop.n_drops
+        lost, self._drops_seen = drops - self._drops_seen, drops
+        return Alert(
+            time_ns=time_ns,
+            rule=rule.name,
+            priority=rule.priority.label,
+            message=message,
+            output_fields=fields,
+            tags=rule.tags,
+            source=rule.source,
+            hostname=self._hostname,
+            event=position,
+            event_id=event_id,
+            id=alert_id(rule_hash, rule.source, self._hostname, time_ns, event_id or str(position)),
+            rule_hash=rule_hash,
+            description=rule.desc,
+            context=context,
+            drops=lost,
+            missing=missing,
+        )
+
+    def drops(self, loop: Loop) -> Alert | None:
+        """Return an alert about events lost since the last call, or None."""
+        total, position = loop.n_drops, loop.n_events
+        lost = total - self._drops_told
+        if not lost:
+            return None
+        self._drops_told = total
+        noun = "system call" if lost == 1 else "system calls"
+        return internal_alert(
+            DROPS_RULE,
+            "Warning",
+            f"{DROPS_RULE}: {lost} {noun} lost before the rules saw them",
+            {"n_drops": lost, "n_evts": position},
+            time_ns=loop.ts_ns,
+            hostname=self._hostname,
+            event=position,
+        )
+
+
+def compile_output(text: str, source: str = "syscall", *, buffers: str = "dots") -> OutputProgram:
+    """Return a format text over the fields of a source, ready to render.
+
+    Args:
+        text: Text with fields.
+        buffers: How byte buffers are printed, see `OutputProgram`.
+
+    Raises:
+        RuleError: It names an unknown field.
+    """
+    template = parse_output(SourceText("format", text), source)
+    if isinstance(template, Diagnostic):
+        raise RuleError(template.message, (template,))
+    return OutputProgram(template, buffers=buffers)
+
+
+def _extra_fields(
+    rule: Rule, append_output: Sequence[AppendOutput]
+) -> list[tuple[str, OutputProgram, bool]]:
+    """Return what is added to the fields of alerts: key, output, whether it is one field."""
+    return [
+        (key, compile_output(f"%{key}" if form is None else form, rule.source), form is None)
+        for extra in append_output
+        if extra.matches(rule.source, rule.name, rule.tags)
+        for key, form in extra.extra_fields
+    ]
+
+
+def _context(fields: Sequence[str], source: str) -> OutputProgram | None:
+    """Return one output of all the fields that a source has, or None."""
+    known = []
+    for name in fields:
+        if not isinstance(parse_output(SourceText("format", f"%{name}"), source), Diagnostic):
+            known.append(name)
+    return compile_output(" ".join(f"%{name}" for name in known), source) if known else None
+
+
+def _missing(context: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what of the surroundings of an event is not known."""
+    missing = []
+    if "proc.name" in context and not context["proc.name"]:
+        missing.append("process")
+    if context.get("container.id") not in (None, "", "host") and not context.get("container.name"):
+        missing.append("container")
+    return tuple(missing)

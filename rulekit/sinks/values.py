@@ -1,0 +1,63 @@
+"""Values that a configuration writes in its own way: sizes, times, secrets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|kB|KB|MB|GB|KiB|MiB|GiB|k|K|M|G)?")
+_SIZES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_SIZES |= {"k": 1 << 10, "K": 1 << 10, "KiB": 1 << 10, "M": 1 << 20, "MiB": 1 << 20}
+_SIZES |= {"G": 1 << 30, "GiB": 1 << 30}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|min|h|d)?")
+_DURATIONS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+class Size(int):
+    """A number of bytes, written ``64MiB``."""
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """Return a size; raises `ValueError` with what to write instead."""
+        found = _SIZE.fullmatch(text)
+        if found is None:
+            raise ValueError("a size is written `500`, `64KiB`, `1.5GiB`")
+        return cls(float(found[1]) * _SIZES[found[2] or "B"])
+
+
+class Duration(float):
+    """Seconds, written ``10s``."""
+
+    @classmethod
+    def parse(cls, text: str) -> Duration:
+        """Return a duration; raises `ValueError` with what to write instead."""
+        found = _DURATION.fullmatch(text)
+        if found is None:
+            raise ValueError("a time is written `200ms`, `10s`, `5m`, `1h`")
+        return cls(float(found[1]) * _DURATIONS[found[2] or "s"])
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A password or token that a file or the environment holds; it never prints itself.
+
+    Attributes:
+        origin: Where it is from, for messages.
+    """
+
+    origin: str
+    _value: str = field(repr=False)
+
+    def reveal(self) -> str:
+        """Return the secret."""
+        return self._value
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("secrets are not pickled")

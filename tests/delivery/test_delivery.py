@@ -1,0 +1,262 @@
+"""From `submit` to the receiver: retries, refusals, circuits, losses told, order of shutdown."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from rulekit.alert import Alert
+from rulekit.delivery.pipeline import LOST_RULE, Delivery
+from rulekit.delivery.spool import SpoolPlan
+from rulekit.delivery.worker import RetryPlan, SinkPlan
+from rulekit.errors import SinkError
+from rulekit.formats.json import JsonFormatter
+from rulekit.sinks.base import Receipt, Record, Sink, SinkRefused
+
+FAST = RetryPlan(first_s=0.01, most_s=0.05, jitter_s=0.01, failures=3, cooldown_s=0.05)
+
+
+class ScriptedSink(Sink):
+    """Does with each batch what a function says; remembers what it has."""
+
+    def __init__(self, script: Callable[[int, Sequence[Record]], Receipt | None]) -> None:
+        self.script = script
+        self.attempts: list[int] = []
+        self.received: list[str] = []
+        self.closed = 0
+
+    def send(self, batch: Sequence[Record]) -> Receipt | None:
+        self.attempts.append(len(batch))
+        receipt = self.script(len(self.attempts), batch)
+        gone = set() if receipt is None else {*receipt.refused, *receipt.again}
+        self.received += [one.id for i, one in enumerate(batch) if i not in gone]
+        return receipt
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def take_all(attempt: int, batch: Sequence[Record]) -> None:
+    return None
+
+
+def alert(number: int, priority: str = "Warning") -> Alert:
+    return Alert(number, f"rule {number}", priority, "m", id=f"{number:032x}")
+
+
+def ids(*numbers: int) -> list[str]:
+    return [f"{number:032x}" for number in numbers]
+
+
+def plan(name: str, sink: Sink, folder: Path | None = None, **more: object) -> SinkPlan:
+    options = {"spool": SpoolPlan(folder), "retry": FAST, "linger_s": 0.01, **more}
+    return SinkPlan(name, sink, JsonFormatter(), **options)  # type: ignore[arg-type]
+
+
+def started(*plans: SinkPlan, tell: Callable[[str], None] = lambda message: None) -> Delivery:
+    delivery = Delivery(plans, hostname="here", on_problem=tell)
+    delivery.start()
+    return delivery
+
+
+def test_every_sink_gets_every_alert_in_order(tmp_path: Path) -> None:
+    a, b = ScriptedSink(take_all), ScriptedSink(take_all)
+    delivery = started(plan("a", a, tmp_path / "a"), plan("b", b, tmp_path / "b"))
+    for i in range(1000):
+        delivery.submit(alert(i))
+    assert delivery.close() == {}
+    assert a.received == b.received == ids(*range(1000))
+    assert a.closed == 1
+
+
+def test_a_batch_is_sent_again_until_it_arrives(tmp_path: Path) -> None:
+    def script(attempt: int, batch: Sequence[Record]) -> None:
+        if attempt <= 2:
+            raise OSError(111, "Connection refused")
+
+    sink = ScriptedSink(script)
+    said: list[str] = []
+    delivery = started(plan("a", sink, tmp_path), tell=said.append)
+    for i in range(10):
+        delivery.submit(alert(i))
+    assert delivery.close() == {}
+    assert sink.received == ids(*range(10))
+    (status,) = delivery.status()
+    assert (status.stats.failures, status.stats.delivered) == (2, 10)
+    assert status.stats.state == "ok"
+    assert said == [
+        "sink a: connection refused; alerts wait in its spool",
+        "sink a: delivers again",
+    ]
+
+
+def test_an_open_circuit_lets_one_alert_probe(tmp_path: Path) -> None:
+    def script(attempt: int, batch: Sequence[Record]) -> None:
+        if attempt <= 4:
+            raise SinkError("down")
+
+    sink = ScriptedSink(script)
+    said: list[str] = []
+    delivery = Delivery([plan("a", sink, tmp_path)], on_problem=said.append)
+    for i in range(20):
+        delivery.submit(alert(i))
+    delivery.start()
+    assert delivery.close() == {}
+    assert sink.attempts == [20, 20, 20, 1, 1, 19]
+    assert sink.received == ids(*range(20))
+    assert said[1] == "sink a: 3 failures in a row: tried again every 0.05 s"
+
+
+def test_a_refused_batch_is_halved_until_the_bad_alert_stands_alone(tmp_path: Path) -> None:
+    bad = ids(7)[0]
+
+    def script(attempt: int, batch: Sequence[Record]) -> None:
+        if any(one.id == bad for one in batch):
+            raise SinkRefused("HTTP 400: no such field")
+
+    sink = ScriptedSink(script)
+    delivery = started(plan("a", sink, tmp_path))
+    for i in range(16):
+        delivery.submit(alert(i))
+    assert delivery.close() == {}
+    assert [one for one in sink.received if not one.startswith("0" * 30)] != []  # the announcement
+    assert sink.received[:15] == ids(*[i for i in range(16) if i != 7])
+    kept = json.loads((tmp_path / "refused.jsonl").read_text().splitlines()[0])
+    assert kept["id"] == bad
+    assert kept["reason"] == "HTTP 400: no such field"
+    assert json.loads(kept["alert"])["rule"] == "rule 7"
+
+
+def test_items_are_told_apart_within_a_batch(tmp_path: Path) -> None:
+    def script(attempt: int, batch: Sequence[Record]) -> Receipt | None:
+        if attempt == 1:
+            return Receipt(refused={1: "bad"}, again=[0, 3], reason="busy")
+        return None
+
+    sink = ScriptedSink(script)
+    delivery = Delivery([plan("a", sink, tmp_path)])
+    for i in range(4):
+        delivery.submit(alert(i))
+    delivery.start()
+    delivery.close()
+    assert sink.received[:3] == ids(2, 0, 3)
+    (status,) = delivery.status()
+    assert status.stats.refused == 1
+
+
+def test_a_busy_receiver_is_left_alone_as_long_as_it_asks(tmp_path: Path) -> None:
+    times: list[float] = []
+
+    def script(attempt: int, batch: Sequence[Record]) -> None:
+        times.append(time.monotonic())
+        if attempt == 1:
+            raise SinkError("HTTP 429", pause_s=0.5)
+
+    delivery = started(plan("a", ScriptedSink(script), tmp_path))
+    delivery.submit(alert(1))
+    delivery.close()
+    assert times[1] - times[0] >= 0.5
+
+
+def test_a_mistake_in_a_sink_is_a_failure_like_any_other(tmp_path: Path) -> None:
+    def script(attempt: int, batch: Sequence[Record]) -> None:
+        if attempt == 1:
+            raise KeyError("oops")
+
+    sink = ScriptedSink(script)
+    said: list[str] = []
+    delivery = started(plan("a", sink, tmp_path), tell=said.append)
+    delivery.submit(alert(1))
+    assert delivery.close() == {}
+    assert sink.received == ids(1)
+    assert "KeyError" in said[0]
+
+
+def test_a_dead_sink_does_not_hold_up_the_others_and_its_alerts_wait(tmp_path: Path) -> None:
+    def refuse(attempt: int, batch: Sequence[Record]) -> None:
+        raise SinkError("down")
+
+    dead, well = ScriptedSink(refuse), ScriptedSink(take_all)
+    delivery = started(plan("dead", dead, tmp_path / "d"), plan("well", well, tmp_path / "w"))
+    for i in range(100):
+        delivery.submit(alert(i))
+    assert delivery.close(drain_s=0.5) == {"dead": 100}
+    assert well.received == ids(*range(100))
+    # The next process delivers them.
+    again = ScriptedSink(take_all)
+    delivery = started(plan("dead", again, tmp_path / "d"))
+    assert delivery.close() == {}
+    assert again.received == ids(*range(100))
+
+
+def test_a_sink_that_hangs_is_left_behind(tmp_path: Path) -> None:
+    release = threading.Event()
+
+    def hang(attempt: int, batch: Sequence[Record]) -> None:
+        release.wait(30)
+
+    delivery = started(plan("a", ScriptedSink(hang), tmp_path))
+    delivery.submit(alert(1))
+    started_s = time.monotonic()
+    assert delivery.close(drain_s=0.2) != {}
+    assert time.monotonic() - started_s < 5
+    release.set()
+
+
+def test_losses_are_told_by_an_internal_alert(tmp_path: Path) -> None:
+    def refuse(attempt: int, batch: Sequence[Record]) -> None:
+        raise SinkError("down")
+
+    well = ScriptedSink(take_all)
+    bodies: list[dict[str, object]] = []
+    well.script = lambda attempt, batch: bodies.extend(json.loads(one.body) for one in batch)
+    small = plan("dead", ScriptedSink(refuse), spool=SpoolPlan(tmp_path / "d", 1 << 16))
+    delivery = started(small, plan("well", well, tmp_path / "w"))
+    for i in range(2000):
+        delivery.submit(alert(i))
+    delivery.close(drain_s=1)
+    told = [body for body in bodies if body["rule"] == LOST_RULE]
+    assert told
+    assert all(body["source"] == "internal" for body in told)
+    assert all(body["priority"] == "Critical" for body in told)
+    lost = sum(body["output_fields"]["n_full"] for body in told)  # type: ignore[index]
+    dead = delivery.status()[0]
+    # What was pushed out by the last announcement itself comes with the next one.
+    assert 0 < lost <= dead.dropped["full"]
+    assert dead.stats.accepted >= 2000 - lost
+    assert len(bodies) - len(told) == 2000
+
+
+def test_reopening_happens_before_the_next_batch(tmp_path: Path) -> None:
+    class Reopened(ScriptedSink):
+        n = 0
+
+        def reopen(self) -> None:
+            self.n += 1
+
+    sink = Reopened(take_all)
+    delivery = started(plan("a", sink, tmp_path))
+    delivery.reopen()
+    deadline = time.monotonic() + 5
+    while not sink.n and time.monotonic() < deadline:
+        time.sleep(0.01)
+    delivery.close()
+    assert sink.n == 1
+
+
+def test_a_spool_in_use_is_an_error_and_gives_back_the_others(tmp_path: Path) -> None:
+    first = Delivery([plan("a", ScriptedSink(take_all), tmp_path / "a")])
+    with pytest.raises(SinkError, match="another process"):
+        Delivery(
+            [
+                plan("b", ScriptedSink(take_all), tmp_path / "b"),
+                plan("a", ScriptedSink(take_all), tmp_path / "a"),
+            ]
+        )
+    Delivery([plan("b", ScriptedSink(take_all), tmp_path / "b")]).close()
+    first.close()
