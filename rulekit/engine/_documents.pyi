@@ -4,7 +4,7 @@ from typing import Any
 from rulekit._fastmatch import Matcher
 from rulekit.engine.stats import Stats
 from rulekit.engine.window import Window
-from rulekit.sources.documents import DocumentReader
+from rulekit.sources.lines import LineReader
 from rulekit.state._outputs import OutputProgram
 
 def json_validator() -> Callable[[bytes], object]: ...
@@ -13,7 +13,7 @@ class DocumentLoop:
     matcher: Matcher | None
     def __init__(
         self,
-        reader: DocumentReader,
+        reader: LineReader,
         matcher: Matcher | None = None,
         *,
         source: str = "k8s_audit",

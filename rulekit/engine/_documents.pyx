@@ -70,7 +70,7 @@ cdef class DocumentLoop:
     """Runs one matcher over JSON documents, in the order of their reader; not thread-safe.
 
     Args:
-        reader: Has ``read()``, which returns the next `rulekit.sources.documents.Block`, None at
+        reader: Has ``read()``, which returns the next `rulekit.sources.lines.Block`, None at
             the end; ``stats()``, ``path`` and ``close()``.
         matcher: What is asked of each event; None shows every event.
         source: Event source of the rules. ``k8s_audit`` opens the envelopes of audit events.
@@ -213,8 +213,7 @@ cdef class DocumentLoop:
                 return None
             self.position = 0
             self.tried = False
-            if self.block.starts:
-                self.line = 0
+            self.line = self.block.line
             return False
 
     cdef bint _next_text(self) except -1:

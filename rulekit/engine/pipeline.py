@@ -28,7 +28,8 @@ from rulekit.rules.parser import parse_condition
 from rulekit.rules.ruleset import Ruleset
 from rulekit.rules.selection import select_rules
 from rulekit.rules.static import static_fields
-from rulekit.sources.documents import DocumentFiles, DocumentReader
+from rulekit.sources.documents import DocumentFiles
+from rulekit.sources.lines import LineReader
 from rulekit.state._outputs import OutputProgram
 from rulekit.text.source import SourceText
 
@@ -96,7 +97,7 @@ class Engine:
 
     def run(
         self,
-        source: CapturePath | DocumentReader | BinaryIO,
+        source: CapturePath | LineReader | BinaryIO,
         *,
         progress: Progress | None = None,
         window: Window | None = None,
@@ -142,7 +143,7 @@ class Engine:
 
 
 def open_loop(
-    source: CapturePath | DocumentReader | BinaryIO,
+    source: CapturePath | LineReader | BinaryIO,
     matcher: Matcher | None,
     event_source: str = "syscall",
     *,
@@ -157,7 +158,7 @@ def open_loop(
     Raises:
         SourceError: The source cannot be opened.
     """
-    if not isinstance(source, DocumentReader):
+    if not isinstance(source, LineReader):
         if event_source == "syscall":
             return EventLoop(CaptureReader(source), matcher, window=window)
         source = DocumentFiles(source)
