@@ -31,11 +31,11 @@ class Progress:
     """A bar on the terminal, drawn only when the work lasts longer than a second.
 
     Args:
-        size_bytes: Of the capture, inflated; None when unknown.
+        size_bytes: Of the capture, inflated; None when unknown or there is none.
         enabled: False draws nothing; the default draws on a terminal only.
     """
 
-    def __init__(self, size_bytes: int | None, enabled: bool | None = None) -> None:
+    def __init__(self, size_bytes: int | None = None, enabled: bool | None = None) -> None:
         self._size_bytes = size_bytes
         self._enabled = sys.stderr.isatty() if enabled is None else enabled
         self._started_s = time.monotonic()
@@ -45,14 +45,26 @@ class Progress:
     def update(self, loop: Loop | SliceLoop) -> None:
         """Redraw when it is time."""
         now_s = time.monotonic()
-        if not self._enabled or now_s - self._drawn_s < _REDRAW_S:
+        if not self._is_time(now_s):
             return
-        self._drawn_s = now_s
         events = loop.n_events
         rate = events / (now_s - self._started_s)
-        text = f"{events:,} events  {rate:,.0f}/s"
-        if self._size_bytes:
-            share = min(loop.n_bytes / self._size_bytes, 1.0)
+        share = min(loop.n_bytes / self._size_bytes, 1.0) if self._size_bytes else None
+        self._draw(f"{events:,} events  {rate:,.0f}/s", share)
+
+    def count(self, done: int, total: int, noun: str) -> None:
+        """Redraw, when it is time, for work that consists of so many parts."""
+        if self._is_time(time.monotonic()):
+            self._draw(f"{done} of {total} {noun}", done / max(total, 1))
+
+    def _is_time(self, now_s: float) -> bool:
+        if not self._enabled or now_s - self._drawn_s < _REDRAW_S:
+            return False
+        self._drawn_s = now_s
+        return True
+
+    def _draw(self, text: str, share: float | None) -> None:
+        if share is not None:
             width = max(10, min(40, shutil.get_terminal_size().columns - len(text) - 12))
             full = int(share * width)
             text = f"[{'#' * full}{'.' * (width - full)}] {share:4.0%}  {text}"

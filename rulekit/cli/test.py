@@ -87,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="change conditions in small ways and tell which changes no case notices",
     )
+    quality.add_argument("--mutation-html", metavar="FILE", type=Path, help="the same as a page")
     quality.add_argument(
         "--fail-under",
         metavar="PERCENT",
@@ -222,7 +223,7 @@ def _run(args: argparse.Namespace, cases: list[Case], deselected: int) -> int:
     code = exit_code(results)
     if args.coverage or args.coverage_html is not None or args.lcov is not None:
         code = max(code, _cover(args, cases))
-    if args.mutate:
+    if args.mutate or args.mutation_html is not None:
         code = max(code, _mutate(args, cases))
     return code
 
@@ -245,13 +246,20 @@ def _mutate(args: argparse.Namespace, cases: list[Case]) -> int:
     """Try mutants; 1 when too few are noticed."""
     import json
 
-    from rulekit.testing.mutation import mutate, mutation_json, mutation_text, score
+    from rulekit.cli.console import Progress
+    from rulekit.testing import mutation_report
+    from rulekit.testing.mutation import mutate, score
 
-    found = list(mutate(cases, max(1, args.jobs)))
+    progress = Progress()
+    found = mutate(cases, max(1, args.jobs), progress=lambda n, of: progress.count(n, of, "rules"))
+    progress.clear()
     if args.format == "json":
-        print(json.dumps({"mutation": mutation_json(found)}, ensure_ascii=False))
-    else:
-        print("\n".join(["", *mutation_text(found)]))
+        data = {"mutation": mutation_report.mutation_json(found)}
+        print(json.dumps(data, ensure_ascii=False))
+    elif args.mutate:
+        print("\n".join(["", *mutation_report.mutation_text(found)]))
+    if args.mutation_html is not None:
+        args.mutation_html.write_text(mutation_report.mutation_page(found), "utf-8")
     if any(rule.problem for rule in found):
         return 1
     if args.fail_under is not None and score(found) * 100 < args.fail_under:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from rulekit.explain.render import place_json
 from rulekit.testing.coverage import Coverage, RuleCoverage, Seen
 from rulekit.testing.html import bar, page
+from rulekit.testing.report import shown
 
 _WORDS = {
     "true": "never true",
@@ -52,7 +54,7 @@ def coverage_text(coverage: Coverage) -> Iterator[str]:
         for seen in rule.comparisons:
             gaps = missing(seen)
             place = place_json(seen.part.span)
-            where = f"{place['file']}:{place['line']}"
+            where = f"{shown(Path(place['file']))}:{place['line']}"
             if gaps:
                 yield f"    {where}  {_short(seen.part.text)}: {', '.join(gaps)}"
             if seen.impossible:
@@ -62,10 +64,10 @@ def coverage_text(coverage: Coverage) -> Iterator[str]:
                 yield f"    {where}  {_short(seen.part.text)}: infeasible: {names}"
             items = unhit(seen)
             if items:
-                shown = ", ".join(items[:8]) + (
+                listed = ", ".join(items[:8]) + (
                     f" and {len(items) - 8} more" if len(items) > 8 else ""
                 )
-                yield f"    {where}  {_short(seen.part.text)}: items never hit: {shown}"
+                yield f"    {where}  {_short(seen.part.text)}: items never hit: {listed}"
     silent = [rule.rule.name for rule in coverage.rules if not rule.n_matched]
     if silent:
         yield f"rules that never matched: {', '.join(silent)}"
@@ -169,10 +171,12 @@ def _rule_html(number: int, rule: RuleCoverage) -> Iterator[str]:
     place = place_json(rule.rule.span)
     yield (
         f'<h2 id="r{number}">{escape(rule.rule.name)} <span class="dim">'
-        f"{escape(place['file'])}:{place['line']}</span></h2>"
+        f"{escape(shown(Path(place['file'])))}:{place['line']}</span></h2>"
     )
     yield (
-        '<table><thead><tr><th class="n">Line</th><th>Comparison</th><th class="n">True</th>'
+        '<table class="fixed"><colgroup><col style="width:4rem"><col><col style="width:5rem">'
+        '<col style="width:5rem"><col style="width:20rem"></colgroup>'
+        '<thead><tr><th class="n">Line</th><th>Comparison</th><th class="n">True</th>'
         '<th class="n">False</th><th>Missing</th></tr></thead><tbody>'
     )
     for seen in rule.comparisons:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -21,17 +22,22 @@ h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2r
 .dim { color: var(--dim); } .ok { color: var(--ok); } .bad { color: var(--bad); }
 .part { color: var(--part); }
 table { border-collapse: collapse; width: 100%; }
+table.fixed td { overflow-wrap: anywhere; }
 th { text-align: left; font-weight: 600; color: var(--dim); font-size: .85rem; }
 td, th { padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 code, pre { font: 13px/1.45 ui-monospace, monospace; }
 pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: .75rem;
-  overflow-x: auto; white-space: pre-wrap; margin: .25rem 0 .5rem; }
+  overflow-x: auto; margin: .25rem 0 .5rem; }
+table.fixed { table-layout: fixed; } td.why { border: 0; padding-top: 0; }
+tr.open > td { border: 0; }
 .bar { display: inline-block; width: 8rem; height: .6rem; background: var(--line);
   border-radius: .3rem; overflow: hidden; vertical-align: middle; margin-right: .5rem; }
 .bar i { display: block; height: 100%; background: var(--ok); }
 .bar.part i { background: var(--part); } .bar.bad i { background: var(--bad); }
 .badge { display: inline-block; min-width: 4.5rem; font-weight: 600; }
+td.w { white-space: nowrap; } p.change { margin: 1rem 0 .25rem; }
+a { color: inherit; }
 details > summary { cursor: pointer; }
 """
 
@@ -69,7 +75,9 @@ def results_page(results: Sequence[Result]) -> str:
         good = sum(result.good for result in cases)
         body.append(
             f'<h2>{escape(shown(file))} <span class="dim">{good} of {len(cases)}</span></h2>\n'
-            '<table><thead><tr><th>Outcome</th><th>Case</th><th>Rules</th><th class="n">Line</th>'
+            '<table class="fixed"><colgroup><col style="width:6.5rem"><col>'
+            '<col style="width:22rem"><col style="width:4rem"><col style="width:5rem"></colgroup>'
+            '<thead><tr><th>Outcome</th><th>Case</th><th>Rules</th><th class="n">Line</th>'
             '<th class="n">Time</th></tr></thead><tbody>'
         )
         body += [_row(result) for result in cases]
@@ -82,12 +90,30 @@ def _row(result: Result) -> str:
     name = escape(result.case.name)
     if result.outcome == "xfailed":
         name += f' <span class="dim">({escape(result.case.xfail or "")})</span>'
-    if not result.good:
-        text = failure_text(result).partition("\n\n")[2].strip("\n")
-        name = f"<details open><summary>{name}</summary><pre>{escape(text)}</pre></details>"
     rules = "<br>".join(escape(rule) for rule in result.case.named_rules())
-    return (
-        f'<tr><td class="{_CLASSES[result.outcome]}"><span class="badge">{result.outcome}</span>'
-        f'</td><td>{name}</td><td class="dim">{rules}</td><td class="n">{result.case.line}</td>'
+    row = (
+        f'<td class="{_CLASSES[result.outcome]}"><span class="badge">{result.outcome}</span></td>'
+        f'<td>{name}</td><td class="dim">{rules}</td><td class="n">{result.case.line}</td>'
         f'<td class="n">{result.duration_s * 1000:.0f} ms</td></tr>'
     )
+    if result.good:
+        return f"<tr>{row}"
+    text = failure_text(result).partition("\n\n")[2].strip("\n")
+    lines = "\n".join(_marked(line) for line in text.split("\n"))
+    why = f"<details open><summary>why</summary><pre>{lines}</pre></details>"
+    return f'<tr class="open">{row}<tr><td colspan="5" class="why">{why}</td></tr>'
+
+
+def _marked(line: str) -> str:
+    """Return a line of a tree, its mark in colour."""
+    kind = {"✓": "ok", "✗": "bad"}.get(line.lstrip()[:1])
+    text = escape(line)
+    if kind is None:
+        return text
+    blanks = len(line) - len(line.lstrip())
+    return f'{text[:blanks]}<span class="{kind}">{text[blanks]}</span>{text[blanks + 1 :]}'
+
+
+def words(text: str) -> str:
+    """Return plain text as HTML, what stands in backquotes as code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))

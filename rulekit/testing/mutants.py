@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import TypeAlias
 
 from rulekit.rules.ast import (
@@ -12,18 +13,22 @@ from rulekit.rules.ast import (
     ComparisonNode,
     ListNode,
     LiteralNode,
+    MacroNode,
     Node,
     NotNode,
     OrNode,
 )
 from rulekit.rules.bound import Bound
 from rulekit.rules.check import check_condition
-from rulekit.rules.ruleset import Rule
+from rulekit.rules.ruleset import Macro, Rule, Ruleset
 from rulekit.rules.unparse import unparse
 from rulekit.text.source import Span
 
 MAX_ITEMS = 12
 """Items of one list that are dropped one at a time; of longer lists an even choice."""
+
+MAX_MACROS = 2
+"""Macros that are put in the place of one."""
 
 _OPERATORS: dict[str, tuple[str, ...]] = {
     "=": ("!=",),
@@ -40,6 +45,9 @@ _OPERATORS: dict[str, tuple[str, ...]] = {
 }
 
 MutantKey: TypeAlias = "tuple[str, str, str, int]"
+# Operators without one that is easily taken for it.
+_NEGATED = frozenset({"in", "intersects", "pmatch", "glob", "iglob", "regex", "exists"})
+
 Put = Callable[[Node], Node]
 
 
@@ -48,7 +56,7 @@ class Mutant:
     """A changed condition.
 
     Attributes:
-        kind: ``operator item prefix negation operand junction``.
+        kind: ``operator item prefix negation operand macro junction``.
         span: What was changed.
         before, after: The changed part as text; `after` is empty when it was taken away.
         key: The change, and how many times the rule has met the same one before: a macro may be
@@ -64,11 +72,11 @@ class Mutant:
     key: MutantKey
 
 
-def mutants_of(rule: Rule) -> Iterator[Mutant]:
+def mutants_of(rule: Rule, ruleset: Ruleset) -> Iterator[Mutant]:
     """Yield the mutants of a rule that are conditions; each change once."""
     seen: set[str] = {unparse(rule.node)}
     times: Counter[tuple[str, str, str]] = Counter()
-    for kind, node, old, new in _changes(rule.node, lambda part: part):
+    for kind, node, old, new in _Changes(rule, ruleset).of(rule.written, lambda part: part):
         text = unparse(node)
         if text in seen:
             continue
@@ -81,36 +89,74 @@ def mutants_of(rule: Rule) -> Iterator[Mutant]:
             yield Mutant(rule.name, kind, old.span, *change[1:], result.bound, key)
 
 
-def _changes(node: Node, put: Put) -> Iterator[tuple[str, Node, Node, Node | None]]:
-    """Yield ``(kind, whole condition, changed part, what it became)``; `put` wraps a part."""
-    if isinstance(node, ComparisonNode):
-        for kind, new in _comparison(node):
-            yield kind, put(new), node, new
-    elif isinstance(node, NotNode):
-        yield "negation", put(node.child), node, node.child
-        yield from _changes(node.child, lambda new: put(replace(node, child=new)))
-    elif isinstance(node, (AndNode, OrNode)):
-        yield from _junction(node, put)
+Change = tuple[str, Node, Node, "Node | None"]
+"""Kind, whole condition, changed part, what it became."""
 
 
-def _junction(node: AndNode | OrNode, put: Put) -> Iterator[tuple[str, Node, Node, Node | None]]:
-    children = node.children
-    other = OrNode if isinstance(node, AndNode) else AndNode
-    swapped = other(children, node.span)
-    yield "junction", put(swapped), node, swapped
-    for i, child in enumerate(children):
-        rest = (*children[:i], *children[i + 1 :])
-        whole: Node = rest[0] if len(rest) == 1 else replace(node, children=rest)
-        yield "operand", put(whole), child, None
+class _Changes:
+    def __init__(self, rule: Rule, ruleset: Ruleset) -> None:
+        self.ruleset = ruleset
+        self.macros = [macro for macro in ruleset.macros.values() if _fits(macro, rule.source)]
 
-        def inner(new: Node, i: int = i) -> Node:
-            return put(replace(node, children=(*children[:i], new, *children[i + 1 :])))
+    def of(self, node: Node, put: Put) -> Iterator[Change]:
+        """Yield the changes of a part; `put` makes the whole condition of a changed part."""
+        if isinstance(node, MacroNode):
+            for other in self.instead(node.name):
+                yield "macro", put(other.node), node, MacroNode(other.name, node.span)
+            yield from self.of(self.ruleset.macros[node.name].written, put)
+        elif isinstance(node, ComparisonNode):
+            for kind, new in _comparison(node):
+                yield kind, put(new), node, new
+        elif isinstance(node, NotNode):
+            yield "negation", put(self.plain(node.child)), node, node.child
+            for change in self.of(node.child, lambda new: put(replace(node, child=new))):
+                if change[2] is not node.child or change[0] != "negation":  # not negated twice
+                    yield change
+        else:
+            yield from self.junction(node, put)
 
-        yield from _changes(child, inner)
+    def junction(self, node: AndNode | OrNode, put: Put) -> Iterator[Change]:
+        children = tuple(self.plain(child) for child in node.children)
+        other = OrNode if isinstance(node, AndNode) else AndNode
+        yield "junction", put(other(children, node.span)), node, other(node.children, node.span)
+        for i, child in enumerate(node.children):
+            rest = (*children[:i], *children[i + 1 :])
+            whole: Node = rest[0] if len(rest) == 1 else replace(node, children=rest)
+            yield "macro" if isinstance(child, MacroNode) else "operand", put(whole), child, None
+
+            def inner(new: Node, i: int = i) -> Node:
+                return put(replace(node, children=(*children[:i], new, *children[i + 1 :])))
+
+            yield from self.of(child, inner)
+
+    def plain(self, node: Node) -> Node:
+        """Return a part with macros put in."""
+        if isinstance(node, MacroNode):
+            return self.ruleset.macros[node.name].node
+        if isinstance(node, NotNode):
+            return replace(node, child=self.plain(node.child))
+        if isinstance(node, (AndNode, OrNode)):
+            return replace(node, children=tuple(self.plain(child) for child in node.children))
+        return node
+
+    def instead(self, name: str) -> list[Macro]:
+        """Return the macros that are most easily taken for this one."""
+        others = [macro for macro in self.macros if macro.name != name]
+        others.sort(
+            key=lambda macro: (-SequenceMatcher(None, name, macro.name).ratio(), macro.name)
+        )
+        return others[:MAX_MACROS]
+
+
+def _fits(macro: Macro, source: str) -> bool:
+    """Tell whether a macro is about events of a source."""
+    return check_condition(macro.node, source, stand_alone=True).bound is not None
 
 
 def _comparison(node: ComparisonNode) -> Iterator[tuple[str, Node]]:
     right = node.right
+    if node.op in _NEGATED:
+        yield "negation", NotNode(node, node.span)
     for op in _OPERATORS.get(node.op, ()):
         if node.modifier is None:
             yield "operator", replace(node, op=op)

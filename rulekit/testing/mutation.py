@@ -8,7 +8,7 @@ with the original by the program, and set aside when it is proved to mean the sa
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rulekit._fastmatch import Matcher
@@ -65,13 +65,17 @@ def score(found: Sequence[RuleMutation]) -> float:
 
 
 def mutate(
-    cases: Sequence[Case], jobs: int = 1, limit_s: float = LIMIT_S
-) -> Iterator[RuleMutation]:
-    """Yield the result of each rule of which a case speaks.
+    cases: Sequence[Case],
+    jobs: int = 1,
+    limit_s: float = LIMIT_S,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[RuleMutation]:
+    """Return the result of each rule of which a case speaks.
 
     Args:
         jobs: Worker processes.
         limit_s: Time limit for all mutants of one rule.
+        progress: Called with the number of rules that are done, and of all.
     """
     todo = _tries(cases)
 
@@ -87,7 +91,9 @@ def mutate(
         elif isinstance(found, Crashed):
             found = RuleMutation(name, problem=found.reason)
         results[number] = found
-    yield from _joined((todo[number], results[number]) for number in sorted(results))
+        if progress is not None:
+            progress(len(results), len(todo))
+    return _joined((todo[number], results[number]) for number in sorted(results))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +132,8 @@ def _tries(cases: Sequence[Case]) -> list[_Try]:
     return sorted(found, key=lambda each: each.overridden)
 
 
-def _joined(found: Iterable[tuple[_Try, RuleMutation]]) -> Iterator[RuleMutation]:
-    """Yield one result a rule; a mutant that is noticed with one set of rules is noticed."""
+def _joined(found: Iterable[tuple[_Try, RuleMutation]]) -> list[RuleMutation]:
+    """Return one result a rule; a mutant that is noticed with one set of rules is noticed."""
     by_rule: dict[str, RuleMutation] = {}
     for tried, each in found:
         known = by_rule.setdefault(each.rule, each)
@@ -143,12 +149,12 @@ def _joined(found: Iterable[tuple[_Try, RuleMutation]]) -> Iterator[RuleMutation
         known.survivors = [m for m in known.survivors if m.key not in known.noticed]
         known.left_out = max(known.left_out, each.left_out)
         known.problem = known.problem or each.problem
-    return iter(by_rule.values())
+    return list(by_rule.values())
 
 
 def _mutate_rule(ruleset: Ruleset, rule: Rule, cases: Sequence[Case]) -> RuleMutation:
     found = RuleMutation(rule.name)
-    mutants = list(mutants_of(rule))
+    mutants = list(mutants_of(rule, ruleset))
     found.left_out = max(0, len(mutants) - MAX_MUTANTS)
     alive = mutants[:MAX_MUTANTS]
     groups: dict[object, list[Case]] = {}
@@ -239,47 +245,3 @@ def _pass(
             rules = sorted({*(i for i in own if i != number), *([number] if k in hits else [])})
         alerts += [known[i] for i in (rules[:1] if case.matching == "first" else rules)]
     return Pass(ruleset, tuple(alerts), made)  # type: ignore[arg-type]
-
-
-def mutation_text(found: Sequence[RuleMutation]) -> Iterator[str]:
-    """Yield lines: a table of rules, then the survivors with what was changed."""
-    width = max([len(rule.rule) for rule in found], default=4)
-    yield f"{'rule'.ljust(width)}  noticed   equivalent"
-    for rule in found:
-        noticed = rule.problem or f"{rule.killed}/{rule.total}"
-        yield f"{rule.rule.ljust(width)}  {noticed:>7}  {rule.equivalent:11d}"
-        for mutant in rule.survivors:
-            place = mutant.span.outermost()
-            line = place.source.locate(place.start)[0]
-            yield f"    {place.source.name}:{line}  survived: {mutant.kind}"
-            yield f"      - {_short(mutant.before)}"
-            yield f"      + {_short(mutant.after)}".rstrip()
-        if rule.left_out:
-            yield f"    {rule.left_out} mutants left out: more than {MAX_MUTANTS}"
-    killed, total = sum(r.killed for r in found), sum(r.total for r in found)
-    yield f"mutation score: {score(found):.1%} ({killed} of {total} noticed)"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 160 else text[:159] + "…"
-
-
-def mutation_json(found: Sequence[RuleMutation]) -> dict[str, object]:
-    """Return the result as data."""
-    return {
-        "score": round(score(found), 6),
-        "rules": [
-            {
-                "rule": rule.rule,
-                "noticed": rule.killed,
-                "total": rule.total,
-                "equivalent": rule.equivalent,
-                "left_out": rule.left_out,
-                "problem": rule.problem,
-                "survivors": [
-                    {"kind": m.kind, "before": m.before, "after": m.after} for m in rule.survivors
-                ],
-            }
-            for rule in found
-        ],
-    }

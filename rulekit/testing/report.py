@@ -93,6 +93,8 @@ def text_report(
         why = result.failures[0].message if result.failures else result.case.xfail
         line = f" {place} {result.case.name} - {why}"
         yield style.paint(_COLOURS[result.outcome], result.outcome.upper()) + line + "\n"
+    if not bad and style.verbosity >= 0:
+        yield "\n"
     verdict = _rule(_verdict(done, elapsed_s(), deselected), "=", style)
     code = "1;31" if bad else "1;32" if any(r.outcome == "passed" for r in done) else "1;33"
     yield f"{style.paint(code, verdict)}\n"

@@ -1,22 +1,16 @@
-"""Coverage and mutation: what is seen, what is proved infeasible, what no case notices."""
+"""Coverage: what is seen, what is proved infeasible, what is missing."""
 
-# ruff: noqa: E501 - tables
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rulekit.cli.main import main
-from rulekit.engine.pipeline import bind
-from rulekit.explain.equivalent import equivalent
 from rulekit.testing.coverage import Coverage, RuleCoverage, measure
 from rulekit.testing.coverage_report import coverage_page, coverage_text, lcov, missing
-from rulekit.testing.mutants import mutants_of
-from rulekit.testing.mutation import RuleMutation, mutate, score
 from rulekit.testing.read import load_cases
 
 Write = Callable[..., Path]
@@ -104,88 +98,24 @@ def test_reports_of_coverage(write: Write, capsys: pytest.CaptureFixture[str]) -
     assert lines[-1]["coverage"]["rules"][0]["rule"] == "Secret opened"
 
 
-# ---- mutation ----
+def test_what_cases_with_different_rules_show_is_added_up(folder: Path, write: Write) -> None:
+    (folder / "more.yaml").write_text("- list: others\n  items: [a]\n")
+    found = measure(load_cases(write(
+        "- case: a\n  events: [{proc: vim}, {open: /etc/shadow}]\n  only: true\n"
+        "- case: b\n  rules: [rules.yaml, more.yaml]\n"
+        "  events: [{proc: login}, {open: /etc/gshadow}]\n  only: true\n"
+    )))  # fmt: skip
+    assert len(found.rules) == 2
+    rule = rule_of(found)
+    assert [(s.n_true, s.n_false) for s in rule.comparisons] == [(2, 0), (2, 0), (2, 0), (1, 1)]
+    assert rule.comparisons[2].items == {"/etc/shadow": True, "/etc/gshadow": True}
 
 
-def mutated(write: Write, text: str) -> dict[str, RuleMutation]:
-    return {found.rule: found for found in mutate(load_cases(write(text)))}
-
-
-GOOD = """\
-- case: fires
-  each: {file: [/etc/shadow, /etc/gshadow], call: [open, openat]}
-  events: [{proc: vim}, {"${call}": "${file}"}, {open: {path: "${file}", fd: 0}}]
-  expect: [{rule: Secret opened, at: [2, 3]}]
-- case: silent
-  each: {program: [login, sshd]}
-  events: [{proc: "${program}"}, {open: /etc/shadow}]
-  silent: Secret opened
-- case: others
-  events: [{proc: vim}, {open: /tmp/x}, {open: /etc/shadow, fails: EPERM}, {creat: /etc/shadow}]
-  silent: Secret opened
-"""
-
-
-def test_good_cases_notice_every_mutant(write: Write) -> None:
-    found = mutated(write, GOOD)["Secret opened"]
-    assert found.survivors == []
-    assert found.killed > 12
-    assert found.problem is None
-
-
-def test_what_no_case_notices_survives(write: Write) -> None:
-    text = "- case: a\n  events: [{proc: vim}, {open: /etc/shadow}]\n  fires: Secret opened\n"
-    found = mutated(write, text)["Secret opened"]
-    changes = {(m.kind, m.before, m.after) for m in found.survivors}
-    assert ("item", "proc.name in (login, sshd)", "proc.name in (sshd)") in changes
-    assert ("operand", "fd.num >= 0", "") in changes
-    assert 0 < score([found]) < 1
-
-
-def test_a_failing_case_notices_nothing(write: Write) -> None:
-    text = "- case: a\n  events: [{proc: vim}, {open: /tmp/x}]\n  fires: Secret opened\n"
-    assert mutated(write, text)["Secret opened"].killed == 0
-
-
-def test_every_kind_of_mutant_is_made(folder: Path) -> None:
-    from rulekit.rules.loader import load_files
-
-    (folder / "rules.yaml").write_text(
-        "- rule: R\n  desc: x\n  output: x\n  priority: NOTICE\n"
-        "  condition: evt.type in (open, openat) and not fd.name startswith /etc/ssh/ and fd.num > 3\n"
-    )
-    rule = load_files([folder / "rules.yaml"]).require().rule("R")
-    mutants = list(mutants_of(rule))
-    assert {m.kind for m in mutants} == {
-        "operator", "item", "prefix", "negation", "operand", "junction"
-    }  # fmt: skip
-    assert ("fd.name startswith /etc/ssh/", "fd.name startswith /etc/") in {
-        (m.before, m.after) for m in mutants if m.kind == "prefix"
-    }
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("proc.name = a and fd.num = 3", "fd.num = 3 and proc.name = a", True),
-        ("proc.name in (a, b)", "proc.name = a or proc.name = b", True),
-        ("proc.name = a", "proc.name = a and not proc.name = b", True),
-        ("proc.name = a", "proc.name = a and proc.name startswith a", True),
-        ("evt.type = open and evt.type in (open, close)", "evt.type = open", True),
-        ("proc.name = a", "proc.name startswith a", False),
-        ("proc.name != a", "not proc.name = a", False),  # the name may be null
-        ("proc.aname = a", "proc.aname = a and not proc.aname = b", False),
-        ("fd.num > 3", "fd.num >= 3", False),
-    ],
-)
-def test_equivalence_is_proved(one: str, other: str, same: bool) -> None:
-    assert equivalent(bind(one), [bind(other)]) == [same]
-
-
-def test_the_command_reports_the_score(write: Write, capsys: Any) -> None:
-    write(GOOD)
-    assert main(["test", ".", "--mutate", "--fail-under", "90"]) == 0
-    assert "mutation score: 100.0%" in capsys.readouterr().out
-    write("- case: a\n  events: [{proc: vim}, {open: /etc/shadow}]\n  fires: Secret opened\n")
-    assert main(["test", ".", "--mutate", "--fail-under", "90"]) == 1
-    assert "survived: item" in capsys.readouterr().out
+def test_cases_with_overrides_are_left_out_and_counted(write: Write) -> None:
+    found = measure(load_cases(write(
+        "- case: a\n  events: [{proc: vim}, {open: /etc/shadow}]\n  only: true\n"
+        "- case: b\n  events: [{proc: vim}, {open: /x}]\n  only: true\n  lists: {secrets: [/x]}\n"
+    )))  # fmt: skip
+    assert found.left_out == 1
+    assert rule_of(found).n_matched == 1
+    assert "left out: 1 cases" in "\n".join(coverage_text(found))
