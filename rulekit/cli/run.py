@@ -11,6 +11,7 @@ from rulekit.alert import priority_number
 from rulekit.cli.arguments import add_format, priority
 from rulekit.cli.console import Progress, count, say, size_of, summary
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
+from rulekit.cli.follow import FOLLOW_HELP, Following, add_follow, follow
 from rulekit.cli.window import WINDOW_HELP, add_window, window_of
 from rulekit.errors import RulekitError, SinkError, SourceError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from rulekit.alert import Alert
+    from rulekit.engine.alerts import Loop
     from rulekit.engine.pipeline import Engine
     from rulekit.formats.base import Formatter
     from rulekit.rules.falco_config import FalcoConfig
@@ -34,6 +36,8 @@ CAPTURE can be an audit log of Kubernetes as well, for rules of the source k8s_a
 JSON, an array, an EventList, or a folder of such files, plain, gzip or zstd. What is no audit
 event is left out, counted, and the first of it shown. With another name as --source, rules of that
 source look at JSON documents of any kind, with the fields json.*.
+
+{FOLLOW_HELP}
 
 {WINDOW_HELP}"""
 EXAMPLES = (
@@ -84,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run the rules of this event source (syscall, k8s_audit, ...); without it, the first"
         " bytes of CAPTURE tell",
     )
+    add_follow(what)
     add_window(what)
     what.add_argument(
         "--all-rules", action="store_true", help="also run rules marked `enabled: false`"
@@ -109,7 +114,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="write alerts to FILE, not to stdout",
+        help="write alerts to FILE, not to stdout; with --follow or --checkpoint add them to it",
     )
     how.add_argument(
         "--iso8601", action="store_true", help="print times with date and in UTC, not local"
@@ -126,7 +131,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the alerts of a capture; 2 when the rules or the capture cannot be used."""
     from rulekit.cli.rules import load_or_explain
-    from rulekit.sources.detect import detect_source
+    from rulekit.sources.detect import AUDIT, detect_source
 
     window = window_of(args)
     path, overrides = split_overrides(args.output, args.falco_config is not None)
@@ -135,7 +140,9 @@ def run(args: argparse.Namespace) -> int:
     if not rules:
         raise RulekitError("no rules: name files with -r, or a --falco-config with rules_files")
     source, capture = args.source, args.capture
-    if source is None:
+    if source is None and args.follow is not None:
+        source = AUDIT
+    elif source is None:
         source, capture = detect_source(capture)
     ruleset = load_or_explain(
         rules,
@@ -158,16 +165,26 @@ def run(args: argparse.Namespace) -> int:
     )
     if not engine.rules:
         say("no rule is left to run: all are disabled, for another source or below --min-priority")
-    writer = _writer(path)
-    bar = Progress(size_of(args.capture), False if args.quiet else None)
+    bar = Progress(size_of(args.capture), False if args.quiet or args.follow else None)
     watch = _Watch(args.fail_on)
 
     def tell(message: str) -> None:
         bar.clear()
         say(message)
 
-    alerts = engine.run(capture, progress=bar.update, window=window, on_problem=tell)
-    error = _deliver(engine, alerts, watch, _formatter(args, config), writer, bar)
+    with follow(args, source, tell) as follower:
+        writer = _writer(path, append=follower is not None)
+        following = None if follower is None else Following(follower, writer.flush)
+
+        def progress(loop: Loop) -> None:
+            bar.update(loop)
+            if following is not None:
+                following.beat()
+
+        alerts = engine.run(follower or capture, progress=progress, window=window, on_problem=tell)
+        error = _deliver(engine, alerts, watch, _formatter(args, config), writer, bar)
+        if error is None and follower is not None:
+            follower.save()
     if error is not None:
         say(error)
     if not args.quiet:
@@ -241,11 +258,11 @@ def _formatter(args: argparse.Namespace, config: FalcoConfig) -> Formatter:
     return TextFormatter(iso8601=iso8601)
 
 
-def _writer(path: str | None) -> LineWriter:
+def _writer(path: str | None, append: bool) -> LineWriter:
     if path is None:
         from rulekit.sinks.stdout import open_stdout
 
         return open_stdout()
     from rulekit.sinks.lines import open_file
 
-    return open_file(path)
+    return open_file(path, append=append)

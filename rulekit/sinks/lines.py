@@ -95,13 +95,13 @@ class LineWriter:
                     raise SinkError(f"{self._name}: {reason(error)}") from error
 
 
-def open_file(path: str | Path) -> LineWriter:
-    """Return a writer to a file, which is created or emptied.
+def open_file(path: str | Path, *, append: bool = False) -> LineWriter:
+    """Return a writer to a file, which is created or emptied, or added to.
 
     Raises:
         SinkError: It cannot be opened.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if append else os.O_TRUNC)
     try:
         descriptor = os.open(path, flags, 0o666)
     except OSError as error:

@@ -36,8 +36,8 @@ class LineFollower(LineReader):
     Args:
         path: A file, which need not exist yet when it is followed, or a folder.
         follow: Wait for more at the end, until `stop`; False ends there.
-        checkpoint: Where to start; `save` keeps in it how far everything was dealt with. It is
-            closed with the reader.
+        checkpoint: Where to start; `save` keeps in it how far everything was dealt with, also
+            after `close`. Whoever opened it closes it.
         from_end: Without a checkpoint: leave out what is there at the start.
         max_line_bytes: Longer lines are left out and counted.
         is_whole: Whether the last line of a file, which has no line feed, is all there; asked when
@@ -122,12 +122,10 @@ class LineFollower(LineReader):
         }
 
     def close(self) -> None:
-        """Give back files and checkpoint, which is not saved. Idempotent."""
+        """Give back the files; the checkpoint is not saved. Idempotent."""
         self._blocks.close()
         for file in self._files.values():
             file.close()
-        if self._checkpoint is not None:
-            self._checkpoint.close()
 
     # ---- the loop ----------------------------------------------------------------------------
 

@@ -47,10 +47,10 @@ class Tail:
 
     def __init__(self, path: Path, state: Path | None = None, **options: object) -> None:
         self.notices: list[str] = []
-        checkpoint = Checkpoint(state) if state is not None else None
+        self._checkpoint = Checkpoint(state) if state is not None else None
         self.follower = LineFollower(
             path,
-            checkpoint=checkpoint,
+            checkpoint=self._checkpoint,
             on_notice=self.notices.append,
             **options,  # type: ignore[arg-type]
         )
@@ -71,15 +71,17 @@ class Tail:
         return found
 
     def close(self, save: bool = True) -> None:
+        self.follower.close()
         if save:
             self.follower.save()
-        self.follower.close()
+        if self._checkpoint is not None:
+            self._checkpoint.close()
 
     def __enter__(self) -> Tail:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.follower.close()
+        self.close(save=False)
 
 
 def append(path: Path, data: bytes) -> None:
