@@ -46,6 +46,6 @@ def test_what_posix_syntax_does_not_know_is_refused(pattern: bytes) -> None:
 
 def test_no_pattern_explodes() -> None:
     matches = compile_regex(b"(a*)*(a*)*(a|aa)*b")
-    start = time.perf_counter()
+    start = time.process_time()
     assert not matches(b"a" * 100_000)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

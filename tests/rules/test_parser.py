@@ -143,9 +143,9 @@ def test_depth_is_counted_as_the_peer_counts(open_: str, close: str, limit: int,
     ],
 )
 def test_hostile_text_is_refused_quickly(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     refusal(text)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
 
 
 def test_long_texts_are_read() -> None:

@@ -462,7 +462,7 @@ def test_the_attack_table_is_whole() -> None:
 def test_large_files_are_linted_in_bounded_time() -> None:
     many = " and ".join(f"proc.name != a{i}" for i in range(3000))
     same = " or ".join("proc.name = a" for _ in range(3000))
-    started = time.monotonic()
+    started = time.process_time()
     for condition in (f"evt.type = open and {many}", f"evt.type = open and ({same})"):
         findings(rule(condition))
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
