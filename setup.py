@@ -1,14 +1,17 @@
-"""Build of the extension modules; everything else about the package is in pyproject.toml.
+"""Build of the extension modules and of the probe of the live source; everything else about the
+package is in pyproject.toml. Without clang the probe is left out, and the live source says so.
 
 RULEKIT_SANITIZE=1            address and undefined-behaviour sanitizers, no optimisation
 RULEKIT_PGO=generate|use      profile-guided optimisation (profiles live in build/pgo)
 """
 
 import os
+import runpy
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent.resolve()
 SANITIZE = os.environ.get("RULEKIT_SANITIZE") == "1"
@@ -43,7 +46,23 @@ extensions = [
     for path in sorted((ROOT / "rulekit").rglob("*.pyx"))
 ]
 
+PROBE = Path("rulekit", "sources", "ebpf", "probe")
+
+
+class BuildExt(build_ext):
+    """Extensions, then the probe."""
+
+    def run(self) -> None:
+        """Build everything into the place of the extensions."""
+        super().run()
+        build = runpy.run_path(str(ROOT / PROBE / "build.py"))["build"]
+        target = ROOT if self.inplace else Path(self.build_lib)
+        if not build(target / PROBE / "probe.bpf.o"):
+            print("no clang or llvm-strip: rulekit is built without its eBPF probe")
+
+
 setup(
+    cmdclass={"build_ext": BuildExt},
     # The rulesets stand at the top of the repository, where people look for them, and travel
     # inside the package, where the installed command finds them.
     packages=[*find_packages(include=["rulekit", "rulekit.*"]), "rulekit._rulesets"],

@@ -40,8 +40,9 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     copy = folder / "tree"
     ignore = shutil.ignore_patterns(
-        ".git", ".venv*", "build", "dist", "*.so", "*.c", "__pycache__", "*.egg-info", ".*_cache"
-    )
+        ".git", ".venv*", "build", "dist", "*.so", "_*.c", "*.bpf.o", "__pycache__", "*.egg-info",
+        ".*_cache",
+    )  # fmt: skip
     shutil.copytree(ROOT, copy, ignore=ignore)
     run(sys.executable, "-m", "build", "--no-isolation", "--skip-dependency-check",
         "--outdir", folder, copy, cwd=folder)  # fmt: skip
@@ -56,7 +57,9 @@ def test_the_sdist_holds_every_source_and_nothing_generated(dist: Path) -> None:
     assert tree(*SOURCES) <= names
     assert {f"rulesets/{name}" for name in rulesets()} <= names
     assert {"pyproject.toml", "setup.py", "README.md", "LICENSE"} <= names
-    assert not [name for name in names if name.endswith((".c", ".cpp", ".so"))]
+    made = [name for name in names if name.endswith((".c", ".cpp", ".so", ".o"))]
+    assert made == ["rulekit/sources/ebpf/probe/probe.bpf.c"]
+    assert tree("probe/*.h", "probe/build.py") <= names
 
 
 @pytest.mark.slow
@@ -69,6 +72,8 @@ def test_the_wheel_holds_extensions_tables_and_rulesets_but_no_c(dist: Path) -> 
     built = {name.partition(".")[0] for name in names if name.endswith(".so")}
     assert built == {name.removesuffix(".pyx") for name in tree("*.pyx")}
     assert not [name for name in names if name.endswith((".c", ".cpp"))]
+    probe = "rulekit/sources/ebpf/probe/probe.bpf.o"
+    assert (probe in names) == (shutil.which("clang") is not None)
     assert {name.partition("/")[0] for name in names if "dist-info" not in name} == {"rulekit"}
 
 

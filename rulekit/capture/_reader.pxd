@@ -13,6 +13,7 @@ cdef class CaptureReader:
     cdef uint8_t* _seam          # owned; holds one block that spans chunks
     cdef uint64_t _seam_size
     cdef uint64_t _seam_cap
+    cdef bint idle               # the last refill brought nothing: a live stream has nothing yet
 
     # Put the next window under the decoder; call after NEXT_NEED_DATA, with the GIL. Raises SourceError
     # when the stream itself cannot be read further.

@@ -3,12 +3,14 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import BinaryIO
 
+from rulekit.capture.reader import ChunkStream
+
 Event = tuple[int, int, int, int, int, tuple[bytes, ...]]
 
 class CaptureReader:
     def __init__(
         self,
-        source: str | os.PathLike[str] | BinaryIO,
+        source: str | os.PathLike[str] | BinaryIO | ChunkStream,
         *,
         lenient: bool = False,
         max_block_bytes: int | None = None,

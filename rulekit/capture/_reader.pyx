@@ -25,7 +25,8 @@ cdef class CaptureReader:
     """Read a capture; the engine drives it through the declarations in `_reader.pxd`.
 
     Args:
-        source: A path, ``-`` for standard input, or an open binary file (left open).
+        source: A path, ``-`` for standard input, an open binary file (left open), or a
+            `rulekit.capture.reader.ChunkStream`.
         lenient: Skip and count invalid events in sound blocks instead of stopping there.
         max_block_bytes: Larger blocks are an error.
 
@@ -39,7 +40,7 @@ cdef class CaptureReader:
             raise MemoryError
 
     def __init__(self, source, *, bint lenient=False, object max_block_bytes=None):
-        self._chunks = open_chunks(source)
+        self._chunks = source if hasattr(source, "next_chunk") else open_chunks(source)
         self.decoder.lenient = lenient
         if max_block_bytes is not None:
             self.decoder.max_block_bytes = max_block_bytes
@@ -105,6 +106,7 @@ cdef class CaptureReader:
         chunk = self._chunks.next_chunk()
         if chunk is None:
             return False
+        self.idle = len(chunk) == 0
         PyObject_GetBuffer(chunk, &self._view, PyBUF_SIMPLE)
         self._has_view = True
         return True
@@ -139,9 +141,12 @@ cdef class CaptureReader:
             self._seam_size = 0
             d.data = NULL
             d.size = d.pos = 0
+            self.idle = False
             while not self._has_view or self._at == <uint64_t> self._view.len:
                 if not self._load():
                     d.final = True
+                    return 0
+                if self.idle:
                     return 0
             d.data = <const uint8_t*> self._view.buf + self._at
             d.size = <uint64_t> self._view.len - self._at
@@ -159,6 +164,8 @@ cdef class CaptureReader:
                 d.data = self._seam          # in case loading fails: the window stays valid
                 d.size = self._seam_size
                 at_end = not self._load()
+                if self.idle:
+                    break
                 continue
             size = min(<uint64_t> self._view.len - self._at, d.need - self._seam_size)
             self._extend_seam(<const uint8_t*> self._view.buf + self._at, size)

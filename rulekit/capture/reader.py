@@ -47,7 +47,9 @@ class ChunkStream(Protocol):
     cut: bool
 
     def next_chunk(self) -> bytes | memoryview | None:
-        """Return the next bytes, never empty ones, or None at the end.
+        """Return the next bytes, or None at the end.
+
+        Only a live stream returns no bytes: it has none yet, and may be asked again.
 
         Raises:
             SourceError: The stream cannot be read further.

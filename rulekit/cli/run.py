@@ -12,6 +12,7 @@ from rulekit.cli.arguments import add_format, priority
 from rulekit.cli.console import Progress, count, say, size_of, summary
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
 from rulekit.cli.follow import FOLLOW_HELP, Following, add_follow, follow
+from rulekit.cli.live import LIVE, add_scope, open_live, scope_of
 from rulekit.cli.window import WINDOW_HELP, add_window, window_of
 from rulekit.errors import RulekitError, SinkError, SourceError
 
@@ -79,16 +80,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-e",
         "--capture",
         metavar="CAPTURE",
-        required=True,
         help="capture to read: .scap, plain or gzip; or JSON documents; - is standard input",
     )
     what.add_argument(
         "--source",
         metavar="SOURCE",
         help="run the rules of this event source (syscall, k8s_audit, ...); without it, the first"
-        " bytes of CAPTURE tell",
+        " bytes of CAPTURE tell. `ebpf` stands for the running processes of --scope",
     )
     add_follow(what)
+    add_scope(what)
     add_window(what)
     what.add_argument(
         "--all-rules", action="store_true", help="also run rules marked `enabled: false`"
@@ -139,9 +140,15 @@ def run(args: argparse.Namespace) -> int:
     rules = args.rules or config.rules_files
     if not rules:
         raise RulekitError("no rules: name files with -r, or a --falco-config with rules_files")
+    live = args.source == LIVE
+    scope = scope_of(args) if live else None
+    if args.capture is None and not live:
+        raise RulekitError("nothing to read: name a capture with -e, or say --source ebpf")
     source, capture = args.source, args.capture
     if source is None and args.follow is not None:
         source = AUDIT
+    elif live:
+        source = "syscall"
     elif source is None:
         source, capture = detect_source(capture)
     ruleset = load_or_explain(
@@ -165,7 +172,10 @@ def run(args: argparse.Namespace) -> int:
     )
     if not engine.rules:
         say("no rule is left to run: all are disabled, for another source or below --min-priority")
-    bar = Progress(size_of(args.capture), False if args.quiet or args.follow else None)
+    if scope is not None:
+        capture = open_live(scope, engine.program, args)
+    size = None if live else size_of(args.capture)
+    bar = Progress(size, False if args.quiet or args.follow else None)
     watch = _Watch(args.fail_on)
 
     def tell(message: str) -> None:

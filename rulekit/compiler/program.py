@@ -134,11 +134,11 @@ class Program:
 
     def event_codes(self) -> frozenset[int]:
         """Return the event types that some rule can match; 1 stands for all generic calls."""
-        return frozenset(
-            slot if slot < 512 else 1
-            for slot, number in enumerate(self.tables["slot_class"])
-            if number
-        )
+        return frozenset(slot if slot < 512 else 1 for slot in self.slots())
+
+    def slots(self) -> frozenset[int]:
+        """Return the slots (see `rulekit.compiler.passes.fold`) that some rule can match."""
+        return frozenset(i for i, number in enumerate(self.tables["slot_class"]) if number)
 
     def fields(self) -> frozenset[str]:
         """Return the names of all fields that rules read."""

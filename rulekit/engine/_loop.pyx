@@ -187,6 +187,8 @@ cdef class EventLoop:
                 return False
             if stop == STOP_DATA:
                 self.reader.refill()
+                if self.reader.idle:
+                    return False
                 continue
             self.serial += 1
             if stop == STOP_END:

@@ -28,6 +28,7 @@ from rulekit.rules.parser import parse_condition
 from rulekit.rules.ruleset import Ruleset
 from rulekit.rules.selection import select_rules
 from rulekit.rules.static import static_fields
+from rulekit.sources.base import Source
 from rulekit.sources.documents import DocumentFiles
 from rulekit.sources.lines import LineReader
 from rulekit.state._outputs import OutputProgram
@@ -97,7 +98,7 @@ class Engine:
 
     def run(
         self,
-        source: CapturePath | LineReader | BinaryIO,
+        source: CapturePath | LineReader | BinaryIO | Source,
         *,
         progress: Progress | None = None,
         window: Window | None = None,
@@ -143,7 +144,7 @@ class Engine:
 
 
 def open_loop(
-    source: CapturePath | LineReader | BinaryIO,
+    source: CapturePath | LineReader | BinaryIO | Source,
     matcher: Matcher | None,
     event_source: str = "syscall",
     *,
@@ -160,7 +161,10 @@ def open_loop(
     """
     if not isinstance(source, LineReader):
         if event_source == "syscall":
-            return EventLoop(CaptureReader(source), matcher, window=window)
+            reader = source.open() if isinstance(source, Source) else CaptureReader(source)
+            return EventLoop(reader, matcher, window=window)
+        if isinstance(source, Source):
+            raise ValueError(f"{source.path} has no documents")
         source = DocumentFiles(source)
     return DocumentLoop(source, matcher, source=event_source, window=window, on_problem=on_problem)
 

@@ -1,0 +1,205 @@
+"""The probe in the kernel: from the object file to attached programs, and back."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from importlib.resources import files
+
+from rulekit.errors import SourceError
+from rulekit.sources.ebpf._bpf import BpfError, BpfObject
+from rulekit.sources.ebpf._ring import Ring
+from rulekit.sources.ebpf.routes import EventSet
+from rulekit.sources.ebpf.scope import (
+    Identity,
+    Scope,
+    is_running,
+    open_cgroup,
+    open_process,
+    refuse_host,
+)
+
+BTF = "/sys/kernel/btf/vmlinux"
+DEFAULT_RING_BYTES = 8 << 20
+DEFAULT_SNAPLEN = 80
+MAX_SNAPLEN = 0x7FFF
+
+_OBJECT_NAME = "rulekit"
+_SCOPES = {"tree": 1, "cgroup": 2, "pidns": 3, "host": 4}
+_SETTINGS = struct.Struct("<QQiIIIIII4x")
+_ATTACHED = ("sys_exit", "sched_process_exec", "sched_process_exit")
+_FORK = "sched_process_fork"
+_ITERATORS = ("adopt", "identify")
+_COUNTERS = ("produced", "ring_full", "too_long", "no_scratch", "unreadable")
+_PASSES = 16  # over the tasks, until no new one of the tree is found
+
+
+class Probe:
+    """A probe that is attached; whatever happens to this process, it goes with it.
+
+    Args:
+        scope: What it may see.
+        events: What it delivers at first; see `widen`.
+        ring_bytes: Room for events that were not read yet; a power of two.
+        snaplen: Bytes of data of a read or write that are kept.
+
+    Raises:
+        SourceError: The kernel, its rights or the installation do not allow it; says what to do.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        events: EventSet,
+        *,
+        ring_bytes: int = DEFAULT_RING_BYTES,
+        snaplen: int = DEFAULT_SNAPLEN,
+    ) -> None:
+        self.scope = scope
+        self.events = EventSet(frozenset())
+        self._pidfd = self._cgroup = -1
+        self._object: BpfObject | None = None
+        self._name = f"ebpf:{scope}"
+        image = read_object()
+        try:
+            settings = self._resolve(image, snaplen)
+            self._object = loaded = BpfObject(image, _OBJECT_NAME)
+            for program in _ITERATORS:
+                loaded.use(program, program == "adopt" and scope.kind == "tree")
+            loaded.use(_FORK, scope.kind == "tree")
+            loaded.set_entries("ring", ring_bytes)
+            loaded.set_entries("scratch", _n_cpus())
+            loaded.set_constants(settings)
+            loaded.load()
+            if self._cgroup >= 0:
+                loaded.update("scope_cgroup", bytes(4), struct.pack("<I", self._cgroup))
+            self.widen(events)
+            self.ring = Ring(loaded.map_fd("ring"), ring_bytes)
+            if scope.kind == "tree":
+                loaded.attach(_FORK)
+                self._adopt(loaded)
+            for program in _ATTACHED:
+                loaded.attach(program)
+        except BpfError as error:
+            self.close()
+            raise SourceError(_refused(error), self._name) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _resolve(self, image: bytes, snaplen: int) -> bytes:
+        """Find out what the scope is to the kernel; return the probe's settings."""
+        who, cgroup_id, level = None, 0, -1
+        if self.scope.pid:
+            self._pidfd = open_process(self.scope)
+            who = self._identify(image)
+        if self.scope.kind == "cgroup":
+            if who is not None:
+                cgroup_id, level = who.cgroup_id, who.cgroup_level
+            else:
+                self._cgroup, cgroup_id = open_cgroup(self.scope)
+        refuse_host(self.scope, who, cgroup_id)
+        return _SETTINGS.pack(
+            time.clock_gettime_ns(time.CLOCK_REALTIME) - time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+            cgroup_id,
+            level,
+            _SCOPES[self.scope.kind],
+            0 if who is None else who.pidns,
+            0 if who is None else who.pidns_level,
+            0 if who is None else who.tgid,
+            os.getpid(),
+            min(snaplen, MAX_SNAPLEN),
+        )
+
+    def _identify(self, image: bytes) -> Identity:
+        """Ask the kernel about the process behind the descriptor, whatever /proc is mounted."""
+        small = BpfObject(image, _OBJECT_NAME)
+        try:
+            for program in (*_ATTACHED, _FORK, *_ITERATORS):
+                small.use(program, program == "identify")
+            small.set_entries("ring", 1 << 12)
+            small.load()
+            found = small.iterate("identify", struct.pack("<IIIxxxx", 0, 0, self._pidfd))
+        finally:
+            small.close()
+        if len(found) != Identity.LAYOUT.size:
+            what = "is not shown by the kernel" if is_running(self._pidfd) else "has ended"
+            raise SourceError(f"process {self.scope.pid} {what}", self._name)
+        return Identity(*Identity.LAYOUT.unpack(found))
+
+    def _adopt(self, loaded: BpfObject) -> None:
+        """Mark the tasks of the tree. What they start from now on is marked by itself, but a task
+        that was passed over can have been started by one that was not marked yet."""
+        for _ in range(_PASSES):
+            if not loaded.iterate("adopt"):
+                break
+        if not is_running(self._pidfd):
+            raise SourceError(f"process {self.scope.pid} has ended", self._name)
+
+    def widen(self, events: EventSet) -> None:
+        """Deliver these events too. Takes effect at once; nothing that was delivered is left out.
+
+        Raises:
+            BpfError: The kernel refused.
+        """
+        if self._object is None or self.events >= events:
+            return
+        self.events |= events
+        for index, entry in self.events.entries():
+            self._object.update("routes", struct.pack("<I", index), entry)
+
+    def counters(self) -> dict[str, int]:
+        """Return what the probe counted on all cpus, by name; no zero ones left out."""
+        if self._object is None:
+            return {}
+        n = _n_cpus()
+        return {
+            name: sum(struct.unpack(f"<{n}Q", self._object.lookup("counters", key, 8 * n)))
+            for name, key in ((name, struct.pack("<I", i)) for i, name in enumerate(_COUNTERS))
+        }
+
+    def close(self) -> None:
+        """Detach. Idempotent."""
+        if self._object is not None:
+            self._object.close()
+            self._object = None
+        for fd in (self._pidfd, self._cgroup):
+            if fd >= 0:
+                os.close(fd)
+        self._pidfd = self._cgroup = -1
+
+
+def read_object() -> bytes:
+    """Return the probe as it was built.
+
+    Raises:
+        SourceError: It is not part of this installation.
+    """
+    try:
+        return (files("rulekit.sources.ebpf") / "probe" / "probe.bpf.o").read_bytes()
+    except OSError:
+        raise SourceError(
+            "this installation of rulekit has no probe: it was built without clang and llvm."
+            " Install a wheel, or clang and llvm and then rulekit again",
+            "ebpf",
+        ) from None
+
+
+def _n_cpus() -> int:
+    """Return how many cpus the kernel may ever have: per-cpu maps have a value for each."""
+    with open("/sys/devices/system/cpu/possible", encoding="ascii") as file:
+        return int(file.read().strip().rpartition("-")[2].rpartition(",")[2]) + 1
+
+
+def _refused(error: BpfError) -> str:
+    """Say what to do about a refusal of the kernel."""
+    if not os.path.exists(BTF):
+        return f"the kernel does not describe its types: {BTF} is missing (CONFIG_DEBUG_INFO_BTF)"
+    if error.errno in (1, 13):
+        return (
+            f"{error}: the capabilities CAP_BPF and CAP_PERFMON are needed; run as root, or give"
+            " the container both"
+        )
+    log = error.log.strip()
+    return f"{error}\n{log[-2500:]}" if log else str(error)

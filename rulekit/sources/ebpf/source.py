@@ -1,0 +1,86 @@
+"""The live source: what the processes of a scope do, as it happens."""
+
+from __future__ import annotations
+
+from rulekit.capture._reader import CaptureReader
+from rulekit.capture.writer import (
+    Machine,
+    encode_accounts,
+    encode_fds,
+    encode_interfaces,
+    encode_machine,
+    encode_processes,
+    encode_section,
+)
+from rulekit.sources.base import Source
+from rulekit.sources.ebpf.loader import DEFAULT_RING_BYTES, DEFAULT_SNAPLEN, Probe
+from rulekit.sources.ebpf.routes import EventSet, state_events
+from rulekit.sources.ebpf.scope import Scope
+from rulekit.sources.ebpf.stream import RingStream
+
+
+class EbpfSource(Source):
+    """Events of running processes, taken by a probe in the kernel.
+
+    Args:
+        scope: What is watched.
+        events: What is delivered besides what the state of processes and files needs.
+        ring_bytes, snaplen: See `Probe`.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        events: EventSet,
+        *,
+        ring_bytes: int = DEFAULT_RING_BYTES,
+        snaplen: int = DEFAULT_SNAPLEN,
+    ) -> None:
+        super().__init__(f"ebpf:{scope}")
+        self._scope = scope
+        self._events = events | state_events()
+        self._ring_bytes = ring_bytes
+        self._snaplen = snaplen
+        self._probe: Probe | None = None
+        self._stream: RingStream | None = None
+
+    def connect(self) -> CaptureReader:
+        self._probe = Probe(
+            self._scope, self._events, ring_bytes=self._ring_bytes, snaplen=self._snaplen
+        )
+        try:
+            self._stream = RingStream(self._probe.ring, _snapshot(), self.path)
+            return CaptureReader(self._stream)
+        except BaseException:
+            self.close()
+            raise
+
+    def stop(self) -> None:
+        """End after the events that have happened by now. Safe from signal handlers."""
+        if self._stream is not None:
+            self._stream.stop()
+
+    def stats(self) -> dict[str, int]:
+        """Return the counters of the reader and of the probe by name."""
+        found = super().stats()
+        if self._probe is not None:
+            found |= {f"probe_{name}": n for name, n in self._probe.counters().items()}
+        return found
+
+    def close(self) -> None:
+        super().close()
+        if self._stream is not None:
+            self._stream.close()
+        if self._probe is not None:
+            self._probe.close()
+
+
+def _snapshot() -> bytes:
+    return (
+        encode_section()
+        + encode_machine(Machine())
+        + encode_interfaces(())
+        + encode_accounts((), ())
+        + encode_processes(())
+        + encode_fds(0, ())
+    )

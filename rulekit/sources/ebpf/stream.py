@@ -1,0 +1,94 @@
+"""Batches of events from the ring, read ahead by a thread of its own."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+from rulekit.sources.ebpf._ring import Ring
+
+BATCH_BYTES = 1 << 20
+BATCHES = 16
+NAP_S = 0.002  # between two looks at a ring that was empty
+IDLE_NAP_S = 0.02  # after a second without events
+ANSWER_S = 0.1  # how long the reader waits before it is told that there is nothing yet
+
+
+class RingStream:
+    """A stream of chunks: the snapshot, then what comes out of the ring.
+
+    `next_chunk` returns an empty chunk when nothing came for a while, so that its caller can look
+    at other things. The thread drains even when nobody reads, until all buffers are full; only then
+    does the ring fill up and the probe count what is lost.
+
+    Args:
+        ring: To drain.
+        snapshot: Bytes before the first event.
+        path: What the source is called.
+    """
+
+    cut = False
+
+    def __init__(self, ring: Ring, snapshot: bytes, path: str) -> None:
+        self.path = path
+        self._ring = ring
+        self._snapshot = snapshot
+        self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
+        self._full: queue.SimpleQueue[tuple[bytearray, int] | None] = queue.SimpleQueue()
+        for _ in range(BATCHES):
+            self._free.put(bytearray(BATCH_BYTES))
+        self._current: bytearray | None = None
+        self._stopping = threading.Event()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="rulekit-ring", daemon=True)
+        self._thread.start()
+
+    def next_chunk(self) -> memoryview | None:
+        if self._snapshot:
+            snapshot, self._snapshot = self._snapshot, b""
+            return memoryview(snapshot)
+        if self._current is not None:
+            self._free.put(self._current)
+            self._current = None
+        if self._ended:
+            return None
+        try:
+            item = self._full.get(timeout=ANSWER_S)
+        except queue.Empty:
+            return memoryview(b"")
+        if item is None:
+            self._ended = True
+            return None
+        self._current, size = item
+        return memoryview(self._current)[:size]
+
+    def stop(self) -> None:
+        """Let the stream end after what is in the ring now. Safe in signal handlers."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Stop the thread. Idempotent."""
+        self._stopping.set()
+        while self._thread.is_alive():
+            self._free.put(bytearray(BATCH_BYTES))  # it may wait for room
+            self._thread.join(0.1)
+
+    def _run(self) -> None:
+        last = time.monotonic()
+        while True:
+            stopping = self._stopping.is_set()
+            buffer = self._free.get()
+            n = self._ring.drain(buffer)
+            if n:
+                self._full.put((buffer, n))
+                if n > BATCH_BYTES // 2:
+                    continue
+                last = time.monotonic()
+            else:
+                self._free.put(buffer)
+                if stopping:
+                    break
+            idle = time.monotonic() - last > 1
+            self._stopping.wait(IDLE_NAP_S if idle else NAP_S)
+        self._full.put(None)

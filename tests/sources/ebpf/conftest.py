@@ -1,0 +1,85 @@
+"""Workloads under the probe: each in a pid namespace of its own, which is all that is watched.
+
+Beside every workload runs a decoy outside the scope; whatever a test recorded must not know it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sources.ebpf.live import Command, Decoy, Workload
+
+REQUIRED = set(filter(None, os.environ.get("RULEKIT_REQUIRE", "").split(",")))
+
+
+def missing() -> str:
+    """Return what keeps the probe from being used here, or nothing."""
+    from rulekit.errors import SourceError
+    from rulekit.sources.ebpf.loader import Probe
+    from rulekit.sources.ebpf.routes import state_events
+    from rulekit.sources.ebpf.scope import Scope
+
+    if os.geteuid() != 0:
+        return "not root"
+    try:
+        # A process that does nothing, and so the smallest scope there is.
+        idle = subprocess.Popen(["sleep", "60"])
+        try:
+            Probe(Scope("tree", idle.pid), state_events()).close()
+        finally:
+            idle.kill()
+            idle.wait()
+    except SourceError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture(scope="session")
+def bpf() -> None:
+    """Skip where the kernel or its rights do not allow a probe, unless it is required."""
+    reason = missing()
+    if reason and "bpf" in REQUIRED:
+        pytest.fail(f"RULEKIT_REQUIRE=bpf: {reason}")
+    if reason:
+        pytest.skip(f"no probe here: {reason}")
+
+
+@pytest.fixture
+def workload(bpf: None, tmp_path: Path) -> Iterator[Callable[..., Workload]]:
+    """Return a function that starts a workload from a command."""
+    started: list[Workload] = []
+
+    def start(*command: str) -> Workload:
+        started.append(Workload(list(command), tmp_path))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.end()
+
+
+@pytest.fixture
+def decoy(tmp_path: Path) -> Iterator[Decoy]:
+    """Return a decoy that runs during the test."""
+    one = Decoy(tmp_path / "decoy-file-of-nobody")
+    yield one
+    one.end()
+
+
+@pytest.fixture
+def command(bpf: None) -> Iterator[Callable[..., Command]]:
+    """Return a function that starts `rulekit` with arguments."""
+    started: list[Command] = []
+
+    def start(*args: str) -> Command:
+        started.append(Command(*args))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.end()

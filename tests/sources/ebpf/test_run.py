@@ -1,0 +1,109 @@
+"""`rulekit run --source ebpf`: rules over what happens now."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rulekit.sources.ebpf.scope import HOST_PIDNS
+from tests.sources.ebpf.live import Command, Decoy, Workload
+
+RULES = """\
+- rule: Read secret
+  desc: a file was opened by its name
+  condition: evt.type in (open, openat, openat2) and fd.name endswith /secret
+  output: "%proc.cmdline|%fd.name|%proc.exepath|%proc.pid|%proc.vpid"
+  priority: WARNING
+- rule: Program
+  desc: a program was started
+  condition: evt.type = execve and evt.arg.res = 0
+  output: "%proc.cmdline|%proc.exepath"
+  priority: NOTICE
+"""
+
+
+def alerts(out: bytes, rule: str) -> list[dict[str, str]]:
+    """Return the output fields of the alerts of a rule."""
+    found = [json.loads(line) for line in out.splitlines()]
+    return [alert["output_fields"] for alert in found if alert["rule"] == rule]
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> str:
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES)
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["pidns", "tree"])
+def test_alerts_of_a_scope_and_of_nobody_else(
+    kind: str,
+    workload: Callable[..., Workload],
+    command: Callable[..., Command],
+    decoy: Decoy,
+    rules: str,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "secret").write_text("x")
+    work = workload("sh", "-c", f"cat {tmp_path}/secret; ls /; : > out")
+    watcher = command("run", "--source", "ebpf", "-r", rules, "--scope", f"{kind}:{work.pid}",
+                      "--format", "json")  # fmt: skip
+    work.go()
+    code, out, err = watcher.stop()
+    assert code == 0, err
+    (read,) = alerts(out, "Read secret")
+    assert read["proc.cmdline"] == f"cat {tmp_path}/secret"
+    assert read["fd.name"] == f"{tmp_path}/secret"
+    assert Path(read["proc.exepath"]).name == "cat"
+    started = [each["proc.cmdline"] for each in alerts(out, "Program")]
+    assert started[-2:] == [f"cat {tmp_path}/secret", "ls /"]
+    decoy.absent_from(out, err)
+    assert b", 0 drops, " in err
+
+
+def refusal(*args: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "rulekit", "run", "--source", "ebpf", *args],
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stdout == ""
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        ([], "either --scope or --whole-host"),
+        (["--scope", "tree:1", "--whole-host"], "either --scope or --whole-host"),
+        (["--scope", "nonsense"], "is no scope"),
+        (["--scope", "tree:-1"], "is no scope"),
+        (["--scope", "cgroup:/nonexistent"], "no such file"),
+        (["--scope", "cgroup:/proc"], "no control group of version 2"),
+        (["--scope", "pidns:4194303"], "no such process"),
+    ],
+)
+def test_a_scope_that_is_none_is_refused(
+    bpf: None, scope: list[str], expected: str, rules: str
+) -> None:
+    assert expected in refusal("-r", rules, *scope)
+
+
+@pytest.mark.parametrize("scope", ["pidns", "cgroup"])
+def test_the_whole_host_is_refused_by_any_other_name(bpf: None, scope: str, rules: str) -> None:
+    if os.stat("/proc/self/ns/pid").st_ino != HOST_PIDNS:
+        pytest.skip("these tests run in a pid namespace of their own")
+    # A thread of the kernel: it is in the root control group.
+    said = refusal("-r", rules, "--scope", f"{scope}:2")
+    assert "--whole-host" in said
+    assert "watching" not in said
+
+
+def test_the_first_process_is_no_tree(bpf: None, rules: str) -> None:
+    assert "watching" not in refusal("-r", rules, "--scope", "tree:1")
