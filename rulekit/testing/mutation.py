@@ -7,22 +7,17 @@ with the original by the program, and set aside when it is proved to mean the sa
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rulekit._fastmatch import Matcher
-from rulekit.alert import Alert
-from rulekit.compiler.program import compile_ruleset
-from rulekit.engine.pipeline import Engine, open_loop
-from rulekit.errors import SourceError
 from rulekit.explain.equivalent import equivalent
 from rulekit.rules.ruleset import Rule, Ruleset
 from rulekit.testing.case import Case
-from rulekit.testing.judge import judge
+from rulekit.testing.inline import Scenario, scenario
 from rulekit.testing.mutants import Mutant, MutantKey, mutants_of
-from rulekit.testing.passes import Loader, Pass, pass_key, rules_key, source_of, wanted_fields
+from rulekit.testing.passes import Loader, PassKey, pass_key, rules_key, source_of
 from rulekit.testing.pool import Crashed, Job, TimedOut, run_jobs
+from rulekit.testing.trial import Trial
 
 MAX_MUTANTS = 400
 LIMIT_S = 120.0
@@ -78,10 +73,15 @@ def mutate(
         progress: Called with the number of rules that are done, and of all.
     """
     todo = _tries(cases)
+    # Made once, before there are workers: every rule of a folder runs on all of them.
+    made = {
+        pass_key(case): None if case.events is None else scenario(case.events)
+        for each in todo
+        for case in each.cases
+    }
 
     def work(number: int, first: int) -> Iterator[RuleMutation]:
-        each = todo[number]
-        yield _mutate_rule(each.ruleset, each.rule, each.cases)
+        yield _mutate_rule(todo[number], made)
 
     results: dict[int, RuleMutation] = {}
     for number, _, found in run_jobs([Job(i, (limit_s,)) for i in range(len(todo))], work, jobs):
@@ -113,7 +113,7 @@ class _Try:
 def _tries(cases: Sequence[Case]) -> list[_Try]:
     """Return what is to be tried; the rules as they are before those with overrides."""
     loader = Loader()
-    groups: dict[object, list[Case]] = {}
+    groups: dict[PassKey, list[Case]] = {}
     for case in cases:
         if case.xfail is None:
             groups.setdefault(rules_key(case), []).append(case)
@@ -152,96 +152,22 @@ def _joined(found: Iterable[tuple[_Try, RuleMutation]]) -> list[RuleMutation]:
     return list(by_rule.values())
 
 
-def _mutate_rule(ruleset: Ruleset, rule: Rule, cases: Sequence[Case]) -> RuleMutation:
-    found = RuleMutation(rule.name)
-    mutants = list(mutants_of(rule, ruleset))
+def _mutate_rule(each: _Try, made: Mapping[PassKey, Scenario | None]) -> RuleMutation:
+    found = RuleMutation(each.rule.name)
+    mutants = list(mutants_of(each.rule, each.ruleset))
     found.left_out = max(0, len(mutants) - MAX_MUTANTS)
-    alive = mutants[:MAX_MUTANTS]
-    groups: dict[object, list[Case]] = {}
-    for case in cases:
+    trial = Trial(each.ruleset, each.rule, mutants[:MAX_MUTANTS])
+    groups: dict[PassKey, list[Case]] = {}
+    for case in each.cases:
         groups.setdefault(pass_key(case), []).append(case)
     # Small inputs first: they notice most, and large ones need not try what is noticed.
-    for group in sorted(groups.values(), key=lambda group: group[0].events is None):
-        if not alive:
+    for key, group in sorted(groups.items(), key=lambda item: item[1][0].events is None):
+        if not trial.alive:
             break
-        kept = _survivors(ruleset, rule, group, alive)
-        found.noticed |= {m.key for m in alive} - {m.key for m in kept}
-        alive = kept
-    same = equivalent(rule.bound, [mutant.bound for mutant in alive])
+        trial.run(group, made[key])
+    alive = [mutants[i] for i in sorted(trial.alive)]
+    same = equivalent(each.rule.bound, [mutant.bound for mutant in alive])
+    found.noticed = {m.key for m in mutants[:MAX_MUTANTS]} - {m.key for m in alive}
     found.equivalent = sum(same)
     found.survivors = [m for m, proved in zip(alive, same, strict=True) if not proved]
     return found
-
-
-def _survivors(
-    ruleset: Ruleset, rule: Rule, cases: Sequence[Case], mutants: Sequence[Mutant]
-) -> list[Mutant]:
-    """Return the mutants that none of some cases with one input notices."""
-    from rulekit.testing.inline import scenario
-
-    case = cases[0]
-    made = None if case.events is None else scenario(case.events)
-    engine = Engine(
-        ruleset,
-        source=rule.source,
-        matching=case.matching,
-        all_rules=case.all_rules,
-        append_output=wanted_fields(cases, ruleset),
-    )
-    number = next((i for i, each in enumerate(engine.rules) if each.name == rule.name), None)
-    if number is None:
-        return list(mutants)
-    n_rules = len(engine.rules)
-    program = compile_ruleset(
-        [(each.name, each.bound, None) for each in engine.rules]
-        + [(f"mutant {i}", mutant.bound, None) for i, mutant in enumerate(mutants)]
-    )
-    events = str(case.capture) if made is None else io.BytesIO(made.data)
-    loop = open_loop(events, Matcher(program), rule.source)
-    # Per event of interest: the rules that match, and what the rule's own alert would be.
-    seen: list[tuple[int, list[int], set[int], dict[int, Alert]]] = []
-    try:
-        while (hit := loop.next()) is not None:
-            if not hit:
-                continue
-            matched = loop.matched()
-            own = [i for i in matched if i < n_rules]
-            changed = {i - n_rules for i in matched if i >= n_rules}
-            wanted = {*own, number} if changed else set(own)
-            seen.append(
-                (loop.raw, own, changed, {i: engine.builder.build(loop, i) for i in wanted})
-            )
-    except SourceError:
-        pass
-    finally:
-        loop.close()
-    if not all(judge(c, _pass(ruleset, made, seen, number, None, case)).good for c in cases):
-        return list(mutants)  # a case that fails anyway notices nothing
-    verdicts: dict[tuple[int, ...], bool] = {}
-    kept = []
-    for i, mutant in enumerate(mutants):
-        hits = tuple(k for k, (_, _, changed, _) in enumerate(seen) if i in changed)
-        if hits not in verdicts:
-            found = _pass(ruleset, made, seen, number, set(hits), case)
-            verdicts[hits] = all(not judge(c, found).failures for c in cases)
-        if verdicts[hits]:
-            kept.append(mutant)
-    return kept
-
-
-def _pass(
-    ruleset: Ruleset,
-    made: object,
-    seen: Sequence[tuple[int, list[int], set[int], dict[int, Alert]]],
-    number: int,
-    hits: set[int] | None,
-    case: Case,
-) -> Pass:
-    """Return the pass in which the rule matches on `hits`; None: where it does anyway."""
-    alerts: list[Alert] = []
-    for k, (_, own, _, known) in enumerate(seen):
-        rules = own
-        if hits is not None:
-            rules = sorted({*(i for i in own if i != number), *([number] if k in hits else [])})
-        alerts += [known[i] for i in (rules[:1] if case.matching == "first" else rules)]
-    return Pass(ruleset, tuple(alerts), made)  # type: ignore[arg-type]
