@@ -192,12 +192,14 @@ class Builder:
         exepath: str | None = None,
         args: Sequence[str] = (),
         res: int = 0,
+        call: str = "execve",
         **facts: Any,
     ) -> Process:
-        """Replace the program of a process: an execve.
+        """Replace the program of a process: an execve, or an execveat.
 
         Args:
             exepath: By default ``/usr/bin/<comm>``.
+            call: Which of the two.
             res: Negative when the call fails; the process stays what it was.
             facts: Further fields of `Process` that change with the program.
 
@@ -217,9 +219,11 @@ class Builder:
             "cap_inheritable": new.cap_inheritable, "cap_permitted": new.cap_permitted,
             "cap_effective": new.cap_effective, "exe_ino": new.exe_ino,
             "exe_ino_ctime": new.exe_ino_ctime_ns, "exe_ino_mtime": new.exe_ino_mtime_ns,
-            "trusted_exepath": new.exepath, "filename": new.exepath,
+            "trusted_exepath": new.exepath,
         }  # fmt: skip
-        self.add_event("execve", {**_shared(new), **execve}, tid=tid)
+        if call == "execve":
+            execve["filename"] = new.exepath
+        self.add_event(call, {**_shared(new), **execve}, tid=tid)
         if res >= 0:
             self._known[tid] = new
         return new

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "-k",
         metavar="EXPR",
-        help="cases with these words in name, rules or tags; and, or, not and ( ) join them",
+        help="cases with these words in name, rules, tags or path; and, or, not and ( ) join them",
     )
     which.add_argument(
         "--rule", metavar="NAME", action="append", default=[], help="cases that speak of a rule"

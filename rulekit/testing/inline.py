@@ -175,8 +175,8 @@ def _event(world: World, name: str, given: Any, fails: int, i: int) -> None:
         world.current = world.spawn(given, path)
         return
     assert actor is not None
-    if name == "execve":
-        world.execute(actor, given, path, -fails)
+    if name in ("execve", "execveat"):
+        world.execute(actor, name, given, path, -fails)
     elif name in ("clone", "clone3", "fork", "vfork"):
         if fails:
             params = {"res": -fails, "flags": 0}

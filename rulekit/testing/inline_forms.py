@@ -103,4 +103,4 @@ FORMS: dict[str, Form] = {
 }  # fmt: skip
 
 # Events that are more than one record, or whose effect the world must know.
-SPECIAL = ("proc", "spawn", "execve", "clone", "clone3", "fork", "vfork", "exit")
+SPECIAL = ("proc", "spawn", "execve", "execveat", "clone", "clone3", "fork", "vfork", "exit")

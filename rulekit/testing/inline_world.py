@@ -155,7 +155,7 @@ class World:
         self.actors.append(actor)
         return actor
 
-    def execute(self, actor: Actor, spec: Any, path: Path, res: int) -> None:
+    def execute(self, actor: Actor, call: str, spec: Any, path: Path, res: int) -> None:
         """Let a process replace its program."""
         if not isinstance(spec, Mapping):
             spec = {"cmdline": spec}
@@ -163,7 +163,7 @@ class World:
         program = self._program(spec, path)
         comm = program.pop("comm")
         merged = {**program, **facts}
-        process = self.builder.execute(actor.process.tid, comm, res=res, **merged)
+        process = self.builder.execute(actor.process.tid, comm, res=res, call=call, **merged)
         if res >= 0:
             actor.process = process
             actor.label = process.comm

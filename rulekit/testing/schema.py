@@ -197,7 +197,7 @@ def _event(name: str) -> dict[str, Any]:
     """Return what may stand behind the name of an event."""
     if name in ("proc", "spawn"):
         return {"oneOf": [{"type": "string"}, {"type": "array"}, {"$ref": "#/$defs/process"}]}
-    if name == "execve":
+    if name in ("execve", "execveat"):
         return {"oneOf": [{"type": "string"}, {"type": "array"}, {"$ref": "#/$defs/program"}]}
     if name == "k8s_audit":
         return {"$ref": "#/$defs/request"}

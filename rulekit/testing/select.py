@@ -10,6 +10,7 @@ from pathlib import Path
 from rulekit.errors import RulekitError
 from rulekit.testing.case import Case
 from rulekit.testing.judge import Result
+from rulekit.testing.report import shown
 
 _TOKEN = re.compile(r"\s*(?:(\(|\))|(\"[^\"]*\"|'[^']*'|[^\s()]+))")
 LAST_FAILED = Path(".rulekit") / "lastfailed.json"
@@ -18,8 +19,8 @@ LAST_FAILED = Path(".rulekit") / "lastfailed.json"
 class Expression:
     """``-k``: words joined with and, or, not and parentheses; a word is looked for in the name.
 
-    Without and, or, not the whole text is one word. A word also fits a tag or a rule that the case
-    speaks of.
+    Without and, or, not the whole text is one word. A word also fits a tag, a rule that the case
+    speaks of, or the path of its file.
 
     Raises:
         RulekitError: The expression is not complete.
@@ -39,7 +40,8 @@ class Expression:
     def matches(self, case: Case) -> bool:
         """Tell whether a case is meant."""
         rules = " ".join(case.named_rules()).lower()
-        return _holds(self.tree, f"{case.name}\n{rules}\n{' '.join(case.tags)}".lower())
+        text = f"{case.name}\n{rules}\n{' '.join(case.tags)}\n{shown(case.file)}"
+        return _holds(self.tree, text.lower())
 
     def _wrong(self) -> RulekitError:
         return RulekitError(f"-k `{self.text}`: a word, and, or, not, ( and ) are understood")
@@ -108,7 +110,7 @@ def select(
         asked = Expression(expression)
         chosen = [case for case in chosen if asked.matches(case)]
         if not chosen:
-            raise RulekitError(f"no case has `{expression}` in its name, its rules or its tags")
+            raise RulekitError(f"no case has `{expression}` in its name, rules, tags or path")
     return chosen
 
 

@@ -118,6 +118,8 @@ def test_facts_of_a_process(proc: dict[str, Any], template: str, expected: str) 
          "PROT_READ|PROT_EXEC"),
         ({"sched_yield": None}, "%syscall.type", "sched_yield"),
         ({"execve": "/bin/sh -i"}, "%proc.cmdline %proc.exepath", "sh -i /bin/sh"),
+        ({"execveat": "/bin/sh -i"}, "%proc.cmdline %proc.exepath", "sh -i /bin/sh"),
+        ({"execveat": "x", "fails": "ENOENT"}, "%evt.res %proc.name", "ENOENT sh"),
         ({"execve": {"cmdline": "pkexec", "user": "root"}}, "%proc.name|%proc.args|%user.uid", "pkexec||0"),
         ({"execve": "x", "fails": "ENOENT"}, "%evt.res %proc.name", "ENOENT sh"),
         ({"spawn": "curl -o x"}, "%proc.cmdline|%proc.pname", "curl -o x|sh"),
@@ -202,7 +204,7 @@ def test_every_form_speaks_of_parameters_that_exist(name: str) -> None:
 def test_every_event_can_be_written_without_parameters(name: str) -> None:
     needed = {
         **dict.fromkeys(("connect", "accept", "accept4"), "1.2.3.4:5"),
-        "execve": "id",
+        **dict.fromkeys(("execve", "execveat"), "id"),
         "procexit": {"ret": 0},
     }
     assert scenario([{"proc": {"name": "a"}}, {name: needed.get(name)}]).ends[-1] > 0
