@@ -19,8 +19,9 @@ def publish_schemas(app: Sphinx, problem: Exception | None) -> None:
     if problem is None and app.builder.format == "html":
         folder = Path(app.outdir) / "schemas"
         folder.mkdir(exist_ok=True)
-        source = Path(app.confdir).parent / "rulekit/testing/tests.schema.json"
-        shutil.copyfile(source, folder / source.name)
+        root = Path(app.confdir).parent / "rulekit"
+        for source in ("testing/tests.schema.json", "config/rulekit.schema.json"):
+            shutil.copy(root / source, folder)
 
 
 def setup(app: Sphinx) -> None:

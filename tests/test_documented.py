@@ -12,6 +12,7 @@ import pytest
 
 import rulekit
 from rulekit.cli.main import COMMANDS
+from rulekit.delivery.kinds import SINKS, kinds
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -34,6 +35,12 @@ def test_public_names_have_a_docstring(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_place_in_the_reference(name: str) -> None:
     assert f"## rulekit {name}\n" in (DOCS / "reference" / "cli.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", kinds(SINKS, plugins=False))
+def test_every_kind_of_sink_has_a_page(kind: str) -> None:
+    page = (DOCS / "guide" / "sinks" / f"{kind}.md").read_text("utf-8")
+    assert f"type: {kind}" in page
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:

@@ -20,6 +20,7 @@ LAYERS = [
     {"capture", "compiler", "_fastmatch", "_evaluate", "_unobserved"},
     {"sources", "formats", "sinks"},
     {"delivery"},
+    {"config"},
     {"engine"},
     {"explain"},
     {"testing", "tools"},

@@ -86,9 +86,10 @@ def size_of(capture: str) -> int | None:
     Gzip ends with the size modulo 4 GiB; a wrong one only makes the bar wrong.
     """
     try:
+        # A named pipe must not be opened twice: its writer would see a reader go away.
+        if not stat.S_ISREG(os.stat(capture).st_mode):
+            return None
         with open(capture, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return None
             magic = file.read(2)
             size_bytes = file.seek(0, os.SEEK_END)
             if magic != b"\x1f\x8b":

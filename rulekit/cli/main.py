@@ -17,7 +17,19 @@ from rulekit import __version__
 from rulekit.cli.console import say
 from rulekit.errors import RulekitError, reason
 
-COMMANDS = ("run", "test", "explain", "profile", "check", "fmt", "show", "fields", "events")
+COMMANDS = (
+    "run",
+    "test",
+    "explain",
+    "profile",
+    "check",
+    "fmt",
+    "show",
+    "fields",
+    "events",
+    "sink",
+    "config",
+)
 
 EPILOG = """\
 data goes to stdout, everything else to stderr

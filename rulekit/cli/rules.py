@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rulekit.cli.console import say
+from rulekit.errors import RuleError
 
 if TYPE_CHECKING:
+    from rulekit.config.read import Config
     from rulekit.rules.falco_config import AppendOutput
     from rulekit.rules.ruleset import Ruleset
     from rulekit.text.diagnostic import Diagnostic
@@ -36,6 +38,18 @@ def load_or_explain(
         say(f"the rules cannot be used: {counts(errors or result.fatal)}; nothing was run")
         return None
     return result.ruleset
+
+
+def config_or_explain(path: str) -> Config | None:
+    """Return a configuration, or None after saying why it cannot be used."""
+    from rulekit.config.read import read_config
+
+    try:
+        return read_config(path)
+    except RuleError as error:
+        explain(error.diagnostics, sys.stderr)
+        say(f"{path} cannot be used: {counts(error.diagnostics)}")
+        return None
 
 
 def explain(diagnostics: Sequence[Diagnostic], stream: TextIO) -> None:

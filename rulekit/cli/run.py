@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rulekit.alert import priority_number
 from rulekit.cli.arguments import add_format, priority
-from rulekit.cli.console import Progress, count, say, size_of, summary
+from rulekit.cli.console import Progress, say, size_of, summary
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
 from rulekit.cli.follow import FOLLOW_HELP, Following, add_follow, follow
 from rulekit.cli.live import LIVE, add_scope, open_live, scope_of
+from rulekit.cli.rules import config_or_explain
+from rulekit.cli.targets import DeliveryTarget, LineTarget, Target
 from rulekit.cli.window import WINDOW_HELP, add_window, window_of
 from rulekit.errors import RulekitError, SinkError, SourceError
 
@@ -56,6 +58,10 @@ EXAMPLES = (
         "zcat rulesets/captures/attack-host.scap.gz | rulekit run"
         " -r rulesets/persistence/rules.yaml -e - --to +30s",
         "from a pipe, the first thirty seconds",
+    ),
+    (
+        "rulekit run --config examples/rulekit.yaml -e rulesets/captures/attack-host.scap.gz",
+        "to the sinks of a configuration",
     ),
     (
         "rulekit run -r rulesets/kubernetes/rules.yaml"
@@ -107,6 +113,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " or all of them",
     )
     add_selection(what)
+    what.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help="a rulekit.yaml: rules, sinks and the ways to them; options given here go before it",
+    )
     how = parser.add_argument_group("how to print")
     add_format(how, default=None)
     how.add_argument(
@@ -130,21 +142,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the alerts of a capture; 2 when the rules or the capture cannot be used."""
+    """Deliver the alerts of a capture; 2 when the rules or the capture cannot be used."""
     from rulekit.cli.rules import load_or_explain
     from rulekit.sources.detect import AUDIT, detect_source
 
     window = window_of(args)
+    if args.config is not None and (args.output or args.format or args.falco_config):
+        raise RulekitError("-o, --format and --falco-config do not go with --config")
     path, overrides = split_overrides(args.output, args.falco_config is not None)
     config = falco_config(args.falco_config, overrides)
+    sinks = None
+    if args.config is not None:
+        sinks = config_or_explain(args.config)
+        if sinks is None:
+            return 2
+        config = sinks.falco()
     rules = args.rules or config.rules_files
     if not rules:
-        raise RulekitError("no rules: name files with -r, or a --falco-config with rules_files")
-    live = args.source == LIVE
+        raise RulekitError("no rules: name files with -r or in a configuration")
+    source = args.source or (sinks.options.source if sinks else None)
+    args.capture = args.capture or (sinks.options.capture if sinks else None)
+    capture: Any = args.capture
+    live = source == LIVE
     scope = scope_of(args) if live else None
-    if args.capture is None and not live:
+    if capture is None and not live:
         raise RulekitError("nothing to read: name a capture with -e, or say --source ebpf")
-    source, capture = args.source, args.capture
+    size_bytes = None if live or capture is None else size_of(capture)
     if source is None and args.follow is not None:
         source = AUDIT
     elif live:
@@ -159,7 +182,7 @@ def run(args: argparse.Namespace) -> int:
     )
     if ruleset is None:
         return 2
-    from rulekit.engine.pipeline import Engine
+    from rulekit.engine.pipeline import Engine, host_name
 
     engine = Engine(
         ruleset,
@@ -169,13 +192,15 @@ def run(args: argparse.Namespace) -> int:
         all_rules=args.all_rules,
         selectors=(*config.selectors, *(args.selectors or ())),
         append_output=config.append_output,
+        hostname=(sinks.options.host if sinks else None) or (host_name() if live else None),
+        context=sinks.context if sinks else (),
+        announce_drops=sinks is not None,
     )
     if not engine.rules:
         say("no rule is left to run: all are disabled, for another source or below --min-priority")
     if scope is not None:
         capture = open_live(scope, engine.program, args)
-    size = None if live else size_of(args.capture)
-    bar = Progress(size, False if args.quiet or args.follow else None)
+    bar = Progress(size_bytes, False if args.quiet or args.follow else None)
     watch = _Watch(args.fail_on)
 
     def tell(message: str) -> None:
@@ -183,8 +208,13 @@ def run(args: argparse.Namespace) -> int:
         say(message)
 
     with follow(args, source, tell) as follower:
-        writer = _writer(path, append=follower is not None)
-        following = None if follower is None else Following(follower, writer.flush)
+        if sinks is not None:
+            target: Target = DeliveryTarget(sinks, engine.hostname, tell)
+        else:
+            target = LineTarget(
+                _writer(path, append=follower is not None), _formatter(args, config)
+            )
+        following = None if follower is None else Following(follower, target.flush)
 
         def progress(loop: Loop) -> None:
             bar.update(loop)
@@ -192,7 +222,7 @@ def run(args: argparse.Namespace) -> int:
                 following.beat()
 
         alerts = engine.run(follower or capture, progress=progress, window=window, on_problem=tell)
-        error = _deliver(engine, alerts, watch, _formatter(args, config), writer, bar)
+        error = _deliver(engine, alerts, watch, target, bar)
         if error is None and follower is not None:
             follower.save()
     if error is not None:
@@ -218,37 +248,33 @@ def _deliver(
     engine: Engine,
     alerts: Generator[Alert, None, None],
     watch: _Watch,
-    formatter: Formatter,
-    writer: LineWriter,
+    target: Target,
     bar: Progress,
 ) -> str | None:
-    """Write every alert; return what went wrong, or None.
+    """Give every alert to the target; return what went wrong, or None.
 
     What was found before the error is delivered and stays.
     """
-    error: str | None = None
+    errors: list[str] = []
     try:
         for alert in alerts:
             watch.look(alert)
             bar.clear()
-            writer.write(formatter.format(alert))
+            target.take(alert)
     except SourceError as problem:
-        error = str(problem)
-        if engine.stats.events:
-            error += "; what was found before is kept: the output is partial"
+        partial = "; what was found before is kept: the output is partial"
+        errors.append(str(problem) + (partial if engine.stats.events else ""))
     except SinkError as problem:
-        error = f"{problem}; the output is partial: it holds {count(writer.lines, 'alert')}"
+        errors.append(str(problem))
     finally:
         bar.clear()
         alerts.close()
-    try:
-        writer.close()
-    except SinkError as problem:
-        if error is None:
-            error = f"{problem}; the output is partial: it holds {count(writer.lines, 'alert')}"
-    if error is not None:
+    late = target.finish()
+    if late is not None:
+        errors.append(late)
+    if errors:
         engine.stats.complete = False
-    return error
+    return "\nrulekit: ".join(errors) or None
 
 
 def _formatter(args: argparse.Namespace, config: FalcoConfig) -> Formatter:

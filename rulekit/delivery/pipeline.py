@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rulekit.alert import Alert, internal_alert, priority_number
+from rulekit.delivery.routing import Router
 from rulekit.delivery.worker import SinkPlan, SinkStats, SinkWorker
 from rulekit.formats.base import Formatter
 from rulekit.sinks.base import Record
@@ -46,6 +47,7 @@ class Delivery:
 
     Args:
         plans: The sinks.
+        router: Chooses among them by number; by default every one gets every alert.
         hostname: What alerts about the delivery itself call this host.
         on_problem: Called with a message when a sink begins to fail, recovers, or loses alerts.
 
@@ -57,10 +59,14 @@ class Delivery:
         self,
         plans: Sequence[SinkPlan],
         *,
+        router: Router | None = None,
         hostname: str = "",
         on_problem: Callable[[str], None] = lambda message: None,
     ) -> None:
+        self._router = router or Router([plan.name for plan in plans])
         self._hostname = hostname
+        self.unrouted = 0
+        """Alerts that no sink was to get."""
         self._tell = on_problem
         self._lock = threading.Lock()
         self._workers: list[SinkWorker] = []
@@ -134,11 +140,16 @@ class Delivery:
         return left
 
     def _spread(self, alert: Alert) -> bool:
-        """Format an alert and put it into the spools; True when one of them took it."""
+        """Format an alert and put it into spools; True when one of them took it."""
+        chosen = self._router.sinks(alert)
+        if not chosen:
+            self.unrouted += 1
+            return True
         taken = False
         formatter: Formatter | None = None
         record: Record | None = None
-        for worker in self._workers:
+        for i in chosen:
+            worker = self._workers[i]
             if record is None or worker.plan.formatter is not formatter:
                 formatter = worker.plan.formatter
                 record = Record(

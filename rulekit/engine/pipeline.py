@@ -53,6 +53,8 @@ class Engine:
         selectors: Enable or disable rules by name or tag; the last that means a rule decides.
         append_output: Adds fields to the alerts of the rules it matches; texts that it adds to
             outputs are put in when rules are loaded (`rulekit.rules.loader.load_files`).
+        hostname: What alerts call the host; None leaves it out for captures, which tell of another
+            machine, and is this machine for documents.
         context: Fields that alerts carry besides those of their outputs (`Alert.context`); names
             that the source does not have are left out.
         announce_drops: Yield an alert of the source ``internal`` when events were lost.
@@ -72,6 +74,7 @@ class Engine:
         all_rules: bool = False,
         selectors: Sequence[Selector] = (),
         append_output: Sequence[AppendOutput] = (),
+        hostname: str | None = None,
         context: Sequence[str] = (),
         announce_drops: bool = False,
         caches: bool = True,
@@ -89,8 +92,9 @@ class Engine:
         self.program = compile(self.rules)
         self.first_only = matching == "first"
         self.caches = caches
-        # A capture tells of another machine; documents are taken in on this one.
-        self.hostname = "" if source == "syscall" else host_name()
+        if hostname is None:
+            hostname = "" if source == "syscall" else host_name()
+        self.hostname = hostname
         with static_fields(ruleset.static_fields):
             self.builder = AlertBuilder(self.rules, source, append_output, self.hostname, context)
         self.announce_drops = announce_drops

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import msgspec
 
 from rulekit.alert import Alert
 
@@ -15,12 +18,26 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _SHORT = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 
 
-class Formatter(Protocol):
-    """Turns alerts into bytes; one instance may serve several threads."""
+class FormatOptions(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a configuration can say about a format; the constructor gets it as keywords."""
 
+
+class Formatter(ABC):
+    """Turns alerts into bytes; one instance may serve several threads.
+
+    Class attributes:
+        Options: What its configuration may say.
+        context: Fields that it wants to find in `Alert.context`, whatever the rule's output names.
+        content_type: For receivers that are told.
+    """
+
+    Options: ClassVar[type[FormatOptions]] = FormatOptions
+    context: ClassVar[tuple[str, ...]] = ()
+    content_type: ClassVar[str] = "application/json"
+
+    @abstractmethod
     def format(self, alert: Alert) -> bytes:
         """Return the alert as UTF-8, one line with its line feed."""
-        ...
 
 
 def time_of_day(time_ns: int) -> str:

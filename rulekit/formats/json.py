@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from rulekit.alert import Alert
-from rulekit.formats.base import encode, escape_controls, output_line, time_json
+from rulekit.formats.base import (
+    FormatOptions,
+    Formatter,
+    encode,
+    escape_controls,
+    output_line,
+    time_json,
+)
 
 
-class JsonFormatter:
+class JsonOptions(FormatOptions):
+    """Which of Falco's keys are written."""
+
+    iso8601: Annotated[bool, Meta(description="time inside `output` with date, in UTC")] = False
+    message: Annotated[bool, Meta(description="add `message`")] = False
+    output: Annotated[bool, Meta(description="keep `output`")] = True
+    output_fields: Annotated[bool, Meta(description="keep `output_fields`")] = True
+    tags: Annotated[bool, Meta(description="keep `tags`")] = True
+
+
+class JsonFormatter(Formatter):
     """Formats alerts as JSON lines with the keys that Falco writes.
 
     Args:
@@ -19,6 +38,8 @@ class JsonFormatter:
         output_fields: Keep `output_fields`.
         tags: Keep `tags`.
     """
+
+    Options = JsonOptions
 
     def __init__(
         self,
@@ -66,3 +87,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+FORMAT = JsonFormatter

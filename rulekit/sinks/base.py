@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -86,6 +86,9 @@ class Sink(ABC):
     max_bytes: ClassVar[int] = 1 << 20
     default_format: ClassVar[str] = "json"
 
+    def __init__(self, options: Any) -> None:  # noqa: B027 - those without options need none
+        """Take the options; nothing is opened yet. Raises `SinkError` when they cannot work."""
+
     @abstractmethod
     def send(self, batch: Sequence[Record]) -> Receipt | None:
         """Deliver a batch in order; None when the receiver has all of it.
@@ -100,6 +103,14 @@ class Sink(ABC):
 
     def reopen(self) -> None:  # noqa: B027 - only files have names
         """Open the target anew: its file was renamed. Called before the next batch."""
+
+    def setup(self, *, dry: bool = False) -> list[str]:
+        """Prepare the receiver; return a line per step, none when there is nothing to prepare.
+
+        Args:
+            dry: Only say what would be done.
+        """
+        return []
 
     def counters(self) -> dict[str, int]:
         """Return what the sink counts besides deliveries, by name."""

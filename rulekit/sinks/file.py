@@ -17,7 +17,7 @@ from rulekit.sinks.values import Size
 class FileOptions(Options):
     """Where the alerts go, and when the file is changed for a new one."""
 
-    path: Annotated[str, Meta(min_length=1, description="file to append to; made when missing")]
+    path: Annotated[Path, Meta(description="file to append to; made when missing")]
     max_bytes: Annotated[
         Size | None,
         Meta(description="rename the file and begin another before it grows beyond this"),
@@ -40,7 +40,7 @@ class FileSink(Sink):
 
     def __init__(self, options: FileOptions) -> None:
         self._options = options
-        self._path = Path(options.path)
+        self._path = options.path
         self._descriptor = -1
         self._size_bytes = 0
         self._rotations = 0

@@ -1,10 +1,11 @@
-"""Values that a configuration writes in its own way: sizes, times, secrets."""
+"""Values that a configuration writes in its own way: sizes, times, secrets, conditions."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
+
+from rulekit.text.source import SourceText
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|kB|KB|MB|GB|KiB|MiB|GiB|k|K|M|G)?")
 _SIZES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -38,7 +39,6 @@ class Duration(float):
         return cls(float(found[1]) * _DURATIONS[found[2] or "s"])
 
 
-@dataclass(frozen=True, slots=True)
 class Secret:
     """A password or token that a file or the environment holds; it never prints itself.
 
@@ -46,18 +46,52 @@ class Secret:
         origin: Where it is from, for messages.
     """
 
-    origin: str
-    _value: str = field(repr=False)
+    __slots__ = ("_value", "origin")
+
+    def __init__(self, origin: str, value: str) -> None:
+        self.origin = origin
+        self._value = value
 
     def reveal(self) -> str:
         """Return the secret."""
         return self._value
 
-    def __str__(self) -> str:
-        return "***"
+    def __repr__(self) -> str:
+        return f"<secret of {self.origin}>"
 
-    def __format__(self, spec: str) -> str:
-        return "***"
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
 
     def __reduce__(self) -> Any:
         raise TypeError("secrets are not pickled")
+
+
+class MaybeSecret:
+    """Text of the configuration, or a secret in its place; prints only what is no secret."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str | Secret) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the text or the secret."""
+        return self._value.reveal() if isinstance(self._value, Secret) else self._value
+
+    def __repr__(self) -> str:
+        return repr(self._value)
+
+
+class Condition:
+    """A condition on alerts, with its place in the configuration."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: SourceText) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"<condition {self.text.text!r}>"

@@ -23,7 +23,7 @@ def lines(n: int, start: int = 0) -> list[bytes]:
 def test_batches_are_appended(tmp_path: Path) -> None:
     path = tmp_path / "alerts.log"
     path.write_text("before\n")
-    sink = FileSink(FileOptions(path=str(path), fsync="batch"))
+    sink = FileSink(FileOptions(path=path, fsync="batch"))
     assert sink.send(batch(*lines(10))) is None
     assert sink.send(batch(*lines(5, 10))) is None
     sink.close()
@@ -33,7 +33,7 @@ def test_batches_are_appended(tmp_path: Path) -> None:
 def test_a_half_line_of_a_killed_process_is_ended_first(tmp_path: Path) -> None:
     path = tmp_path / "alerts.log"
     path.write_text("half")
-    sink = FileSink(FileOptions(path=str(path)))
+    sink = FileSink(FileOptions(path=path))
     sink.send(batch(b"whole\n"))
     sink.close()
     assert path.read_bytes() == b"half\nwhole\n"
@@ -41,7 +41,7 @@ def test_a_half_line_of_a_killed_process_is_ended_first(tmp_path: Path) -> None:
 
 def test_files_are_rotated_and_the_oldest_goes(tmp_path: Path) -> None:
     path = tmp_path / "alerts.log"
-    sink = FileSink(FileOptions(path=str(path), max_bytes=130, keep=2))
+    sink = FileSink(FileOptions(path=path, max_bytes=130, keep=2))
     for start in range(0, 50, 5):
         assert sink.send(batch(*lines(5, start))) is None
     sink.close()
@@ -54,7 +54,7 @@ def test_files_are_rotated_and_the_oldest_goes(tmp_path: Path) -> None:
 
 def test_a_line_longer_than_the_limit_gets_a_file_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "alerts.log"
-    sink = FileSink(FileOptions(path=str(path), max_bytes=20))
+    sink = FileSink(FileOptions(path=path, max_bytes=20))
     sink.send(batch(b"short\n", b"x" * 50 + b"\n", b"short\n"))
     sink.close()
     assert path.read_bytes() == b"short\n"
@@ -63,7 +63,7 @@ def test_a_line_longer_than_the_limit_gets_a_file_of_its_own(tmp_path: Path) -> 
 
 def test_nothing_is_kept_when_nothing_is_to_be_kept(tmp_path: Path) -> None:
     path = tmp_path / "alerts.log"
-    sink = FileSink(FileOptions(path=str(path), max_bytes=26, keep=0))
+    sink = FileSink(FileOptions(path=path, max_bytes=26, keep=0))
     sink.send(batch(*lines(10)))
     sink.close()
     assert [one.name for one in tmp_path.iterdir()] == ["alerts.log"]
@@ -71,7 +71,7 @@ def test_nothing_is_kept_when_nothing_is_to_be_kept(tmp_path: Path) -> None:
 
 def test_a_renamed_file_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "alerts.log"
-    sink = FileSink(FileOptions(path=str(path)))
+    sink = FileSink(FileOptions(path=path))
     sink.send(batch(b"1\n"))
     path.rename(tmp_path / "old.log")
     sink.send(batch(b"2\n"))
@@ -84,7 +84,7 @@ def test_a_renamed_file_is_begun_anew(tmp_path: Path) -> None:
 
 def test_a_full_disk_takes_whole_lines_and_the_rest_comes_again(small_disk: Path) -> None:
     path = small_disk / "alerts.log"
-    sink = FileSink(FileOptions(path=str(path)))
+    sink = FileSink(FileOptions(path=path))
     records = batch(*[b"%05d" % i + b"x" * 994 + b"\n" for i in range(400)])
     receipt = sink.send(records)
     assert receipt is not None
@@ -99,6 +99,6 @@ def test_a_full_disk_takes_whole_lines_and_the_rest_comes_again(small_disk: Path
 
 
 def test_a_file_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
-    sink = FileSink(FileOptions(path=str(tmp_path / "nowhere" / "x")))
+    sink = FileSink(FileOptions(path=tmp_path / "nowhere" / "x"))
     with pytest.raises(SinkError, match=r"nowhere/x: no such file or directory"):
         sink.send(batch(b"x\n"))

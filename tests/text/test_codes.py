@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from rulekit.config.read import parse_config
 from rulekit.errors import RuleError
 from rulekit.rules.check import check_condition
 from rulekit.rules.loader import load_files
@@ -27,7 +28,12 @@ from rulekit.tools.fmt_write import Writer
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden/diagnostics"
 _TESTS = [code for code in CODES if code.startswith("RK6")]
-WITH_FILE = [code for code in CODES.values() if code.bad is not None and code.code not in _TESTS]
+_CONFIGS = [code for code in CODES if code.startswith("RK7") and CODES[code].bad is not None]
+WITH_FILE = [
+    code
+    for code in CODES.values()
+    if code.bad is not None and code.code not in (*_TESTS, *_CONFIGS)
+]
 # Shown by a condition on its own, by bytes, or by a file that is not there.
 _SPECIAL: dict[str, bytes | None] = {
     "RK001": None,
@@ -35,7 +41,10 @@ _SPECIAL: dict[str, bytes | None] = {
     "RK100": b"",
     "RK208": b"evt.type = open and spawned",
     "RK490": b"- list: shells\n  items: [sh, bash]\n  append: true\n",
+    "RK707": b"drain: 5s\n",
 }
+# What the environment changes in the configuration that shows RK707.
+_ENVIRONMENT = {"RULEKIT__DRAIN__SECONDS": "5"}
 _ALONE = {"RK100", "RK208"}
 # A defect of the formatter; shown with one that drops the last line.
 _FORMATTER = "RK490"
@@ -62,6 +71,14 @@ def _in_cases(text: str, name: str, folder: Path) -> list[Diagnostic]:
     except RuleError as error:
         return list(error.diagnostics)
     return diagnostics(results)
+
+
+def _in_config(text: SourceText, environ: Mapping[str, str]) -> list[Diagnostic]:
+    try:
+        parse_config(text, environ)
+    except RuleError as error:
+        return list(error.diagnostics)
+    return []
 
 
 def _formatted_badly(text: SourceText, monkeypatch: pytest.MonkeyPatch) -> list[Diagnostic]:
@@ -113,6 +130,15 @@ def test_the_bad_test_file_has_the_problem_and_the_good_one_has_none(
     assert _in_cases(good, "good.yaml", tmp_path) == []
 
 
+@pytest.mark.parametrize("code", _CONFIGS)
+def test_the_bad_configuration_has_the_problem_and_the_good_one_has_none(code: str) -> None:
+    bad, good = CODES[code].bad, CODES[code].good
+    assert bad is not None
+    assert good is not None
+    assert code in [d.code for d in _in_config(SourceText("bad.yaml", bad), {})]
+    assert _in_config(SourceText("good.yaml", good), {}) == []
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_is_shown_in_a_golden_file(
     code: str,
@@ -137,6 +163,8 @@ def test_every_code_is_shown_in_a_golden_file(
             source = decode_text(name, content)
             if code in _TESTS:
                 found = _in_cases(source.text, name, tmp_path)
+            elif code.startswith("RK7"):
+                found = _in_config(source, _ENVIRONMENT if code == "RK707" else {})
             elif code == _FORMATTER:
                 found = _formatted_badly(source, monkeypatch)
             else:

@@ -1,0 +1,95 @@
+"""Where `rulekit run` puts its alerts: lines on stdout or into a file, or the sinks of a config."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from rulekit.cli.console import count
+from rulekit.errors import SinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rulekit.alert import Alert
+    from rulekit.config.read import Config
+    from rulekit.formats.base import Formatter
+    from rulekit.sinks.lines import LineWriter
+
+
+class Target(ABC):
+    """Takes alerts until it is finished."""
+
+    @abstractmethod
+    def take(self, alert: Alert) -> None:
+        """Take an alert; raises `SinkError` when no more can be taken."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Make what was taken safe: a killed process does not lose it."""
+
+    @abstractmethod
+    def finish(self) -> str | None:
+        """Deliver everything taken; return what went wrong, or None."""
+
+
+class LineTarget(Target):
+    """Writes each alert as one line."""
+
+    def __init__(self, writer: LineWriter, formatter: Formatter) -> None:
+        self._writer = writer
+        self._formatter = formatter
+        self._failed = False
+
+    def take(self, alert: Alert) -> None:
+        """Write an alert."""
+        try:
+            self._writer.write(self._formatter.format(alert))
+        except SinkError as problem:
+            self._failed = True
+            raise SinkError(self._partial(problem)) from problem
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self._writer.flush()
+
+    def finish(self) -> str | None:
+        """Write what waits."""
+        try:
+            self._writer.close()
+        except SinkError as problem:
+            return None if self._failed else self._partial(problem)
+        return None
+
+    def _partial(self, problem: SinkError) -> str:
+        return f"{problem}; the output is partial: it holds {count(self._writer.lines, 'alert')}"
+
+
+class DeliveryTarget(Target):
+    """Gives alerts to the sinks of a configuration; SIGUSR1 has them open their files anew."""
+
+    def __init__(self, config: Config, hostname: str, tell: Callable[[str], None]) -> None:
+        from rulekit.config.build import build_delivery
+
+        self._drain_s = config.options.drain
+        self._delivery = build_delivery(config, hostname=hostname, on_problem=tell)
+        self._delivery.start()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGUSR1, lambda *_: self._delivery.reopen())
+
+    def take(self, alert: Alert) -> None:
+        """Put an alert into the spools."""
+        self._delivery.submit(alert)
+
+    def flush(self) -> None:
+        """Nothing is to be done: alerts are in the spools since they were taken."""
+
+    def finish(self) -> str | None:
+        """Wait for the sinks, as long as the configuration says."""
+        left = self._delivery.close(self._drain_s)
+        if not left:
+            return None
+        parts = [f"{count(number, 'alert')} for {name}" for name, number in left.items()]
+        return f"not delivered yet: {', '.join(parts)}; what is spooled on disk goes out next time"

@@ -1,0 +1,166 @@
+"""What `rulekit.yaml` can say, declared once; reader, JSON Schema and reference follow it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from rulekit.sinks.values import Condition, Duration, Size
+
+PriorityName = Literal[
+    "emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"
+]
+Count = Annotated[int, Meta(ge=1, le=100_000)]
+WhenFull = Literal["block", "drop_oldest", "drop_lowest"]
+
+
+class _Options(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Keys that are not listed are mistakes."""
+
+
+class SpoolOptions(_Options):
+    """How alerts wait for a sink."""
+
+    path: Annotated[
+        Path | None,
+        Meta(description="folder for the spools, one below it for each sink"),
+    ] = None
+    memory: Annotated[
+        bool, Meta(description="keep waiting alerts in memory only: they end with the process")
+    ] = False
+    max_bytes: Annotated[Size | None, Meta(description="most that one sink's spool may take")] = (
+        None
+    )
+    full: Annotated[
+        WhenFull | None,
+        Meta(
+            description="what a full spool does: block waits and so does the engine, drop_oldest"
+            " and drop_lowest lose the oldest or the least urgent alerts, counted and told"
+        ),
+    ] = None
+    sync: Annotated[
+        Duration | None,
+        Meta(description="time between syncs to the device; 0s after every alert, never if absent"),
+    ] = None
+
+
+class BatchOptions(_Options):
+    """How alerts are sent together."""
+
+    max_records: Annotated[Count | None, Meta(description="alerts at most")] = None
+    max_bytes: Annotated[Size | None, Meta(description="bytes at most, about")] = None
+    linger: Annotated[
+        Duration | None, Meta(description="how long the first alert waits for others")
+    ] = None
+
+
+class RetryOptions(_Options):
+    """How a sink that fails is tried again."""
+
+    first: Annotated[Duration, Meta(description="pause after the first failure")] = Duration(0.2)
+    most: Annotated[Duration, Meta(description="longest pause")] = Duration(30)
+    jitter: Annotated[Duration, Meta(description="random part of each pause")] = Duration(0.5)
+    failures: Annotated[int, Meta(ge=1, description="failures in a row that open the circuit")] = 5
+    cooldown: Annotated[
+        Duration, Meta(description="how long an open circuit leaves the receiver alone")
+    ] = Duration(30)
+
+
+class SinkOptions(_Options):
+    """Keys that every sink has besides those of its kind."""
+
+    type: Annotated[str, Meta(description="kind of sink")]
+    format: Annotated[
+        Any, Meta(description="name of a format, or a map with `type` and its options")
+    ] = None
+    enabled: Annotated[bool, Meta(description="false leaves the sink out")] = True
+    when: Annotated[
+        Condition | None,
+        Meta(description="only alerts for which this condition holds, besides the routes"),
+    ] = None
+    min_priority: Annotated[
+        PriorityName | None, Meta(description="only alerts at least as urgent")
+    ] = None
+    spool: Annotated[
+        SpoolOptions, Meta(description="differs from the common `spool` in these keys")
+    ] = msgspec.field(default_factory=SpoolOptions)
+    batch: BatchOptions = msgspec.field(default_factory=BatchOptions)
+    retry: RetryOptions = msgspec.field(default_factory=RetryOptions)
+
+
+class RouteOptions(_Options):
+    """Where alerts go; the first route that fits decides."""
+
+    to: Annotated[list[str], Meta(description="names of sinks; an empty list drops the alert")]
+    when: Annotated[
+        Condition | None, Meta(description="condition on the alert; without it, every alert fits")
+    ] = None
+    min_priority: Annotated[
+        PriorityName | None, Meta(description="only alerts at least as urgent fit")
+    ] = None
+    go_on: Annotated[
+        bool, Meta(description="also look at the routes below, and add their sinks")
+    ] = False
+
+
+class AppendMatch(_Options):
+    """Which rules are meant: all of what is said must hold."""
+
+    source: str | None = None
+    rule: str | None = None
+    tags: list[str] = []
+
+
+class AppendOptions(_Options):
+    """What is added to the alerts of some rules, as Falco's `append_output`."""
+
+    match: AppendMatch = msgspec.field(default_factory=AppendMatch)
+    extra_output: str | None = None
+    extra_fields: list[str | dict[str, str]] = []
+
+
+class SelectOptions(_Options):
+    """Enables or disables rules by name (`*` stands for any text) or tag; the last one decides."""
+
+    enable: Annotated[str | None, Meta(description="name of rules to enable")] = None
+    disable: Annotated[str | None, Meta(description="name of rules to disable")] = None
+    enable_tag: Annotated[str | None, Meta(description="enable the rules with this tag")] = None
+    disable_tag: Annotated[str | None, Meta(description="disable the rules with this tag")] = None
+
+
+class ConfigOptions(_Options):
+    """All of `rulekit.yaml`."""
+
+    rules: Annotated[list[Path], Meta(description="rule files, loaded in this order")] = []
+    capture: Annotated[
+        str | None, Meta(description="what to read: a capture, documents, NAME:REST of a plug-in")
+    ] = None
+    source: Annotated[
+        str | None, Meta(description="event source of the rules to run; told by the capture if not")
+    ] = None
+    select: Annotated[list[SelectOptions], Meta(description="rules to enable and disable")] = []
+    min_priority: Annotated[
+        PriorityName | None, Meta(description="leave out rules that are less urgent")
+    ] = None
+    matching: Annotated[
+        Literal["first", "all"], Meta(description="rules reported for one event")
+    ] = "first"
+    static_fields: Annotated[dict[str, str], Meta(description="values of %static.NAME")] = {}
+    append_output: Annotated[
+        list[AppendOptions], Meta(description="additions to alerts, as in Falco")
+    ] = []
+    host: Annotated[str | None, Meta(description="what alerts call this host")] = None
+    spool: Annotated[SpoolOptions, Meta(description="for every sink")] = msgspec.field(
+        default_factory=SpoolOptions
+    )
+    routes: Annotated[
+        list[RouteOptions],
+        Meta(description="where alerts go; without any, every sink gets every alert"),
+    ] = []
+    sinks: Annotated[dict[str, Any], Meta(description="sinks by name")] = {}
+    drain: Annotated[
+        Duration, Meta(description="how long waiting alerts are still sent at the end")
+    ] = Duration(10)
