@@ -33,7 +33,8 @@ EXAMPLES = [(name, line) for name in COMMANDS for line, _ in command(name).EXAMP
 @pytest.mark.parametrize(("name", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
 def test_examples_in_the_help_run(name: str, line: str, tmp_path: Path) -> None:
     # Some write files: beside the rulesets, but not into the checkout.
-    (tmp_path / "rulesets").symlink_to(ROOT / "rulesets")
+    for folder in ("rulesets", "examples"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     script = f'rulekit() {{ "{sys.executable}" -m rulekit "$@"; }}\n{line}\n'
     done = subprocess.run(
