@@ -26,7 +26,7 @@ cdef class CaptureReader:
 
     Args:
         source: A path, ``-`` for standard input, an open binary file (left open), or a
-            `rulekit.capture.reader.ChunkStream`.
+            `rulekit.capture.reader.ChunkStream` of capture bytes, which is closed with the reader.
         lenient: Skip and count invalid events in sound blocks instead of stopping there.
         max_block_bytes: Larger blocks are an error.
 
@@ -76,6 +76,7 @@ cdef class CaptureReader:
             "enters_evicted": d.converter.n_evicted,
             "enters_mismatched": d.converter.n_mismatched,
             "compressed_data_cut": int(self._chunks.cut),
+            **(self._chunks.stats() if hasattr(self._chunks, "stats") else {}),
         }
 
     def close(self):

@@ -44,7 +44,10 @@ class ChunkStream(Protocol):
     """What the window asks for bytes."""
 
     path: str
-    cut: bool
+
+    @property
+    def cut(self) -> bool:
+        """Whether compressed data ended before their end mark."""
 
     def next_chunk(self) -> bytes | memoryview | None:
         """Return the next bytes, or None at the end.

@@ -35,6 +35,9 @@ capture is damaged or the disk is full, the alerts up to there are kept, and the
 
 CAPTURE can be a pipe: '-' is standard input. Memory does not grow with its length.
 
+CAPTURE can be a log of Linux audit, with the same rules of system calls: what auditd writes,
+plain, gzip or zstd. What audit cannot know is null.
+
 CAPTURE can be an audit log of Kubernetes as well, for rules of the source k8s_audit: lines of
 JSON, an array, an EventList, or a folder of such files, plain, gzip or zstd. What is no audit
 event is left out, counted, and the first of it shown. With another name as --source, rules of that
@@ -86,13 +89,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-e",
         "--capture",
         metavar="CAPTURE",
-        help="capture to read: .scap, plain or gzip; or JSON documents; - is standard input",
+        help="capture to read: .scap, plain or gzip; an audit log; or JSON documents; - is standard"
+        " input",
     )
     what.add_argument(
         "--source",
         metavar="SOURCE",
-        help="run the rules of this event source (syscall, k8s_audit, ...); without it, the first"
-        " bytes of CAPTURE tell. `ebpf` stands for the running processes of --scope",
+        help="what CAPTURE is, which decides the rules to run (syscall, linux_audit, k8s_audit,"
+        " ...); without it, its first bytes tell. `ebpf` stands for the running processes of"
+        " --scope",
     )
     add_follow(what)
     add_scope(what)
@@ -145,6 +150,7 @@ def run(args: argparse.Namespace) -> int:
     """Deliver the alerts of a capture; 2 when the rules or the capture cannot be used."""
     from rulekit.cli.rules import load_or_explain
     from rulekit.sources.detect import AUDIT, detect_source
+    from rulekit.sources.opening import as_source, event_source_of
 
     window = window_of(args)
     if args.config is not None and (args.output or args.format or args.falco_config):
@@ -174,6 +180,8 @@ def run(args: argparse.Namespace) -> int:
         source = "syscall"
     elif source is None:
         source, capture = detect_source(capture)
+    capture = as_source(source, capture)
+    source = event_source_of(source)
     ruleset = load_or_explain(
         rules,
         append_output=config.append_output,

@@ -336,7 +336,7 @@ cdef class EventLoop:
     def fill(self, stats):
         """Copy the loop's figures into a `rulekit.engine.stats.Stats`."""
         counters = self.state.counters
-        stats.events = self.decoder.n_headers
+        stats.events = self.n_events
         stats.delivered = self.decoder.n_delivered
         stats.visible = self.n_visible
         stats.drops = self.decoder.n_drops
@@ -351,6 +351,8 @@ cdef class EventLoop:
             "calls_evicted": self.decoder.clock.n_evicted if self.decoder.clock != NULL else 0,
             **self.reader.stats(),
         }
+        # Sources that have no capture count events their own way.
+        stats.events = found.pop("events", stats.events)
         for name in ("headers", "delivered", "sections", "bytes"):
             del found[name]
         stats.counters = {name: n for name, n in found.items() if n}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from dataclasses import dataclass, fields
-from typing import BinaryIO
 
 from rulekit.alert import Alert
 from rulekit.engine.pipeline import Engine
 from rulekit.rules import ruleset as rules
 from rulekit.rules.loader import load_files
 from rulekit.sources.detect import detect_source
+from rulekit.sources.documents import DocumentSource
+from rulekit.sources.opening import as_source, event_source_of
 from rulekit.text.diagnostic import Diagnostic
 
 
@@ -33,9 +34,10 @@ class Ruleset(rules.Ruleset):
         Each call compiles the rules; for many captures make an `Engine` and keep it.
 
         Args:
-            capture: A ``.scap`` file, plain or gzip; or JSON documents: a file, a folder.
-            source: Event source of the rules to run (``syscall``, ``k8s_audit``); None lets the
-                first bytes of the capture tell.
+            capture: A ``.scap`` file, plain or gzip; a log of Linux audit; or JSON documents: a
+                file, a folder.
+            source: What the capture is (``syscall``, ``linux_audit``, ``k8s_audit``, ...), which
+                decides the rules to run; None lets its first bytes tell.
             matching: ``first`` reports the first rule, in the order of definition, that matches an
                 event; ``all`` every one.
             min_priority: Leaves out rules that are less urgent (``warning``).
@@ -45,13 +47,17 @@ class Ruleset(rules.Ruleset):
             SourceError: The capture cannot be read, or breaks off; the alerts of everything before
                 the damage were yielded.
         """
-        opened: str | os.PathLike[str] | BinaryIO = capture
+        opened: DocumentSource = capture
         if source is None:
             source, opened = detect_source(capture)
         engine = Engine(
-            self, source=source, matching=matching, min_priority=min_priority, all_rules=all_rules
+            self,
+            source=event_source_of(source),
+            matching=matching,
+            min_priority=min_priority,
+            all_rules=all_rules,
         )
-        return engine.run(opened)
+        return engine.run(as_source(source, opened))
 
 
 def load(*files: str | os.PathLike[str]) -> Ruleset:

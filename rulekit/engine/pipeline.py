@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 
 from rulekit._fastmatch import Matcher
 from rulekit.alert import Alert, priority_number
-from rulekit.capture._reader import CaptureReader
 from rulekit.compiler import compile
 from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._documents import DocumentLoop
@@ -31,6 +30,7 @@ from rulekit.rules.static import static_fields
 from rulekit.sources.base import Source
 from rulekit.sources.documents import DocumentFiles
 from rulekit.sources.lines import LineReader
+from rulekit.sources.opening import open_reader
 from rulekit.state._outputs import OutputProgram
 from rulekit.text.source import SourceText
 
@@ -111,7 +111,8 @@ class Engine:
         """Yield the alerts of a source in the order of its events.
 
         Args:
-            source: A capture, or documents: a file, a folder, ``-``, an open binary file, a reader.
+            source: A capture, a log of Linux audit, or documents: a file, a folder, ``-``, an open
+                binary file; a `Source`; a reader of documents.
             window: Only the events in it can match; those before it still feed the state.
             on_problem: Called with a message for the first documents that are left out because they
                 are malformed; all of them are counted in `stats`.
@@ -158,15 +159,15 @@ def open_loop(
     """Return the loop that runs a matcher over a source; without a matcher it stops at every event.
 
     Args:
-        event_source: What the rules are about: ``syscall`` reads a capture, all others documents.
+        event_source: What the rules are about: ``syscall`` reads a capture or a log of Linux audit,
+            all others documents.
 
     Raises:
         SourceError: The source cannot be opened.
     """
     if not isinstance(source, LineReader):
         if event_source == "syscall":
-            reader = source.open() if isinstance(source, Source) else CaptureReader(source)
-            return EventLoop(reader, matcher, window=window)
+            return EventLoop(open_reader(source), matcher, window=window)
         if isinstance(source, Source):
             raise ValueError(f"{source.path} has no documents")
         source = DocumentFiles(source)
@@ -192,7 +193,7 @@ def match_conditions(source: CapturePath, conditions: Sequence[str]) -> Iterator
             errors[i] = str(e)
     matches: list[list[int]] = [[] for _ in bound]
     program = compile_ruleset([(str(i), condition, None) for i, condition in bound.items()])
-    loop = EventLoop(CaptureReader(source), Matcher(program))
+    loop = EventLoop(open_reader(source), Matcher(program))
     try:
         while (found := loop.next()) is not None:
             if found:
@@ -225,7 +226,7 @@ def render_outputs(
             answers[i] = {"error": str(e)}
             continue
         by_event.setdefault(event, []).append(i)
-    loop = EventLoop(CaptureReader(source))
+    loop = EventLoop(open_reader(source))
     try:
         while (found := loop.next()) is not None:
             for i in by_event.get(loop.raw, ()) if found else ():

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from rulekit._fastmatch import Matcher
-from rulekit.capture._reader import CaptureReader
 from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._slice import SliceLoop
 from rulekit.engine.pipeline import CapturePath, bind
 from rulekit.engine.window import Window
 from rulekit.errors import SinkError, SourceError, reason
+from rulekit.sources.opening import open_reader
 
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -72,7 +72,7 @@ def write_slice(
     matcher = Matcher(compile_ruleset([(condition, bind(condition), None)])) if condition else None
     path = os.fspath(target)
     made = Slice()
-    with contextlib.closing(SliceLoop(CaptureReader(source), matcher, window)) as loop:
+    with contextlib.closing(SliceLoop(open_reader(source), matcher, window)) as loop:
         # Emptying the target would end the source.
         if _is_same_file(source, path):
             raise SinkError(f"{path}: is the capture that is read; write to another file")

@@ -17,6 +17,7 @@ from rulekit.explain.flips import Flipper, Flips
 from rulekit.explain.values import python_value
 from rulekit.rules.ruleset import Ruleset
 from rulekit.sources.detect import detect_source, source_of_bytes
+from rulekit.sources.opening import as_source, event_source_of
 
 Events: TypeAlias = "str | os.PathLike[str] | bytes"
 """A capture or documents: the path, or the bytes."""
@@ -192,16 +193,20 @@ class RuleExplainer:
         return None if best is None else self.explain(events, best[1])
 
     def _open(self, events: Events) -> Loop:
-        source = source_of(events)
+        kind = _kind_of(events)
+        source = event_source_of(kind)
         if (source == "syscall") != (self.source == "syscall"):
             raise RulekitError(
                 f"`{self.condition.rule.name}` is about {self.source} events, not {source} events"
             )
-        return open_loop(
-            io.BytesIO(events) if isinstance(events, bytes) else events, None, self.source
-        )
+        opened = io.BytesIO(events) if isinstance(events, bytes) else events
+        return open_loop(as_source(kind, opened), None, self.source)
 
 
 def source_of(events: Events) -> str:
     """Return the event source that events belong to: ``syscall`` or ``k8s_audit``."""
+    return event_source_of(_kind_of(events))
+
+
+def _kind_of(events: Events) -> str:
     return source_of_bytes(events) if isinstance(events, bytes) else detect_source(events)[0]

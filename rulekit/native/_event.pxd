@@ -29,6 +29,10 @@ cdef enum:                   # category bits, as in the table's "categories"
     EC_PLUGIN = 2048
     EC_METAEVENT = 4096
 
+cdef enum:                   # bits of EventView.block_flags
+    BLOCK_STATE_ONLY = 1     # update state only, do not show
+    BLOCK_PARTIAL = 8        # what the event leaves empty, its source does not know (own; others ignore it)
+
 cdef struct FlagName:        # one row of a flag table, in rendering order
     const char* name
     uint32_t len
@@ -64,7 +68,7 @@ cdef struct EventView:
     uint16_t type
     uint16_t cpu
     uint32_t nparams
-    uint32_t block_flags     # 1: update state only, do not show
+    uint32_t block_flags     # BLOCK_ bits
     const EventInfo* info
     Param params[MAX_PARAMS]
 

@@ -66,7 +66,9 @@ class Source(ABC):
 
 
 def open_source(spec: str | os.PathLike[str] | BinaryIO) -> Source:
-    """Return the source that `spec` names: a capture, ``-``, a binary file, or ``NAME:REST``.
+    """Return the source that `spec` names: a capture, a log of Linux audit, or ``NAME:REST``.
+
+    A path, ``-`` for standard input, or an open binary file, which is taken for a capture.
 
     ``NAME`` is an entry point of the group `rulekit.sources`: a callable that takes ``REST`` and
     returns a `Source`. A file of that very name wins.
@@ -74,6 +76,8 @@ def open_source(spec: str | os.PathLike[str] | BinaryIO) -> Source:
     Raises:
         SourceError: A plug-in of that name exists and fails.
     """
+    from rulekit.sources.detect import LINUX_AUDIT, detect_source
+    from rulekit.sources.linux_audit.log import AuditSource
     from rulekit.sources.scap import ScapSource
 
     if isinstance(spec, str):
@@ -89,4 +93,5 @@ def open_source(spec: str | os.PathLike[str] | BinaryIO) -> Source:
                 if not isinstance(source, Source):
                     raise SourceError(f"plug-in {name} did not return a source", spec)
                 return source
-    return ScapSource(spec)
+    kind, opened = detect_source(spec)
+    return AuditSource(opened) if kind == LINUX_AUDIT else ScapSource(opened)

@@ -11,11 +11,13 @@ from itertools import islice
 
 from rulekit.capture.reader import GZIP_MAGIC, ZSTD_MAGIC
 from rulekit.sources.documents import DocumentSource
+from rulekit.sources.linux_audit.log import is_audit_log
 
 _HEAD_BYTES = 4096
 _FILES = 64  # of a folder that are looked into
 AUDIT = "k8s_audit"
 CAPTURE = "syscall"
+LINUX_AUDIT = "linux_audit"
 
 
 class _StandardInput(io.BufferedReader):
@@ -25,9 +27,10 @@ class _StandardInput(io.BufferedReader):
 
 
 def detect_source(spec: DocumentSource) -> tuple[str, DocumentSource]:
-    """Return the event source that `spec` has events of, and what to read them from.
+    """Return what `spec` is, and what to read it from: ``syscall``, ``k8s_audit``, ``linux_audit``.
 
-    JSON documents are taken for audit events of Kubernetes, everything else for a capture.
+    Logs of Linux audit are known by their first line; other JSON documents are taken for audit
+    events of Kubernetes, everything else for a capture.
 
     Args:
         spec: A path, a folder, ``-`` for standard input, or an open binary file, which is taken for
@@ -43,7 +46,8 @@ def detect_source(spec: DocumentSource) -> tuple[str, DocumentSource]:
         elif os.path.isdir(spec):
             with os.scandir(spec) as entries:
                 heads = (_head(entry.path) for entry in islice(entries, _FILES))
-                return (AUDIT if any(map(_is_json, heads)) else CAPTURE), spec
+                kinds = {source_of_bytes(head) for head in heads}
+            return next((k for k in (AUDIT, LINUX_AUDIT) if k in kinds), CAPTURE), spec
         else:
             head = _head(spec)
     except (OSError, ValueError):
@@ -52,8 +56,18 @@ def detect_source(spec: DocumentSource) -> tuple[str, DocumentSource]:
 
 
 def source_of_bytes(head: bytes) -> str:
-    """Return the event source of what begins with these bytes."""
-    return AUDIT if _is_json(head) else CAPTURE
+    """Return what begins with these bytes, which are inflated where that is possible."""
+    if head.startswith(GZIP_MAGIC):
+        try:
+            head = zlib.decompressobj(wbits=31).decompress(head, _HEAD_BYTES)
+        except zlib.error:
+            return CAPTURE
+    elif head.startswith(ZSTD_MAGIC):
+        return AUDIT  # captures never are
+    if is_audit_log(head):
+        return LINUX_AUDIT
+    is_json = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+    return AUDIT if is_json else CAPTURE
 
 
 def _head(path: str | os.PathLike[str]) -> bytes:
@@ -62,15 +76,3 @@ def _head(path: str | os.PathLike[str]) -> bytes:
         return b""
     with open(path, "rb", buffering=0) as file:
         return file.read(_HEAD_BYTES)
-
-
-def _is_json(head: bytes) -> bool:
-    """Return whether these first bytes, inflated where that is possible, begin a JSON document."""
-    if head.startswith(GZIP_MAGIC):
-        try:
-            head = zlib.decompressobj(wbits=31).decompress(head, 256)
-        except zlib.error:
-            return False
-    elif head.startswith(ZSTD_MAGIC):
-        return True  # captures never are
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")

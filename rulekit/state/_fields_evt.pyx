@@ -6,7 +6,8 @@ from libc.string cimport memchr, memcmp, memset, strlen
 import os
 
 from rulekit.native._event cimport (
-    EC_INTERNAL, EC_METAEVENT, EC_SYSCALL, EF_READS_FROM_FD, EF_WAITS, EF_WRITES_TO_FD, has_param,
+    BLOCK_PARTIAL, EC_INTERNAL, EC_METAEVENT, EC_SYSCALL, EF_READS_FROM_FD, EF_WAITS, EF_WRITES_TO_FD,
+    has_param,
     native_syscall_name, param_i64, param_u64, syscall_name,
 )
 from rulekit.native._scratch cimport Buf, buf_put, buf_putc, buf_puts
@@ -165,6 +166,9 @@ cdef const char* _hostname_text = _hostname
 
 
 cdef bint x_hostname(Context* c, FieldRef* ref, Value* out) noexcept nogil:
+    # The peer names the machine that it runs on. A log of audit names the one that wrote it.
+    if c.ev.block_flags & BLOCK_PARTIAL and _hostname_text[0] == 0:
+        return put_cstr(out, c.state.hostname)
     return put_cstr(out, _hostname_text)
 
 

@@ -12,6 +12,7 @@ cdef void set_container_id(State* state, Thread* thread) noexcept nogil
 
 cdef void on_clone(State* state, const EventView* ev, Context* c) noexcept nogil
 cdef void on_execve(State* state, const EventView* ev, Context* c) noexcept nogil
+cdef void on_task(State* state, const EventView* ev, Context* c) noexcept nogil
 cdef void on_procexit(State* state, const EventView* ev, Context* c) noexcept nogil
 cdef void on_prctl(State* state, const EventView* ev, Context* c) noexcept nogil
 cdef void on_chdir(State* state, const EventView* ev, Context* c) noexcept nogil

@@ -4,7 +4,7 @@ from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memchr, memcmp, memcpy
 
-from rulekit.native._event cimport has_param, param_i64, param_u64
+from rulekit.native._event cimport BLOCK_PARTIAL, has_param, param_i64, param_u64
 from rulekit.native._scratch cimport scratch_alloc
 from rulekit.native._strings cimport intern
 from rulekit.state._containers cimport container_id_of
@@ -199,6 +199,16 @@ cdef void _inherit(State* state, Thread* child, Thread* source, bint as_thread) 
         copy_fds(state, &child.fds, table)
 
 
+cdef void _inherit_program(Thread* child, Thread* source) noexcept nogil:
+    # Of a source that tells who was born, and nothing about it.
+    child.exe = source.exe
+    child.comm = source.comm
+    child.args = source.args
+    child.cmdline = NULL
+    child.cgroups = source.cgroups
+    child.container_id = source.container_id
+
+
 cdef inline void _set_clone_flags(Thread* child, uint32_t flags, bint as_thread) noexcept nogil:
     # Threads share the table of their main thread and processes share with nobody, whatever the
     # kernel was asked for. Whether it is alive is for us to say.
@@ -238,7 +248,7 @@ cdef void _clone_in_caller(State* state, const EventView* ev, Context* c, int64_
     # In these cases the number returned is not the child's, or its parent is not the caller: the
     # child's own event introduces it.
     if (flags & (CL_CHILD_IN_PIDNS | CL_CLONE_NEWPID | CL_CLONE_PARENT) or caller.tid != caller.vtid
-            or child_tid == caller.tid):
+            or child_tid == caller.tid or ev.block_flags & BLOCK_PARTIAL):
         return
     # The child may have run and exited before this event was written.
     if _exited_lately(state, caller, child_tid, ev.ts_ns):
@@ -310,6 +320,8 @@ cdef void _clone_in_child(State* state, const EventView* ev, Context* c) noexcep
     if template != NULL:
         if not is_invalid(template):
             _inherit(state, child, template, as_thread)
+            if ev.block_flags & BLOCK_PARTIAL:
+                _inherit_program(child, template)
         elif as_thread:
             template.pid = pid
             template.ptid = ptid
@@ -468,6 +480,92 @@ cdef void on_execve(State* state, const EventView* ev, Context* c) noexcept nogi
     touch_thread(state, thread)
 
 
+# -- task ------------------------------------------------------------------------------------------
+
+cdef void _take_argv(State* state, const EventView* ev, Thread* thread) noexcept nogil:
+    cdef const char* argv = <const char*> ev.params[5].ptr
+    cdef const char* stop = <const char*> memchr(argv, 0, ev.params[5].len)
+    cdef uint32_t first = ev.params[5].len if stop == NULL else <uint32_t> (stop - argv)
+    thread.exe = intern(state.strings, argv, first)
+    thread.args = state.strings.empty
+    if first + 1 < ev.params[5].len:
+        thread.args = list_text(state, argv + first + 1, ev.params[5].len - first - 1)
+    thread.cmdline = NULL
+
+
+cdef void on_task(State* state, const EventView* ev, Context* c) noexcept nogil:
+    # What a process is, as a walk over the kernel's tasks reports it; what is absent stays as it was.
+    cdef Thread* thread = c.thread
+    cdef Thread* main
+    cdef Text cwd
+    cdef bint link
+    cdef int64_t ptid
+    cdef uint64_t bits
+    if thread == NULL:
+        return
+    link = is_invalid(thread)
+    if link:
+        thread.pid = thread.tid
+        if thread.vtid < 0:
+            thread.vtid = thread.tid
+    ptid = param_i64(ev, 0, -1)
+    if has_param(ev, 0) and ptid >= 0 and ptid != thread.ptid:
+        thread.ptid = ptid
+        link = True
+    elif thread.ptid < 0:
+        thread.ptid = 0
+    thread.pgid = param_i64(ev, 1, thread.pgid)
+    thread.vpgid = param_i64(ev, 2, thread.vpgid)
+    thread.sid = param_i64(ev, 3, thread.sid)
+    if has_param(ev, 5):
+        _take_argv(state, ev, thread)
+    if has_param(ev, 4):
+        thread.comm = intern_text(state, plain_text(ev, 4))
+        thread.cmdline = NULL
+    if has_param(ev, 6):
+        thread.exepath = _strip_deleted(state, plain_text(ev, 6))
+    if has_param(ev, 7):
+        bits = param_u64(ev, 7, 0)
+        thread.exe_writable = (bits & EXE_WRITABLE) != 0
+        thread.exe_upper_layer = (bits & EXE_UPPER_LAYER) != 0
+        thread.exe_from_memfd = (bits & EXE_FROM_MEMFD) != 0
+        thread.exe_lower_layer = (bits & EXE_LOWER_LAYER) != 0
+    if has_param(ev, 8):
+        thread.env = _list_param(state, ev, 8)
+    thread.fdlimit = param_i64(ev, 10, thread.fdlimit)
+    thread.uid = <uint32_t> param_u64(ev, 11, thread.uid)
+    thread.gid = <uint32_t> param_u64(ev, 12, thread.gid)
+    thread.cap_permitted = param_u64(ev, 13, thread.cap_permitted)
+    thread.cap_effective = param_u64(ev, 14, thread.cap_effective)
+    thread.cap_inheritable = param_u64(ev, 15, thread.cap_inheritable)
+    thread.exe_ino = param_u64(ev, 16, thread.exe_ino)
+    thread.exe_ino_ctime = param_u64(ev, 17, thread.exe_ino_ctime)
+    thread.exe_ino_mtime = param_u64(ev, 18, thread.exe_ino_mtime)
+    thread.vm_size = <uint32_t> param_u64(ev, 19, thread.vm_size)
+    thread.vm_rss = <uint32_t> param_u64(ev, 20, thread.vm_rss)
+    thread.vm_swap = <uint32_t> param_u64(ev, 21, thread.vm_swap)
+    thread.pf_major = param_u64(ev, 22, thread.pf_major)
+    thread.pf_minor = param_u64(ev, 23, thread.pf_minor)
+    thread.vpid = param_i64(ev, 25, thread.vpid)
+    thread.pidns_init_start_ts = param_u64(ev, 26, thread.pidns_init_start_ts)
+    if has_param(ev, 27):
+        thread.cgroups = _cgroups_param(state, ev, 27)
+        set_container_id(state, thread)
+    if has_param(ev, 28):
+        thread.root = intern_text(state, plain_text(ev, 28))
+    thread.clone_ts = param_u64(ev, 29, thread.clone_ts)
+    thread.tty = <uint32_t> param_u64(ev, 30, thread.tty)
+    thread.loginuid = <uint32_t> param_u64(ev, 31, thread.loginuid)
+    if link:
+        link_thread(state, thread)
+    main = main_thread(thread)
+    if has_param(ev, 9) and main != NULL:
+        cwd = plain_text(ev, 9)
+        main.cwd = concat_dir(state, b"", 0, cwd.ptr, cwd.len)
+        touch_group(state, main)
+    touch_thread(state, thread)
+
+
 # -- exit ------------------------------------------------------------------------------------------
 
 cdef void on_procexit(State* state, const EventView* ev, Context* c) noexcept nogil:
@@ -510,6 +608,8 @@ cdef void _change_dir(State* state, Thread* thread, Text path) noexcept nogil:
 
 cdef void on_chdir(State* state, const EventView* ev, Context* c) noexcept nogil:
     # chdir and getcwd
+    if ev.block_flags & BLOCK_PARTIAL and not has_param(ev, 1):
+        return
     if c.thread != NULL and c.has_retval and c.retval >= 0:
         _change_dir(state, c.thread, text_or_na(ev, 1))
 

@@ -20,7 +20,7 @@ from rulekit.state._paths cimport concat_dir
 from rulekit.state._process cimport (
     cgroups_text, on_capset, on_chdir, on_chroot, on_clone, on_execve, on_fchdir, on_memory,
     on_new_user_namespace, on_prctl, on_procexit, on_rlimit, on_setgid, on_setsid, on_setuid,
-    on_switch, set_container_id
+    on_switch, on_task, set_container_id
 )
 from rulekit.state._sockets cimport (
     fix_initial_sockets, on_accept, on_bind, on_connect, on_receive, on_send, on_socket,
@@ -89,6 +89,7 @@ cdef void _fill_plans():
     _set(on_clone, (223, 225, 227, 335))
     _set(on_execve, (293, 331))
     _set(on_procexit, (186,))
+    _set(on_task, (430,))
     _set(on_prctl, (401,))
     _set(on_chdir, (93, 95))
     _set(on_fchdir, (97,))

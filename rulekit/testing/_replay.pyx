@@ -14,6 +14,8 @@ from rulekit.state._update cimport state_event, state_event_done
 
 import time
 
+from rulekit.sources.opening import open_reader
+
 
 def replay(source, list matchers, *, bint keep=True):
     """Run matchers over a capture, each event through all of them.
@@ -25,7 +27,7 @@ def replay(source, list matchers, *, bint keep=True):
     Raises:
         SourceError: At damage, after everything before it.
     """
-    cdef CaptureReader reader = CaptureReader(source)
+    cdef CaptureReader reader = open_reader(source)
     cdef State* state = state_new(NULL)
     cdef MatcherC* cores[16]
     cdef EventView event

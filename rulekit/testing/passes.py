@@ -15,6 +15,7 @@ from rulekit.rules.loader import load_files
 from rulekit.rules.names import close_to
 from rulekit.rules.ruleset import Ruleset
 from rulekit.sources.detect import detect_source
+from rulekit.sources.opening import event_source_of
 from rulekit.testing.case import Case, override_text
 from rulekit.testing.inline import Scenario, scenario
 from rulekit.testing.inline_audit import is_audit
@@ -57,7 +58,7 @@ class Pass:
 def source_of(case: Case) -> str:
     """Return the event source that a case has events of."""
     if case.capture is not None:
-        return detect_source(case.capture)[0]
+        return event_source_of(detect_source(case.capture)[0])
     return "k8s_audit" if is_audit(case.events) else "syscall"
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rulekit._fastmatch import Matcher
-from rulekit.capture._reader import CaptureReader
 from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.pipeline import CapturePath, bind
 from rulekit.engine.window import Window
 from rulekit.rules.bound import Bound
+from rulekit.sources.opening import open_reader
 
 
 def open_loop(
@@ -23,7 +23,7 @@ def open_loop(
         SourceError: The capture cannot be opened.
     """
     matcher = matcher_of([conditions])
-    return EventLoop(CaptureReader(capture), matcher, window=window)
+    return EventLoop(open_reader(capture), matcher, window=window)
 
 
 def matcher_of(questions: Sequence[Sequence[str | None]], *, caches: bool = True) -> Matcher | None:

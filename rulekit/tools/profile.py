@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rulekit.capture._reader import CaptureReader
 from rulekit.compiler.dump import ProgramText
 from rulekit.compiler.passes.fold import GENERIC_BASE
 from rulekit.compiler.passes.index import Domain
@@ -17,6 +16,7 @@ from rulekit.engine.pipeline import CapturePath, Engine
 from rulekit.rules.ruleset import Rule
 from rulekit.schema.events import event_types
 from rulekit.schema.values import value_tables
+from rulekit.sources.opening import open_reader
 
 _STAGES = {"read": "read the capture", "decode": "decode and keep state", "event": "match rules"}
 _COSTLY = 0.10  # share of matching from which a comparison is worth a word
@@ -103,7 +103,7 @@ def profile(
         SourceError: The capture cannot be read to its end.
     """
     profiler = Profiler(engine.program, first_match=engine.first_only)
-    loop = EventLoop(CaptureReader(source))
+    loop = EventLoop(open_reader(source))
     try:
         while not profiler.run(loop):
             if progress is not None:

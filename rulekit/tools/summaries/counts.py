@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulekit.capture._reader import CaptureReader
 from rulekit.engine._loop import EventLoop
 from rulekit.engine._tally import Tally
+from rulekit.sources.opening import open_reader
 from rulekit.tools.look import matcher_of
 from rulekit.tools.summaries.base import Argument, Column, Report, Request, Row, Summary, operand
 from rulekit.tools.summaries.groups import counted
@@ -61,7 +61,7 @@ def _cpu(keys: tuple[tuple[str, str], ...], request: Request) -> Report:
         (request.condition, "evt.type = procinfo"),
         (request.condition, "evt.type = switch"),
     ]
-    loop = EventLoop(CaptureReader(request.capture), matcher_of(questions), window=request.window)
+    loop = EventLoop(open_reader(request.capture), matcher_of(questions), window=request.window)
 
     def rows() -> Iterator[Row]:
         tally, scale = (sampled, _SECOND / 100) if sampled.n_groups else (switched, 1.0)

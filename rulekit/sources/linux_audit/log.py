@@ -1,0 +1,85 @@
+"""Logs of Linux audit as captures: text goes in, chunks of capture bytes come out."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import BinaryIO
+
+from rulekit.capture._reader import CaptureReader
+from rulekit.capture.reader import ChunkStream, open_stream
+from rulekit.sources.base import Source
+from rulekit.sources.linux_audit._stream import AuditDecoder
+
+AuditInput = str | os.PathLike[str] | BinaryIO
+
+# Lines as auditd writes them, and as the kernel does when there is no auditd.
+_RECORD = re.compile(rb"(?:node=\S+ |audit: )?type=[A-Z0-9_\[\]]+ (?:msg=)?audit\(\d+\.\d+:\d+\)")
+
+
+def is_audit_log(head: bytes) -> bool:
+    """Return whether these first bytes begin a log of Linux audit."""
+    return _RECORD.match(head.lstrip()) is not None
+
+
+class AuditChunks:
+    """A stream of audit logs, read as a stream of capture bytes; for one thread.
+
+    Attributes:
+        path: What the user named.
+    """
+
+    def __init__(self, stream: ChunkStream) -> None:
+        self.path = stream.path
+        self._stream = stream
+        self._decoder = AuditDecoder()
+        self._ended = False
+
+    @property
+    def cut(self) -> bool:
+        """Whether compressed data ended before their end mark."""
+        return self._stream.cut
+
+    def next_chunk(self) -> bytes | None:
+        """Return the next bytes, None at the end.
+
+        Raises:
+            SourceError: The log cannot be read on.
+        """
+        while not self._ended:
+            chunk = self._stream.next_chunk()
+            if chunk is None:
+                self._ended = True
+                made = self._decoder.finish()
+            else:
+                made = self._decoder.feed(chunk)
+            if made:
+                return made
+        return None
+
+    def stats(self) -> dict[str, int]:
+        """Return counters by name."""
+        return self._decoder.stats()
+
+    def close(self) -> None:
+        """Give back the log. Idempotent."""
+        self._stream.close()
+
+
+class AuditSource(Source):
+    """A log of Linux audit.
+
+    Args:
+        source: A path, ``-`` for standard input, or an open binary file, which is left open; plain,
+            gzip or zstd.
+    """
+
+    def __init__(self, source: AuditInput) -> None:
+        if isinstance(source, (str, os.PathLike)):
+            super().__init__(os.fspath(source))
+        else:
+            super().__init__(str(getattr(source, "name", "<stream>")))
+        self._source = source
+
+    def connect(self) -> CaptureReader:
+        return CaptureReader(AuditChunks(open_stream(self._source)))
