@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rulekit.alert import priority_number
-from rulekit.cli.arguments import add_format, priority
+from rulekit.cli.arguments import priority
 from rulekit.cli.console import Progress, say, size_of, summary
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
 from rulekit.cli.follow import FOLLOW_HELP, Following, add_follow, follow
@@ -125,7 +125,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a rulekit.yaml: rules, sinks and the ways to them; options given here go before it",
     )
     how = parser.add_argument_group("how to print")
-    add_format(how, default=None)
+    how.add_argument(
+        "--format",
+        choices=("text", "json", "ecs", "ocsf", "cef", "cim", "rfc5424"),
+        help="text (default), json: both as Falco's; fields of Elastic (ecs), OCSF, ArcSight (cef)"
+        " or Splunk (cim); syslog messages (rfc5424)",
+    )
+    how.add_argument(
+        "--json-extra",
+        action="store_true",
+        help="json with one key more, `rulekit`: id, hash of the rule, position, completeness",
+    )
     how.add_argument(
         "-o",
         "--output",
@@ -153,8 +163,10 @@ def run(args: argparse.Namespace) -> int:
     from rulekit.sources.opening import as_source, event_source_of
 
     window = window_of(args)
-    if args.config is not None and (args.output or args.format or args.falco_config):
-        raise RulekitError("-o, --format and --falco-config do not go with --config")
+    if args.config is not None and (
+        args.output or args.format or args.json_extra or args.falco_config
+    ):
+        raise RulekitError("-o, --format, --json-extra and --falco-config do not go with --config")
     path, overrides = split_overrides(args.output, args.falco_config is not None)
     config = falco_config(args.falco_config, overrides)
     sinks = None
@@ -163,6 +175,7 @@ def run(args: argparse.Namespace) -> int:
         if sinks is None:
             return 2
         config = sinks.falco()
+    formatter = _formatter(args, config)
     rules = args.rules or config.rules_files
     if not rules:
         raise RulekitError("no rules: name files with -r or in a configuration")
@@ -201,7 +214,7 @@ def run(args: argparse.Namespace) -> int:
         selectors=(*config.selectors, *(args.selectors or ())),
         append_output=config.append_output,
         hostname=(sinks.options.host if sinks else None) or (host_name() if live else None),
-        context=sinks.context if sinks else (),
+        context=sinks.context if sinks else formatter.context,
         announce_drops=sinks is not None,
     )
     if not engine.rules:
@@ -219,9 +232,7 @@ def run(args: argparse.Namespace) -> int:
         if sinks is not None:
             target: Target = DeliveryTarget(sinks, engine.hostname, tell)
         else:
-            target = LineTarget(
-                _writer(path, append=follower is not None), _formatter(args, config)
-            )
+            target = LineTarget(_writer(path, append=follower is not None), formatter)
         following = None if follower is None else Following(follower, target.flush)
 
         def progress(loop: Loop) -> None:
@@ -287,7 +298,10 @@ def _deliver(
 
 def _formatter(args: argparse.Namespace, config: FalcoConfig) -> Formatter:
     iso8601 = args.iso8601 or config.time_format_iso_8601
-    if (args.format or ("json" if config.json_output else "text")) == "json":
+    name = args.format or ("json" if config.json_output or args.json_extra else "text")
+    if args.json_extra and name != "json":
+        raise RulekitError("--json-extra is for --format json")
+    if name == "json":
         from rulekit.formats.json import JsonFormatter
 
         return JsonFormatter(
@@ -296,10 +310,15 @@ def _formatter(args: argparse.Namespace, config: FalcoConfig) -> Formatter:
             output=config.json_include_output,
             output_fields=config.json_include_output_fields,
             tags=config.json_include_tags,
+            extra=args.json_extra,
         )
-    from rulekit.formats.text import TextFormatter
+    if name == "text":
+        from rulekit.formats.text import TextFormatter
 
-    return TextFormatter(iso8601=iso8601)
+        return TextFormatter(iso8601=iso8601)
+    from rulekit.delivery.kinds import format_kind
+
+    return format_kind(name)()
 
 
 def _writer(path: str | None, append: bool) -> LineWriter:

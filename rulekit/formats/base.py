@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import ClassVar
 
 import msgspec
@@ -27,12 +28,13 @@ class Formatter(ABC):
 
     Class attributes:
         Options: What its configuration may say.
-        context: Fields that it wants to find in `Alert.context`, whatever the rule's output names.
+        context: Fields that it wants to find in `Alert.context`, whatever the rule's output
+            names; instances may differ.
         content_type: For receivers that are told.
     """
 
     Options: ClassVar[type[FormatOptions]] = FormatOptions
-    context: ClassVar[tuple[str, ...]] = ()
+    context: tuple[str, ...] = ()
     content_type: ClassVar[str] = "application/json"
 
     @abstractmethod
@@ -43,7 +45,7 @@ class Formatter(ABC):
 def time_of_day(time_ns: int) -> str:
     """Return ``16:17:57.881785348`` in the local time zone (the field ``evt.time``)."""
     seconds, fraction = divmod(time_ns, _NS)
-    return f"{time.strftime('%H:%M:%S', time.localtime(seconds))}.{fraction:09d}"
+    return f"{_local_second(seconds, time.tzname)}.{fraction:09d}"
 
 
 def time_iso8601(time_ns: int) -> str:
@@ -58,7 +60,18 @@ def time_json(time_ns: int) -> str:
 
 def _utc(time_ns: int) -> str:
     seconds, fraction = divmod(time_ns, _NS)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{fraction:09d}"
+    return f"{_utc_second(seconds)}.{fraction:09d}"
+
+
+# Alerts come in the order of time: one second after the other.
+@lru_cache(maxsize=8)
+def _utc_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+@lru_cache(maxsize=8)
+def _local_second(seconds: int, zone: tuple[str, str]) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
 
 
 def output_line(alert: Alert, iso8601: bool) -> str:

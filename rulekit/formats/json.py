@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from rulekit.alert import Alert
-from rulekit.formats.base import (
-    FormatOptions,
-    Formatter,
-    encode,
-    escape_controls,
-    output_line,
-    time_json,
-)
+from rulekit.alert import INTERNAL, Alert
+from rulekit.formats._encode import json_line
+from rulekit.formats._subject import facts, output_fields
+from rulekit.formats.base import FormatOptions, Formatter, output_line, time_json
 
 
 class JsonOptions(FormatOptions):
@@ -26,6 +20,9 @@ class JsonOptions(FormatOptions):
     output: Annotated[bool, Meta(description="keep `output`")] = True
     output_fields: Annotated[bool, Meta(description="keep `output_fields`")] = True
     tags: Annotated[bool, Meta(description="keep `tags`")] = True
+    extra: Annotated[
+        bool, Meta(description="add `rulekit`: id, rule hash, position, drops, completeness")
+    ] = False
 
 
 class JsonFormatter(Formatter):
@@ -37,6 +34,7 @@ class JsonFormatter(Formatter):
         output: Keep `output`.
         output_fields: Keep `output_fields`.
         tags: Keep `tags`.
+        extra: Add `rulekit`: id, hash of the rule, position of the event, what was lost before it.
     """
 
     Options = JsonOptions
@@ -49,15 +47,16 @@ class JsonFormatter(Formatter):
         output: bool = True,
         output_fields: bool = True,
         tags: bool = True,
+        extra: bool = False,
     ) -> None:
         self._iso8601 = iso8601
         self._message = message
         self._output = output
         self._output_fields = output_fields
         self._tags = tags
-        self._encoder = json.JSONEncoder(
-            ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_plain
-        )
+        self._extra = extra
+        if extra:
+            self.context = ("proc.name", "container.id", "container.name")  # is it complete?
 
     def format(self, alert: Alert) -> bytes:
         """Return the object of an alert; times in `output_fields` are ns since the epoch."""
@@ -74,19 +73,12 @@ class JsonFormatter(Formatter):
             item["output"] = output_line(alert, self._iso8601)
         if self._output_fields:
             when = "evt.time.iso8601" if self._iso8601 else "evt.time"
-            item["output_fields"] = {**alert.output_fields, when: alert.time_ns}
-        if self._tags:
+            item["output_fields"] = {**output_fields(alert), when: alert.time_ns}
+        if self._tags and alert.source != INTERNAL:
             item["tags"] = list(alert.tags)
-        return encode(escape_controls(self._encoder.encode(item)) + "\n")
-
-
-def _plain(value: Any) -> Any:
-    """Return a value that json does not know as one it knows."""
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value).decode("utf-8", "replace")
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    raise TypeError(f"no JSON form for {type(value).__name__}")
+        if self._extra:
+            item["rulekit"] = facts(alert)
+        return json_line(item, ordered=True)
 
 
 FORMAT = JsonFormatter
