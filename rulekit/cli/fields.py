@@ -31,6 +31,7 @@ CLASSES = {
     "k8s": "the Kubernetes objects that the container belongs to",
     "k8smeta": "Kubernetes objects as the cluster reports them",
     "ka": "a request in the audit log of a Kubernetes API server",
+    "pod": "the pod that a request creates or changes; rulekit only, `unset` where nothing is said",
     "json": "values inside a JSON event",
     "jevt": "values inside a JSON event",
     "util": "counters",

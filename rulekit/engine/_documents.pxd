@@ -31,6 +31,7 @@ cdef class DocumentLoop:
     cdef int n_hits
     cdef EventWindow window
     cdef bint audit                  # Kubernetes audit: envelopes are opened, events have a time
+    cdef bint undated                # an audit event without a time is of now
     cdef bint open_event             # the current event was shown and is not finished yet
     # the text that is being looked at
     cdef object reader

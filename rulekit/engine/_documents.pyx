@@ -156,15 +156,17 @@ cdef class DocumentLoop:
 
     cdef int _show(self, Json value) noexcept nogil:
         cdef Json when
+        cdef bint dated
         self.n_events += 1
         scratch_reset(&self.state.scratch)
         if strtab_wants_collection(self.state.strings):
             state_collect(self.state)
         if self.audit:
             when = document_at(&self.document, STAGE_TIME)
-            if not json_is_string(when) or not parse_rfc3339(
+            dated = json_is_string(when) and parse_rfc3339(
                 when.ptr + 1, when.len - 2, &self.event.ts_ns
-            ):
+            )
+            if not dated and not self.undated:
                 self.odd = value
                 return STOP_NO_TIME
         self.event.num += 1

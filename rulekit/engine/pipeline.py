@@ -16,7 +16,9 @@ from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._documents import DocumentLoop
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.alerts import AlertBuilder, Loop, compile_output
+from rulekit.engine.judge import Judge
 from rulekit.engine.stats import Stats
+from rulekit.engine.verdict import Verdict, VerdictPolicy
 from rulekit.engine.window import Window
 from rulekit.errors import RuleError
 from rulekit.rules.bound import Bound
@@ -58,6 +60,7 @@ class Engine:
         context: Fields that alerts carry besides those of their outputs (`Alert.context`); names
             that the source does not have are left out.
         announce_drops: Yield an alert of the source ``internal`` when events were lost.
+        verdicts: What the matches of rules lead to when `decide` is asked.
         caches: False evaluates every condition anew for every event: slow, the same answers.
 
     Raises:
@@ -77,6 +80,7 @@ class Engine:
         hostname: str | None = None,
         context: Sequence[str] = (),
         announce_drops: bool = False,
+        verdicts: VerdictPolicy | None = None,
         caches: bool = True,
     ) -> None:
         if matching not in ("all", "first"):
@@ -98,7 +102,25 @@ class Engine:
         with static_fields(ruleset.static_fields):
             self.builder = AlertBuilder(self.rules, source, append_output, self.hostname, context)
         self.announce_drops = announce_drops
+        self.verdicts = verdicts or VerdictPolicy()
+        self._judge = Judge(self.program, self.rules, source, self.verdicts, self.builder.build)
         self.stats = Stats()
+
+    def decide(self, document: bytes | str | object, *, alerts: bool = False) -> Verdict:
+        """Return whether something may happen: what all rules together say about a document.
+
+        May be called by any number of threads at once; never raises because of a document.
+
+        Args:
+            document: JSON as bytes or text, or what becomes JSON: a dict, a list. For rules of
+                ``k8s_audit`` an audit event or a list of them (their time may be missing), an
+                AdmissionReview, or an object of Kubernetes that is to be created.
+            alerts: Also render the alerts of the rules that matched.
+
+        Raises:
+            RulekitError: The rules of this engine are about system calls.
+        """
+        return self._judge.decide(document, alerts)
 
     def run(
         self,

@@ -24,6 +24,8 @@ cdef struct Document:
     Json* values             # owned; by number of the place
     uint32_t* found          # owned; epoch in which the value was found
     uint32_t* searched       # owned; epoch in which the children were looked for
+    void* pod                # in scratch memory: the document's pod taken apart, or NULL
+    uint32_t pod_epoch       # epoch in which that was done
 
 cdef Place* place_root() noexcept nogil
 cdef Place* place_child(Place* parent, bytes key) except NULL

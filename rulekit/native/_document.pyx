@@ -70,6 +70,7 @@ cdef void _forget(Document* document) noexcept nogil:
     memset(document.found, 0, document.capacity * sizeof(uint32_t))
     memset(document.searched, 0, document.capacity * sizeof(uint32_t))
     document.epoch = 0
+    document.pod_epoch = 0
 
 
 cdef void document_free(Document* document) noexcept nogil:

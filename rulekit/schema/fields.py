@@ -1,7 +1,8 @@
-"""Fields that conditions and outputs can name, as declared in ``tables/fields.json``.
+"""Fields that conditions and outputs can name, as declared in ``tables/fields*.json``.
 
 One declaration serves the checker, the matcher, the listings and the documentation. Names,
-types and meanings are facts of libs commit 48dfd53 and plugins commit 0b3cbd8.
+types and meanings of ``fields.json`` are facts of libs commit 48dfd53 and plugins commit 0b3cbd8;
+``fields_own.json`` adds what Falco does not have.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Field:
 
     Attributes:
         id: Position in `field_table()`; not stable across versions.
+        provider: ``core``, the plugin of Falco that supplies it, or ``rulekit``: Falco has none.
         type: ``PT_*`` name; `kind` what comparisons make of it.
         arg: ``none``, ``optional`` or ``required``; `arg_form` says in words what it means.
         quantifier: How a comparison treats several values: ``one`` value, ``list`` (``in`` wants
@@ -69,7 +71,8 @@ class Field:
 def field_table() -> dict[str, Field]:
     """Return every field, also removed ones, by name."""
     table: dict[str, Field] = {}
-    for i, f in enumerate(load_table("fields")["fields"]):
+    declared = (*load_table("fields")["fields"], *load_table("fields_own")["fields"])
+    for i, f in enumerate(declared):
         name = f["name"]
         quantifier: Quantifier = "one"
         if f["is_list"]:

@@ -14,6 +14,7 @@ from rulekit.state._fields_fd cimport register_fd
 from rulekit.state._fields_json cimport prepare_json, register_json
 from rulekit.state._fields_k8s cimport prepare_k8s, register_k8s
 from rulekit.state._fields_path cimport register_path
+from rulekit.state._fields_pod cimport prepare_pod, register_pod
 from rulekit.state._fields_proc cimport register_proc
 from rulekit.state._fields_thread cimport register_thread
 from rulekit.state._render cimport put_value
@@ -75,6 +76,7 @@ cdef int _register() except -1:
     register_container(_add)
     register_json(_add)
     register_k8s(_add)
+    register_pod(_add)
     for field in field_table().values():
         if field.removed or field.name in _extractors:
             continue
@@ -213,6 +215,8 @@ cdef bint init_field_ref(FieldRef* ref, str name, object index, object key, int 
             prepare_json(ref, raw_key)
         elif name.startswith("ka."):
             prepare_k8s(ref, name)
+        elif name.startswith("pod."):
+            prepare_pod(ref, name)
     except BaseException:
         free_field_ref(ref)
         raise

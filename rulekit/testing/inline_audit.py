@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rulekit.rules.names import close_to
+from rulekit.schema.kubernetes import KINDS, UNNAMESPACED, plural
 from rulekit.testing.inline_values import InlineError, Path, keys_of, number, text, unknown
 
 AUDIT_KEYS = (
@@ -31,32 +32,6 @@ VERBS = (
     "post", "put", "head", "options",
 )  # fmt: skip
 
-# kind → resource, API group; for kinds that are their own plural with an s, the group alone.
-_GROUPS = {
-    "": (
-        "Pod Service ConfigMap Secret Namespace Node ServiceAccount PersistentVolume"
-        " PersistentVolumeClaim ReplicationController LimitRange ResourceQuota Event"
-    ),
-    "apps": "Deployment DaemonSet StatefulSet ReplicaSet",
-    "batch": "Job CronJob",
-    "rbac.authorization.k8s.io": "Role RoleBinding ClusterRole ClusterRoleBinding",
-    "networking.k8s.io": "NetworkPolicy Ingress",
-    "admissionregistration.k8s.io": (
-        "ValidatingWebhookConfiguration MutatingWebhookConfiguration ValidatingAdmissionPolicy"
-        " ValidatingAdmissionPolicyBinding"
-    ),
-    "certificates.k8s.io": "CertificateSigningRequest",
-    "storage.k8s.io": "StorageClass",
-    "policy": "PodDisruptionBudget",
-    "apiextensions.k8s.io": "CustomResourceDefinition",
-    "scheduling.k8s.io": "PriorityClass",
-}
-_UNNAMESPACED = frozenset({
-    "namespaces", "nodes", "persistentvolumes", "clusterroles", "clusterrolebindings",
-    "validatingwebhookconfigurations", "mutatingwebhookconfigurations",
-    "validatingadmissionpolicies", "validatingadmissionpolicybindings",
-    "certificatesigningrequests", "storageclasses", "customresourcedefinitions", "priorityclasses",
-})  # fmt: skip
 _STREAMS = frozenset({"exec", "attach", "portforward", "proxy"})
 _REASONS = {
     400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound",
@@ -64,16 +39,6 @@ _REASONS = {
     500: "InternalError",
 }  # fmt: skip
 _MANY = frozenset({"list", "watch", "deletecollection"})
-
-
-def _plural(kind: str) -> str:
-    name = kind.lower()
-    if name.endswith("y"):
-        return name[:-1] + "ies"
-    return name + ("es" if name.endswith("s") else "s")
-
-
-KINDS = {kind: (_plural(kind), group) for group, kinds in _GROUPS.items() for kind in kinds.split()}
 _GROUP_OF = dict(KINDS.values())
 
 
@@ -134,7 +99,7 @@ class _Request:
         self.object = self.mapping("object")
         self.target = self._target()
         self.verb = self._verb()
-        if self.target.resource not in _UNNAMESPACED and self.verb not in _MANY:
+        if self.target.resource not in UNNAMESPACED and self.verb not in _MANY:
             self.target.namespace = self.target.namespace or "default" * bool(self.target.resource)
         self.code = self._code()
 
@@ -184,7 +149,7 @@ class _Request:
             return KINDS[kind]
         group, slash, _ = str(self.object.get("apiVersion", "")).partition("/")
         if slash and isinstance(kind, str):
-            return _plural(kind), group
+            return plural(kind), group
         close = close_to(str(kind), list(KINDS))
         raise InlineError(
             (*self.at("object"), "kind"),
@@ -231,7 +196,7 @@ class _Request:
         target = self.target
         parts = ["apis", target.group] if target.group else ["api"]
         parts.append(target.version)
-        if target.namespace and target.resource not in _UNNAMESPACED:
+        if target.namespace and target.resource not in UNNAMESPACED:
             parts += ["namespaces", target.namespace]
         parts.append(target.resource)
         if target.name and (self.verb != "create" or target.subresource):

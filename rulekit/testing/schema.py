@@ -7,10 +7,11 @@ from importlib.resources import files
 from typing import Any
 
 from rulekit.alert import PRIORITIES
+from rulekit.schema.kubernetes import KINDS
 from rulekit.schema.values import value_tables
 from rulekit.testing.inline import BESIDE
 from rulekit.testing.inline_accounts import CONTAINER_KEYS, POD_KEYS
-from rulekit.testing.inline_audit import AUDIT_KEYS, KINDS, STAGES, VERBS
+from rulekit.testing.inline_audit import AUDIT_KEYS, STAGES, VERBS
 from rulekit.testing.inline_events import GENERIC, names_of_events
 from rulekit.testing.inline_forms import FORMS, SPECIAL, Form
 from rulekit.testing.inline_world import PROCESS_KEYS, PROGRAM_KEYS

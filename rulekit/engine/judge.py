@@ -1,0 +1,102 @@
+"""Verdicts about single documents, for any number of threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from rulekit._fastmatch import Matcher
+from rulekit.alert import Alert
+from rulekit.compiler.program import Program
+from rulekit.engine._decide import Decider
+from rulekit.engine._documents import DocumentLoop
+from rulekit.engine.verdict import ACTIONS, Verdict, VerdictPolicy
+from rulekit.errors import RulekitError
+from rulekit.rules.ruleset import Rule
+from rulekit.sources.kubernetes import event_of
+
+_ALLOWED = Verdict("allow")
+
+
+class Judge:
+    """Answers about documents; thread-safe.
+
+    Each call takes a loop of its own out of a stock that grows to as many as are used at once.
+
+    Args:
+        rules: In the order of the program.
+        build: Makes an alert of a loop's current event and the index of a rule.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        rules: Sequence[Rule],
+        source: str,
+        policy: VerdictPolicy,
+        build: Callable[[DocumentLoop, int], Alert],
+    ) -> None:
+        self._program = program
+        self._names = [rule.name for rule in rules]
+        self._actions = [ACTIONS.index(policy.action_of(rule)) for rule in rules]
+        self._on_error = ACTIONS.index(policy.on_error)
+        self._source = source
+        self._build = build
+        self._idle: deque[Decider] = deque()
+
+    def decide(self, document: bytes | str | object, alerts: bool) -> Verdict:
+        """Return the verdict about a document, see `rulekit.engine.pipeline.Engine.decide`."""
+        if self._source == "syscall":
+            raise RulekitError("verdicts are about documents, not about system calls")
+        try:
+            if isinstance(document, str):
+                text = document.encode("utf-8", "surrogatepass")
+            elif isinstance(document, bytes):
+                text = document
+            elif isinstance(document, (bytearray, memoryview)):
+                text = bytes(document)
+            else:
+                text = msgspec.json.encode(document)
+        except Exception as error:
+            return self._refusal(f"cannot be made JSON: {error or type(error).__name__}")
+        try:
+            decider = self._idle.pop()
+        except IndexError:
+            matcher = Matcher(self._program, first_match=False)
+            decider = Decider(None, matcher, source=self._source)
+        try:
+            return self._judge(decider, text, alerts)
+        except Exception as error:  # a verdict is owed whatever happens
+            return self._refusal(f"{type(error).__name__}: {error}")
+        finally:
+            self._idle.append(decider)
+
+    def _judge(self, decider: Decider, text: bytes, alerts: bool) -> Verdict:
+        build = self._alert if alerts else None
+        found, problem, foreign = decider.evaluate(text, build)
+        if foreign:
+            try:
+                text = event_of(text)
+            except ValueError as error:
+                return self._refusal(str(error))
+            found, problem, _ = decider.evaluate(text, build)
+        if not found and problem is None:
+            return _ALLOWED
+        indices = [each[0] for each in found] if alerts else found
+        worst = max((self._actions[index] for index in indices), default=0)
+        if problem is not None:
+            worst = max(worst, self._on_error)
+        return Verdict(
+            ACTIONS[worst],
+            tuple(self._names[index] for index in sorted(set(indices))),
+            problem or "",
+            tuple(each[1] for each in found) if alerts else (),
+        )
+
+    def _alert(self, loop: DocumentLoop, index: int) -> tuple[int, Alert]:
+        return index, self._build(loop, index)
+
+    def _refusal(self, problem: str) -> Verdict:
+        return Verdict(ACTIONS[self._on_error], (), problem)
