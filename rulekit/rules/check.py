@@ -293,8 +293,10 @@ class _Checker:
             self.remarks.setdefault(id(node), []).extend(remarks)
         field_name = left.field.name if left.field is not None else None
         try:
-            value = read_literal(left.type, op, literal.text, rawarg=field_name == "evt.rawarg")
-            if field_name == "evt.type" and literal.text not in known_event_types():
+            unknown = field_name == "evt.type" and literal.text not in known_event_types()
+            if not (unknown and op == "regex"):
+                value = read_literal(left.type, op, literal.text, rawarg=field_name == "evt.rawarg")
+            if unknown:
                 raise UnknownEventType("no event and no system call has this name")
         except UnknownEventType as e:
             close = close_to(literal.text.lower(), known_event_types())

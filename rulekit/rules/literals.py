@@ -111,9 +111,9 @@ def to_bytes(text: str) -> bytes:
 
 @cache
 def known_event_types() -> frozenset[str]:
-    """Return every name that ``evt.type`` may be compared with."""
+    """Return every name that ``evt.type`` may be compared with; the empty one is no event's."""
     calls = value_tables()["ppm_sc"].values()
-    return frozenset({e.name for e in event_types()} | set(calls))
+    return frozenset({e.name for e in event_types()} | set(calls) | {""})
 
 
 def read_number(text: str, bits: int, signed: bool) -> int | None:

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
 from rulekit.errors import RuleError
 from rulekit.rules.scalar_map import scalar_offsets
-from rulekit.text.diagnostic import Diagnostic, Fix, Label
+from rulekit.rules.yaml_problems import MAX_DEPTH, explain, failure
+from rulekit.rules.yaml_slips import Patched, patched
+from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText, Span
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-# Falco's reader stops at this depth, too.
-MAX_DEPTH = 500
 # Nodes that aliases may add by standing for others; a file's own nodes are not limited.
 MAX_ALIASED_NODES = 1_000_000
+_READ = "Falco reads the file all the same"
 
 _NULL_TEXTS = frozenset({"", "~", "null", "Null", "NULL"})
 _CONTROL = re.compile(
@@ -132,7 +133,7 @@ def decode_text(name: str, content: bytes) -> SourceText:
         file = SourceText(name, content.decode("utf-8-sig", "backslashreplace"))
         before = content[: error.start].decode("utf-8-sig", "replace")
         skipped = content[error.start : error.start + 1]
-        raise _failure(
+        raise failure(
             "RK002",
             f"byte 0x{skipped.hex()} is not UTF-8",
             file.span(len(before), len(before) + 4),
@@ -144,43 +145,44 @@ def parse_documents(file: SourceText, notes: list[Diagnostic]) -> list[YamlNode]
     """Return the root node of every document; an empty one is a null scalar.
 
     Args:
-        notes: Receives what was tolerated: a quote that is still open at the end of the file.
+        notes: Receives what was tolerated: slips that Falco's reader does not mind.
 
     Raises:
         RuleError: One diagnostic (RK003 to RK009): the first thing that is not YAML.
     """
     text = file.text
     if bad := _CONTROL.search(text):
-        raise _failure(
+        raise failure(
             "RK003",
             f"control character U+{ord(bad[0]):04X} in the file",
             file.span(bad.start(), bad.end()),
             "not allowed in YAML",
             'write it as `"\\xHH"` inside double quotes',
         )
-    try:
-        return _Composer(file, text).documents()
-    except yaml.MarkedYAMLError as error:
-        if not (quote := _tolerated_quote(text, error)):
-            raise _explain(file, error) from None
-        opened = error.context_mark.index  # type: ignore[union-attr]
-    try:
-        roots = _Composer(file, text + quote).documents()
-    except yaml.MarkedYAMLError:
-        raise _open_quote(file, opened, "error") from None
-    notes.extend(_open_quote(file, opened, "warning").diagnostics)
+    read = patched(text)
+    slips: list[Diagnostic] = []
+    while True:
+        try:
+            roots = _Composer(file, read).documents()
+            break
+        except yaml.MarkedYAMLError as error:
+            slips += explain(file, read, error).diagnostics
+            if not (repaired := read.repaired(error)):
+                raise RuleError(slips[0].message, slips[:1]) from None
+            read = repaired
+    notes += [replace(s, severity="warning", falco=None, help=s.help or _READ) for s in slips]
     return roots
 
 
 class _Composer:
     """Builds nodes from events, counting what aliases stand for."""
 
-    def __init__(self, file: SourceText, text: str) -> None:
+    def __init__(self, file: SourceText, read: Patched) -> None:
         self.file = file
-        self.text = text
+        self.read = read
 
     def _events(self) -> Iterator[Any]:
-        loader = _Loader(self.text)
+        loader = _Loader(self.read.text)
         try:
             while (event := loader.get_event()) is not None:
                 yield event
@@ -239,13 +241,31 @@ class _Composer:
             else:
                 parent.pairs.append((top[1], node))
                 top[1] = None
+        if self.read.inserted:
+            self._replace(roots)
         return roots
 
+    def _replace(self, nodes: list[YamlNode]) -> None:
+        """Give the nodes the places that they have in the file."""
+        seen: set[int] = set()
+        stack = list(nodes)
+        while stack:
+            node = stack.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            node.start, node.end = self.read.place(node.start), self.read.place(node.end)
+            if isinstance(node, Sequence):
+                stack += node.items
+            elif isinstance(node, Mapping):
+                stack += (inner for pair in node.pairs for inner in pair)
+
     def _span(self, event: Any) -> Span:
-        return self.file.span(event.start_mark.index, event.end_mark.index)
+        place = self.read.place
+        return self.file.span(place(event.start_mark.index), place(event.end_mark.index))
 
     def _unknown_alias(self, event: Any) -> NoReturn:
-        raise _failure(
+        raise failure(
             "RK008",
             f"unknown anchor `{event.anchor}`",
             self._span(event),
@@ -254,7 +274,7 @@ class _Composer:
         )
 
     def _bomb(self, event: Any) -> NoReturn:
-        raise _failure(
+        raise failure(
             "RK007",
             f"aliases stand for more than {MAX_ALIASED_NODES} nodes",
             self._span(event),
@@ -262,132 +282,9 @@ class _Composer:
         )
 
     def _too_deep(self, event: Any) -> NoReturn:
-        raise _failure(
+        raise failure(
             "RK009",
             f"collections are nested more than {MAX_DEPTH} deep",
             self._span(event),
             "this one is too deep",
         )
-
-
-def _failure(
-    code: str, message: str, span: Span, label: str, help_: str | None = None, *labels: Label
-) -> RuleError:
-    found = Diagnostic(
-        code, "error", message, span, label, help_, "LOAD_ERR_YAML_PARSE", tuple(labels)
-    )
-    return RuleError(message, [found])
-
-
-def _tolerated_quote(text: str, error: yaml.MarkedYAMLError) -> str:
-    """Return the quote to add when the file ends, after a line break, inside a quoted scalar.
-
-    Falco's YAML reader takes the end of the file for the missing quote in exactly this case.
-    """
-    if (
-        error.context == "while scanning a quoted scalar"
-        and "end of stream" in (error.problem or "")
-        and text.rstrip(" \t")[-1:] == "\n"
-    ):
-        return text[error.context_mark.index]  # type: ignore[union-attr]
-    return ""
-
-
-def _open_quote(file: SourceText, opened: int, severity: Any) -> RuleError:
-    newline = file.text.find("\n", opened)
-    if newline < 0:
-        newline = len(file.text)
-    found = Diagnostic(
-        "RK006",
-        severity,
-        "quoted text is never closed",
-        file.span(opened, opened + 1),
-        "opened here; everything up to the end of the file belongs to it",
-        None,
-        "LOAD_ERR_YAML_PARSE" if severity == "error" else None,
-        fix=Fix(file.span(newline, newline), file.text[opened], "close the quote"),
-    )
-    return RuleError(found.message, [found])
-
-
-# What libyaml calls a problem, and what to say of it.
-_PROBLEMS = (
-    ("tab character that violates", "RK005", "a tab cannot be used to indent", "use blanks"),
-    ("cannot start any token", "RK004", "{char} cannot begin a value", "quote the text"),
-    (
-        "mapping values are not allowed",
-        "RK004",
-        "a `key: value` pair cannot stand here",
-        "indent the keys of one element alike; quote a text that holds `: `",
-    ),
-    (
-        "did not find expected key",
-        "RK004",
-        "this line fits neither the item above nor a new one",
-        "indent keys of one item alike",
-    ),
-    (
-        "did not find expected '-' indicator",
-        "RK004",
-        "this line fits neither the sequence above nor its end",
-        "begin each item with `- ` in the same column",
-    ),
-    (
-        "expected alphabetic or numeric character",
-        "RK004",
-        "`*` begins an alias and `&` an anchor, but no name follows",
-        "quote the text",
-    ),
-    ("could not find expected ':'", "RK004", "a key without `:`", None),
-    ("expected ',' or ']'", "RK004", "`[` is never closed", None),
-    ("expected ',' or '}'", "RK004", "`{{` is never closed", None),
-    ("unexpected end of stream", "RK006", "quoted text is never closed", None),
-    ("unexpected document indicator", "RK006", "quoted text is never closed", None),
-    ("unexpected document separator", "RK006", "quoted text is never closed", None),
-    ("unknown escape character", "RK004", "unknown escape in a double-quoted text", None),
-    ("undefined tag handle", "RK004", "unknown tag", "quote a text that begins with `!`"),
-    ("incompatible YAML document", "RK004", "a YAML version that cannot be read", None),
-    # libyaml's own limit of newer versions; it scans ahead of the events that we count.
-    ("maximum nesting depth", "RK009", f"collections are nested more than {MAX_DEPTH} deep", None),
-    ("block sequence entries are not allowed", "RK004", "`- ` cannot stand here", None),
-    ("expected comment or line break", "RK004", "text on the line of `|` or `>`", None),
-)
-
-
-def _explain(file: SourceText, error: yaml.MarkedYAMLError) -> RuleError:
-    """Say in our words what the YAML parser found, at the place where it can be mended."""
-    problem = error.problem or "not YAML"
-    at = min(error.problem_mark.index if error.problem_mark else 0, len(file.text))
-    # A missing bracket shows only at the end of the file; point at a character that exists.
-    while at > 0 and (at == len(file.text) or file.text[at] in "\r\n"):
-        at -= 1
-    opened = error.context_mark.index if error.context_mark else None
-    char = "a tab" if file.text[at : at + 1] == "\t" else f"`{file.text[at : at + 1]}`"
-    code, message, help_ = "RK004", f"not YAML: {problem}", None
-    for part, known, text, hint in _PROBLEMS:
-        if part in problem:
-            code, message, help_ = known, text.format(char=char), hint
-            break
-    if code == "RK006" and opened is not None:
-        return _open_quote(file, opened, "error")
-    if char == "a tab" and "cannot start" in problem:
-        code, message, help_ = "RK005", "a tab cannot be used to indent", "use blanks"
-    labels: tuple[Label, ...] = ()
-    if "expected ',' or" in problem and opened is not None:
-        label = Label(file.span(at, at + 1), "this cannot stand inside")
-        return _failure(code, message, file.span(opened, opened + 1), "opened here", help_, label)
-    if opened is not None and opened != at and opened < len(file.text):
-        labels = (Label(file.span(opened, opened + 1), _CONTEXTS.get(error.context or "", "")),)
-    return _failure(code, message, file.span(at, at + 1), "", help_, *labels)
-
-
-_CONTEXTS = {
-    "while parsing a flow sequence": "the `[` that is open here",
-    "while parsing a flow mapping": "the `{` that is open here",
-    "while parsing a block mapping": "in the map that begins here",
-    "while parsing a block collection": "in the sequence that begins here",
-    "while scanning a simple key": "this was read as a key",
-    "while scanning a plain scalar": "in the text that begins here",
-    "while scanning a block scalar": "in the text that begins here",
-    "while scanning a double-quoted scalar": "in the text that begins here",
-}

@@ -82,6 +82,8 @@ def test_arguments_are_understood(text: str, index: int | None, key: str | None)
         ("evt.type=nosuch", "event-type", "RK203"),
         ("evt.type contains op", "event-type", "RK203"),
         ("len(evt.type)=4", "event-type", "RK203"),
+        ("len(evt.type)=x", "value", "RK205"),
+        ('evt.type regex "[a"', "event-type", "RK203"),
         ("fd.num contains 3", "operator", "RK204"),
         ("fd.types = file", "operator", "RK204"),
         ("evt.around[5] != 1", "operator", "RK204"),

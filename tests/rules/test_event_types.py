@@ -49,6 +49,7 @@ ALL = frozenset(range(len(event_types())))
         ("not (evt.type != open or evt.type != open)", ["open"]),
         ("not evt.type exists", []),
         ("evt.type in ()", []),
+        ('evt.type in ("", open)', ["open"]),
         ("syscall.type = nosuch", []),
         ("evt.type = open and not proc.name = a", ["open"]),
         ("evt.num = 0 and proc.name = a", []),

@@ -123,6 +123,39 @@ def test_a_quote_open_at_the_end_of_the_file_is_closed_there() -> None:
     assert [(n.code, n.severity) for n in notes] == [("RK006", "warning")]
 
 
+@pytest.mark.parametrize(
+    ("text", "documents", "places"),
+    [
+        ("- a\n...\n- b\n", [["a"], ["b"]], []),
+        ("...\n- a\n...\n", [["a"]], []),
+        ("...\n---\n- a\n", [["a"]], []),
+        ("- a: b\n  c # d\n", [["a", "b", "c", ""]], [(2, 3)]),
+        ("- a\nb\n", [["a"], ["b"]], [(2, 1)]),
+        ("- a\nb: c\nd: e\n", [["a"], ["b", "c", "d", "e"]], [(2, 1)]),
+        ("  - a\n- b\n- c\n", [["a"], ["b", "c"]], [(2, 1)]),
+        ("- [a, , b]\n- c\nd: e\n", [["a", "", "b", "c"], ["d", "e"]], [(1, 7), (3, 1)]),
+        ("- [=, !=]\n- b\n", [["=", "", "b"]], [(1, 7)]),
+    ],
+)
+def test_slips_that_falco_does_not_mind_are_told(
+    text: str, documents: list[list[str]], places: list[tuple[int, int]]
+) -> None:
+    notes: list[Diagnostic] = []
+    file = SourceText("t.yaml", text)
+    roots = parse_documents(file, notes)
+    scalars = [_scalars(root) for root in roots]
+    assert [[s.value.replace("~", "") for s in found] for found in scalars] == documents
+    assert [n.span.source.locate(n.span.start) for n in notes] == places
+    assert {n.severity for n in notes} <= {"warning"}
+    for scalar in (s for found in scalars for s in found if s.value not in ("", "~")):
+        assert text[scalar.start : scalar.end] == scalar.value
+
+
+@pytest.mark.parametrize("text", ["- a: b\n  c\n  d: e\n", "- a: b\n 'c'\n", "- [a\nb: c\n"])
+def test_slips_that_falco_minds_are_errors(text: str) -> None:
+    assert _failure(text).falco == "LOAD_ERR_YAML_PARSE"
+
+
 def test_aliases_are_bounded() -> None:
     bomb = "- &a [x, x, x, x, x, x, x, x, x, x]\n"
     for old, new in zip("abcdefghi", "bcdefghij", strict=True):
