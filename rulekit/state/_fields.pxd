@@ -40,6 +40,7 @@ cdef enum RefFlags:
     REF_TIME = 16         # text in messages, integer nanoseconds in output_fields
     REF_PRINT_SELF = 32   # an ancestor field that prints the process itself
     REF_RAW = 256         # evt.rawarg
+    REF_NETWORK = 512     # compared with networks; printed as <IPNET>
     REF_DELTA = 128       # time since the previous look
 
 cdef struct FieldRef:

@@ -17,7 +17,7 @@ from rulekit.state._fields_path cimport register_path
 from rulekit.state._fields_pod cimport prepare_pod, register_pod
 from rulekit.state._fields_proc cimport register_proc
 from rulekit.state._fields_thread cimport register_thread
-from rulekit.state._render cimport put_value
+from rulekit.state._render cimport PT_SOCKADDR, put_value
 
 cdef extern from "<regex.h>" nogil:
     ctypedef struct regex_t:
@@ -220,7 +220,9 @@ cdef bint init_field_ref(FieldRef* ref, str name, object index, object key, int 
     except BaseException:
         free_field_ref(ref)
         raise
-    if field.quantifier == "ends" or "filter_only" in field.restrictions:
+    if name in ("fd.cnet", "fd.snet", "fd.lnet", "fd.rnet"):
+        ref.flags |= REF_NETWORK
+    elif field.quantifier == "ends" or "filter_only" in field.restrictions:
         ref.flags |= REF_ENDS
     elif field.quantifier == "list":
         ref.flags |= REF_LIST
@@ -286,7 +288,10 @@ cdef bint extract_printed(Context* c, FieldRef* ref, Value* out) noexcept nogil:
         ref.index = -1
         return found
     if ref.flags & REF_RAW:
-        return extract(c, ref, out) or out.pt != 0
+        found = extract(c, ref, out) or out.pt != 0
+        return found and out.pt != PT_SOCKADDR
+    if ref.flags & REF_NETWORK:
+        return extract(c, ref, out) and put_cstr(out, "<IPNET>")
     return extract(c, ref, out)
 
 

@@ -534,10 +534,19 @@ cdef bint _as_text(Context* c, Value* out) noexcept nogil:
 
 
 cdef bint x_cproto(Context* c, FieldRef* ref, Value* out) noexcept nogil:
-    return _client_port(c, out) and _as_text(c, out)
+    # A side that is known, but is no address, has the empty text for a port.
+    cdef Fd* fd = _known(c)
+    if fd == NULL or not fd.flags & (FDF_ROLE_CLIENT | FDF_ROLE_SERVER):
+        return False
+    if not _connection(fd):
+        return put_str(out, c.state.strings.empty)
+    return put_uint(out, fd.sport) and _as_text(c, out)
 
 
 cdef bint x_sproto(Context* c, FieldRef* ref, Value* out) noexcept nogil:
+    cdef Fd* fd = _known(c)
+    if fd != NULL and _listener(fd):
+        return put_str(out, c.state.strings.empty)
     return _server_port(c, out) and _as_text(c, out)
 
 

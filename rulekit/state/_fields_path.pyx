@@ -121,9 +121,9 @@ cdef bint _path(Context* c, const Rule* rule, const Side* side, bint raw, Value*
     if path_len != 0 and path[0] == c'/':
         dir_len = 0
     elif side.base == EVENT_FD:
-        if c.fd != NULL:
-            return put_str(out, c.fd.name)
-        path_len = 0
+        return put_str(out, c.fd.name) if c.fd != NULL else put_text(out, dir, dir_len)
+    elif path_len == 0:
+        return put_str(out, c.state.strings.empty)
     elif side.base == NOWHERE:
         pass
     elif side.base == CWD:
@@ -137,8 +137,6 @@ cdef bint _path(Context* c, const Rule* rule, const Side* side, bint raw, Value*
         elif not fd_dir(c, thread, dirfd, &dir, &dir_len):
             dir = "<UNKNOWN>"
             dir_len = 9
-    if path_len == 0:
-        return put_text(out, dir, dir_len)
     return put_str(out, join_path(c, dir, dir_len, path, path_len))
 
 

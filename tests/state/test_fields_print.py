@@ -134,6 +134,8 @@ def test_relative_paths_start_from_the_directory_fd(b: Builder) -> None:
     assert render(b, "%evt.abspath|%fs.path.name") == "/root/b|/root/b"
     ev(b, "mkdirat", res=-13, dirfd=5, path="b", mode=0)
     assert render(b, "%fs.path.name") == "<NA>"
+    ev(b, "mount", res=0, dev="", dir=".", type="", flags=0)
+    assert render(b, "%fs.path.source|%fs.path.target") == "|/root"
 
 
 def test_raw_parameters_keep_their_type(b: Builder) -> None:
@@ -269,6 +271,15 @@ def test_a_listener_has_the_server_end_only(b: Builder) -> None:
     ev(b, "bind", res=0, addr=("0.0.0.0", 80), fd=4)
     text = "%fd.sip:%fd.sport|%fd.cip:%fd.cport|%fd.is_server|%fd.lport"
     assert render(b, text) == "0.0.0.0:80|<NA>:<NA>|true|<NA>"
+    assert render_all(b, "%fd.snet|%fd.cnet|%fd.net|%fd.sproto|%fd.cproto|%evt.rawarg.addr")[
+        -1
+    ] == (
+        "<IPNET>|<NA>|<NA>|||<NA>",
+        {
+            **{"fd.snet": "<IPNET>", "fd.cnet": None, "fd.net": None, "fd.sproto": ""},
+            **{"fd.cproto": "", "evt.rawarg.addr": None},
+        },
+    )
 
 
 def test_times(b: Builder) -> None:
