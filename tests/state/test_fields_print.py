@@ -271,14 +271,10 @@ def test_a_listener_has_the_server_end_only(b: Builder) -> None:
     ev(b, "bind", res=0, addr=("0.0.0.0", 80), fd=4)
     text = "%fd.sip:%fd.sport|%fd.cip:%fd.cport|%fd.is_server|%fd.lport"
     assert render(b, text) == "0.0.0.0:80|<NA>:<NA>|true|<NA>"
-    assert render_all(b, "%fd.snet|%fd.cnet|%fd.net|%fd.sproto|%fd.cproto|%evt.rawarg.addr")[
-        -1
-    ] == (
+    names = ("fd.snet", "fd.cnet", "fd.net", "fd.sproto", "fd.cproto", "evt.rawarg.addr")
+    assert render_all(b, "|".join(f"%{name}" for name in names))[-1] == (
         "<IPNET>|<NA>|<NA>|||<NA>",
-        {
-            **{"fd.snet": "<IPNET>", "fd.cnet": None, "fd.net": None, "fd.sproto": ""},
-            **{"fd.cproto": "", "evt.rawarg.addr": None},
-        },
+        dict(zip(names, ("<IPNET>", None, None, "", "", None), strict=True)),
     )
 
 
