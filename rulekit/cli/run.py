@@ -35,8 +35,8 @@ capture is damaged or the disk is full, the alerts up to there are kept, and the
 
 CAPTURE can be a pipe: '-' is standard input. Memory does not grow with its length.
 
-CAPTURE can be a log of Linux audit, with the same rules of system calls: what auditd writes,
-plain, gzip or zstd. What audit cannot know is null.
+CAPTURE can be a log of Linux audit, with the same rules of system calls: what auditd (raw or
+enriched), laurel, go-audit or auditbeat write, plain, gzip or zstd. What audit cannot know is null.
 
 CAPTURE can be an audit log of Kubernetes as well, for rules of the source k8s_audit: lines of
 JSON, an array, an EventList, or a folder of such files, plain, gzip or zstd. What is no audit

@@ -14,6 +14,7 @@ from rulekit.sources.documents import DocumentSource
 from rulekit.sources.linux_audit.log import is_audit_log
 
 _HEAD_BYTES = 4096
+_ZSTD_BLOCK_BYTES = 132 * 1024
 _FILES = 64  # of a folder that are looked into
 AUDIT = "k8s_audit"
 CAPTURE = "syscall"
@@ -63,7 +64,7 @@ def source_of_bytes(head: bytes) -> str:
         except zlib.error:
             return CAPTURE
     elif head.startswith(ZSTD_MAGIC):
-        return AUDIT  # captures never are
+        head = _inflate_zstd(head)
     if is_audit_log(head):
         return LINUX_AUDIT
     is_json = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
@@ -75,4 +76,19 @@ def _head(path: str | os.PathLike[str]) -> bytes:
     if not stat.S_ISREG(os.stat(path).st_mode):
         return b""
     with open(path, "rb", buffering=0) as file:
-        return file.read(_HEAD_BYTES)
+        head = file.read(_HEAD_BYTES)
+        if head.startswith(ZSTD_MAGIC):
+            head += file.read(_ZSTD_BLOCK_BYTES)  # nothing comes out before a block is complete
+        return head
+
+
+def _inflate_zstd(head: bytes) -> bytes:
+    """Return what zstd data begin with: `{` where nobody can tell, for captures never are."""
+    try:
+        import zstandard
+    except ImportError:
+        return b"{"
+    try:
+        return zstandard.ZstdDecompressor().decompressobj().decompress(head)[:_HEAD_BYTES] or b"{"
+    except zstandard.ZstdError:
+        return b"{"

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from rulekit.native._scratch cimport Buf
 from rulekit.sources.linux_audit._convert cimport Converter
 from rulekit.sources.linux_audit._event cimport AuditEvent
+from rulekit.sources.linux_audit._json cimport JsonEvent
 
 cdef enum:
     MAX_PENDING = 1024       # events whose end is not known yet
@@ -16,6 +17,7 @@ cdef struct Recent:
 
 cdef struct Assembly:
     Converter* converter     # owned
+    JsonEvent json           # for lines of JSON, each of which is a whole event
     AuditEvent* slots[N_PENDING_SLOTS]       # by id; chains
     AuditEvent* oldest
     AuditEvent* newest

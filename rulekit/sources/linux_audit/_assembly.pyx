@@ -13,6 +13,7 @@ from rulekit.sources.linux_audit._convert cimport convert_event, converter_free,
 from rulekit.sources.linux_audit._event cimport (
     KIND_EOE, KIND_OTHER, KIND_PATH, KIND_PROCTITLE, SEEN_SYSCALL, event_free, event_new, event_reset,
 )
+from rulekit.sources.linux_audit._json cimport json_event_free, json_event_init, read_json
 from rulekit.sources.linux_audit._processes cimport hash_text
 from rulekit.sources.linux_audit._records cimport RecordHead, read_head, take_record
 
@@ -26,8 +27,8 @@ cdef Assembly* assembly_new(uint64_t seed) noexcept nogil:
     if a == NULL:
         return NULL
     a.converter = converter_new(seed)
-    if a.converter == NULL:
-        free(a)
+    if a.converter == NULL or not json_event_init(&a.json):
+        assembly_free(a)
         return NULL
     return a
 
@@ -44,6 +45,7 @@ cdef void assembly_free(Assembly* a) noexcept nogil:
         e = a.spare
         a.spare = e.newer
         event_free(e)
+    json_event_free(&a.json)
     converter_free(a.converter)
     free(a)
 
@@ -172,10 +174,22 @@ cdef inline bint _stands_alone(const RecordHead* head) noexcept nogil:
             or (head.type_len > 5 and memcmp(type, b"CRED_", 5) == 0))
 
 
+cdef void _take_json(Assembly* a, const char* line, uint32_t length) noexcept nogil:
+    if not read_json(&a.json, line, length):
+        a.n_rejected += 1
+        return
+    a.n_records += a.json.n_records
+    a.json.e.node = _host_of(a, a.json.node, a.json.node_len)
+    convert_event(a.converter, a.json.e, a.host, a.host_len)
+
+
 cdef void take_line(Assembly* a, const char* line, uint32_t length) noexcept nogil:
     cdef RecordHead head
     cdef AuditEvent* e = a.last
     a.n_lines += 1
+    if length and line[0] == c'{':
+        _take_json(a, line, length)
+        return
     if not read_head(line, length, &head):
         if length and not (length == 1 and line[0] == c'\r'):
             a.n_rejected += 1

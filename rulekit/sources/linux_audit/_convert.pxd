@@ -6,10 +6,14 @@ from rulekit.native._scratch cimport Buf
 from rulekit.sources.linux_audit._event cimport AuditEvent
 from rulekit.sources.linux_audit._processes cimport Processes
 
+cdef enum:
+    N_NAMES = 1024
+
 cdef struct Converter:
     Buf out                  # owned; blocks
     Processes* processes     # owned
     bint begun               # the section's head is written
+    uint64_t names[N_NAMES]  # what the state was told of accounts: hashes of id and name, by id
     uint64_t n_events        # audit events
     uint64_t n_calls         # of them, with a SYSCALL record
     uint64_t n_data          # records that became events of their own, as text

@@ -15,7 +15,7 @@ from rulekit.capture._write cimport (
 from rulekit.native._event cimport BLOCK_PARTIAL, BLOCK_STATE_ONLY
 from rulekit.native._scratch cimport buf_free
 from rulekit.sources.linux_audit._event cimport (
-    MAX_ARGS_BYTES, NAME_CREATE, NAME_DELETE, NAME_NORMAL, NAME_PARENT, NAME_UNKNOWN, SEEN_CAPSET, SEEN_CWD,
+    MAX_ARGS_BYTES, NAME_CREATE, NAME_DELETE, NAME_NORMAL, NAME_PARENT, NAME_UNKNOWN, NO_NUMBER, SEEN_CAPSET, SEEN_CWD,
     SEEN_EXECVE, SEEN_EXIT, SEEN_FCAPS, SEEN_MMAP, SEEN_MODULE, SEEN_NAME, SEEN_OPENAT2, SEEN_PAIR, SEEN_PROCTITLE,
     SEEN_SADDR, SEEN_SOCKETCALL, SEEN_SUCCESS, SEEN_SYSCALL, AuditPath, OtherRecord, Span, span_ptr,
 )
@@ -43,6 +43,8 @@ cdef enum:
     CLONE3_X = 335
     EXECVE_X = 293
     EXECVEAT_X = 331
+    USER_ADDED = 354
+    GROUP_ADDED = 358
     ASYNC = 402
     TASK = 430
     # values as captures store them
@@ -576,6 +578,31 @@ cdef Process* _know(Converter* x, const AuditEvent* e, const CallPlan* plan, bin
     return process
 
 
+# -- accounts --------------------------------------------------------------------------------------
+
+cdef void _account(Converter* x, const AuditEvent* e, uint32_t id, Span name, bint is_group) noexcept nogil:
+    """Tell the state the name of a user or a group."""
+    cdef const char* text = span_ptr(e, name)
+    cdef uint64_t hash
+    cdef uint64_t* told = &x.names[(id * 2 + is_group) & (N_NAMES - 1)]
+    cdef EventWriter w
+    hash = (hash_text(x.processes, text, name.len) ^ id) * 2 + is_group
+    if told[0] == hash or name.len == 0 or id == <uint32_t> NO_NUMBER:
+        return
+    told[0] = hash
+    # What daemons write for ids without a name.
+    if name.len >= 8 and memcmp(text, b"unknown(", 8) == 0 or (name.len == 5 and memcmp(text, b"unset", 5) == 0):
+        return
+    if not event_begin(&w, &x.out, GROUP_ADDED if is_group else USER_ADDED, BLOCK_STATE_ONLY | BLOCK_PARTIAL,
+                       e.time_ms * 1000000, -1, 3 if is_group else 6, False):
+        return
+    param_number(&w, id, 4)
+    if not is_group:
+        param_empty(&w)
+    param_text(&w, text, name.len)
+    event_end(&w)
+
+
 # -- calls -----------------------------------------------------------------------------------------
 
 cdef bint _is_loader(const AuditEvent* e, const AuditPath* path) noexcept nogil:
@@ -746,6 +773,12 @@ cdef void _call(Converter* x, AuditEvent* e) noexcept nogil:
         x.n_unknown_calls += 1
     if e.n_items < e.items or (e.seen & SEEN_EXECVE and e.n_argv < e.argc):
         x.n_incomplete += 1
+    if e.user_name.known:
+        _account(x, e, e.euid, e.user_name, False)
+    if e.login_name.known:
+        _account(x, e, e.auid, e.login_name, False)
+    if e.group_name.known:
+        _account(x, e, e.egid, e.group_name, True)
     if e.pid >= 0:
         process = _know(x, e, plan, ok)
     if plan == NULL:

@@ -104,6 +104,7 @@ cdef struct AuditEvent:
     int64_t pid, ppid
     uint32_t auid, uid, gid, euid, egid, ses
     Span name, tty, comm, exe, key, cwd, proctitle, saddr, module
+    Span login_name, user_name, group_name   # of auid, euid and egid, where the log has them
     AuditPath* paths         # owned; room for MAX_PATHS
     uint32_t n_paths
     uint32_t n_items         # PATH records, also those that are not kept
@@ -146,6 +147,9 @@ cdef void add_arg(AuditEvent* e, const Value* v, bint piece, bint more) noexcept
 cdef OtherRecord* add_other(AuditEvent* e, const char* type, uint32_t type_len) noexcept nogil   # NULL: no room
 cdef Span put_span(AuditEvent* e, const Value* v, uint32_t limit) noexcept nogil
 cdef Span put_raw(AuditEvent* e, const char* ptr, uint32_t length) noexcept nogil
+
+# One of the names that daemons add to a SYSCALL record: AUID, EUID, EGID.
+cdef void set_account(AuditEvent* e, const char* key, uint32_t key_len, const Value* v) noexcept nogil
 
 cdef bint read_number(const Value* v, int base, uint64_t* out) noexcept nogil
 # Decode into `out`, which has room for v.len bytes; never longer than the source. -1: no value.

@@ -177,6 +177,7 @@ cdef void event_reset(AuditEvent* e) noexcept nogil:
     e.text = text
     e.pid = -1
     e.ppid = -1
+    e.syscall = -1
     e.auid = e.uid = e.gid = e.euid = e.egid = e.ses = NO_NUMBER
 
 
@@ -500,6 +501,17 @@ cdef OtherRecord* add_other(AuditEvent* e, const char* type, uint32_t type_len) 
     record.body.len = 0
     record.pid = -1
     return record
+
+
+cdef void set_account(AuditEvent* e, const char* key, uint32_t key_len, const Value* v) noexcept nogil:
+    if key_len != 4:
+        return
+    if memcmp(key, b"AUID", 4) == 0:
+        e.login_name = put_span(e, v, 255)
+    elif memcmp(key, b"EUID", 4) == 0:
+        e.user_name = put_span(e, v, 255)
+    elif memcmp(key, b"EGID", 4) == 0:
+        e.group_name = put_span(e, v, 255)
 
 
 cdef void set_field(AuditEvent* e, int kind, const char* key, uint32_t key_len, const Value* v,

@@ -4,8 +4,9 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp
 
 from rulekit.sources.linux_audit._event cimport (
-    FORM_AUDIT, KIND_EOE, KIND_EXECVE, KIND_OBJ_PID, KIND_OTHER, MAX_OTHER_BYTES, MAX_TEXT, OtherRecord, Span, Value,
-    add_other, kind_of, kind_of_number, put_raw, read_number, record_begin, set_field,
+    FORM_AUDIT, KIND_EOE, KIND_EXECVE, KIND_OBJ_PID, KIND_OTHER, KIND_SYSCALL, MAX_OTHER_BYTES, MAX_TEXT, OtherRecord, Span, Value,
+    add_other, kind_of, kind_of_number, put_raw, read_number, record_begin, set_account,
+    set_field,
 )
 
 cdef enum:
@@ -141,12 +142,41 @@ cdef void _take_other(AuditEvent* e, const RecordHead* head, uint32_t length) no
         p += 1
 
 
+cdef inline bint _next_pair(const char** at, const char* end, const char** key, uint32_t* key_len, Value* v) noexcept nogil:
+    """Read over the next `key=value`; words without a value are left out."""
+    cdef const char* p = at[0]
+    cdef const char* stop
+    while True:
+        while p < end and p[0] == c' ':
+            p += 1
+        key[0] = p
+        while p < end and p[0] != c'=' and p[0] != c' ':
+            p += 1
+        if p >= end:
+            return False
+        if p[0] == c'=':
+            break
+    key_len[0] = <uint32_t> (p - key[0])
+    p += 1
+    v.ptr = p
+    if p < end and p[0] == c'"':
+        stop = <const char*> memchr(p + 1, c'"', end - p - 1)
+        p = end if stop == NULL else stop + 1
+    else:
+        while p < end and p[0] != c' ':
+            p += 1
+    v.len = <uint32_t> (p - v.ptr)
+    at[0] = p
+    return True
+
+
 cdef bint take_record(AuditEvent* e, const RecordHead* head) noexcept nogil:
     cdef const char* p = head.body
     cdef const char* end = p + head.body_len
     cdef const char* key
     cdef const char* stop
     cdef uint32_t key_len
+    cdef const char* added = NULL
     cdef uint32_t hint = 0
     cdef Value v
     v.form = FORM_AUDIT
@@ -154,6 +184,7 @@ cdef bint take_record(AuditEvent* e, const RecordHead* head) noexcept nogil:
         return True
     stop = <const char*> memchr(p, ENRICHED, head.body_len)
     if stop != NULL:
+        added = stop + 1
         end = stop
     if head.kind == KIND_OTHER or head.kind == KIND_OBJ_PID:
         if head.kind == KIND_OTHER:
@@ -161,24 +192,10 @@ cdef bint take_record(AuditEvent* e, const RecordHead* head) noexcept nogil:
         return True
     if not record_begin(e, head.kind):
         return False
-    while p < end:
-        if p[0] == c' ':
-            p += 1
-            continue
-        key = p
-        while p < end and p[0] != c'=' and p[0] != c' ':
-            p += 1
-        if p >= end or p[0] == c' ':
-            continue                         # a word without a value
-        key_len = <uint32_t> (p - key)
-        p += 1
-        v.ptr = p
-        if p < end and p[0] == c'"':
-            stop = <const char*> memchr(p + 1, c'"', end - p - 1)
-            p = end if stop == NULL else stop + 1
-        else:
-            while p < end and p[0] != c' ':
-                p += 1
-        v.len = <uint32_t> (p - v.ptr)
+    while _next_pair(&p, end, &key, &key_len, &v):
         set_field(e, head.kind, key, key_len, &v, &hint)
+    if added != NULL and head.kind == KIND_SYSCALL:
+        end = head.body + head.body_len
+        while _next_pair(&added, end, &key, &key_len, &v):
+            set_account(e, key, key_len, &v)
     return True

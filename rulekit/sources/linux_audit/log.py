@@ -13,13 +13,22 @@ from rulekit.sources.linux_audit._stream import AuditDecoder
 
 AuditInput = str | os.PathLike[str] | BinaryIO
 
-# Lines as auditd writes them, and as the kernel does when there is no auditd.
-_RECORD = re.compile(rb"(?:node=\S+ |audit: )?type=[A-Z0-9_\[\]]+ (?:msg=)?audit\(\d+\.\d+:\d+\)")
+# Lines as auditd writes them, and as the kernel does when there is no auditd; objects as laurel and
+# go-audit write them; and what every document of auditbeat has somewhere.
+_BEGINNING = re.compile(
+    rb"(?:node=\S+ |audit: )?type=[A-Z0-9_\[\]]+ (?:msg=)?audit\(\d+\.\d+:\d+\)"
+    rb'|\{"ID":\s*"\d+\.\d+:\d+"'
+    rb'|\{"sequence":\s*\d+,\s*"timestamp":\s*"\d+\.\d+"'
+)
+_AUDITBEAT = re.compile(rb'\{.*"auditd":\s*\{')
 
 
 def is_audit_log(head: bytes) -> bool:
     """Return whether these first bytes begin a log of Linux audit."""
-    return _RECORD.match(head.lstrip()) is not None
+    head = head.lstrip()
+    if _BEGINNING.match(head) is not None:
+        return True
+    return b'"@timestamp"' in head and _AUDITBEAT.match(head) is not None
 
 
 class AuditChunks:

@@ -13,7 +13,8 @@ from rulekit.sources.linux_audit._stream import AuditDecoder
 from rulekit.sources.linux_audit.log import AuditSource
 
 START_MS = 1_700_000_000_000
-TASK, PROCINFO = "task", "procinfo"
+# Told to the state alone.
+HIDDEN = ("task", "procinfo", "useradded", "groupadded")
 
 
 def text(value: str | bytes) -> str:
@@ -147,7 +148,7 @@ def shown(log: Log | bytes, step: int = 0) -> list[Shown]:
     found = []
     for _, _, ts_ns, tid, number, params in iter_events(io.BytesIO(capture)):
         kind = types[number]
-        if kind.name in (TASK, PROCINFO) or (kind.name == "clone" and _is_birth(params)):
+        if kind.name in HIDDEN or (kind.name == "clone" and _is_birth(params)):
             continue
         if kind.name == "procexit" and not params[0]:
             continue
