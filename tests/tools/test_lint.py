@@ -176,6 +176,13 @@ def test_fixes_keep_the_meaning(condition: str) -> None:
         assert truth(before.rules[0].node, values) == truth(after.rules[0].node, values)
 
 
+def test_what_is_negated_is_not_removed_without_its_not() -> None:
+    text = rule("evt.type = open and not (not evt.dir = < and fd.num > 3)")
+    ruleset = load(text).ruleset
+    assert ruleset is not None
+    assert [d.fix for d in lint(ruleset) if d.code == "RK440"] == [None]
+
+
 # What the single checks see and what they leave alone.
 
 
