@@ -73,6 +73,9 @@ def coverage_text(coverage: Coverage) -> Iterator[str]:
         yield f"rules that never matched: {', '.join(silent)}"
     if coverage.left_out:
         yield f"left out: {coverage.left_out} cases that override macros or lists"
+    if not coverage.rules:
+        yield "coverage: no rule could be measured"
+        return
     yield f"coverage: {coverage.share:.1%} of feasible truths and decisions"
 
 

@@ -47,6 +47,9 @@ def mutation_text(found: Sequence[RuleMutation]) -> Iterator[str]:
                 yield f"      + {_short(mutant.after)}"
         if rule.left_out:
             yield f"    {rule.left_out} mutants left out: more than {MAX_MUTANTS}"
+    if not found:
+        yield "mutation score: no rule could be changed"
+        return
     yield f"mutation score: {score(found):.1%} ({_counts(found)})"
 
 

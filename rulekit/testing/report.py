@@ -72,7 +72,7 @@ def text_report(
     done: list[Result] = []
     if style.verbosity >= 0:
         left_out = f", {deselected} deselected" if deselected else ""
-        yield f"{total} case{'' if total == 1 else 's'}{left_out}\n\n"
+        yield f"{_cases(total)}{left_out}\n\n"
     if style.verbosity > 0:
         yield from _lines(_noted(results, done), total, style)
     elif style.verbosity == 0:
@@ -83,21 +83,42 @@ def text_report(
     bad = [result for result in done if not result.good]
     if bad:
         yield f"\n{_rule(' FAILURES ', '=', style)}\n"
-    for result in bad:
-        yield failure_text(result, style)
+    for same in _alike(bad):
+        yield failure_text(same[0], style)
+        if len(same) > 1:
+            yield f"    the same for {_cases(len(same) - 1)} more\n\n"
     yield from _slowest(done, style)
     if bad:
         yield f"{_rule(' short summary ', '=', style)}\n"
-    for result in bad:
+    for same in _alike(bad):
+        result = same[0]
         place = f"{shown(result.case.file)}:{result.case.line}"
+        name = result.case.name if len(same) == 1 else _cases(len(same))
         why = result.failures[0].message if result.failures else result.case.xfail
-        line = f" {place} {result.case.name} - {why}"
-        yield style.paint(_COLOURS[result.outcome], result.outcome.upper()) + line + "\n"
+        outcome = style.paint(_COLOURS[result.outcome], result.outcome.upper())
+        yield f"{outcome} {place} {name} - {why}\n"
     if not bad and style.verbosity >= 0:
         yield "\n"
     verdict = _rule(_verdict(done, elapsed_s(), deselected), "=", style)
     code = "1;31" if bad else "1;32" if any(r.outcome == "passed" for r in done) else "1;33"
     yield f"{style.paint(code, verdict)}\n"
+
+
+def _alike(bad: Sequence[Result]) -> list[list[Result]]:
+    """Return results one by one; those with the same mistakes in a file together."""
+    groups: dict[object, list[Result]] = {}
+    for number, result in enumerate(bad):
+        found = [failure.diagnostic for failure in result.failures]
+        places = tuple(
+            (each.code, each.span.source.name, each.span.start) for each in found if each
+        )
+        same = bool(found) and len(places) == len(found)
+        groups.setdefault(places if same else number, []).append(result)
+    return list(groups.values())
+
+
+def _cases(n: int) -> str:
+    return f"{n} case{'' if n == 1 else 's'}"
 
 
 def _noted(results: Iterable[Result], done: list[Result]) -> Iterator[Result]:

@@ -113,3 +113,15 @@ def test_reports_for_machines_have_no_frame(write: Write, capsys: Any) -> None:
     write(CASES)
     main(["test", "--format", "json"])
     assert len([json.loads(line) for line in capsys.readouterr().out.splitlines()]) == 3
+
+
+def test_rules_that_cannot_be_used_are_told_once(folder: Path, write: Write, capsys: Any) -> None:
+    (folder / "rules.yaml").write_text("- rule: x\n  condition: a=\n")
+    write(CASES.replace("  xfail: issue 12\n", ""))
+    assert main(["test", "--coverage", "--mutate"]) == 2
+    out = capsys.readouterr().out
+    assert out.count("error[RK") == 1
+    assert "the same for 2 cases more" in out
+    assert "ERROR tests.yaml:1 3 cases - " in out
+    assert "coverage: no rule could be measured" in out
+    assert "mutation score: no rule could be changed" in out
