@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -118,22 +119,32 @@ class RuleExplainer:
             RulekitError: No event at that position is shown to rules.
             SourceError: The capture is damaged before it.
         """
+        for found in self.explain_many(events, {event}):
+            return found
+        raise RulekitError(f"no event at position {event} is shown to rules")
+
+    def explain_many(self, events: Events, positions: Collection[int]) -> Iterator[Explanation]:
+        """Yield what the rule makes of the events at raw positions, in one pass over the events.
+
+        Positions at which no event is shown to rules are left out.
+
+        Raises:
+            SourceError: The capture is damaged before the last of them.
+        """
         explainer = Explainer(self.written)
         loop = self._open(events)
+        last = max(positions, default=0)
         remembers = any(self.written.rules[0].remembers)
         try:
-            while (found := loop.next()) is not None:
+            while (found := loop.next()) is not None and loop.raw <= last:
                 if not found:
                     continue
-                if loop.raw == event or remembers:
+                if remembers or loop.raw in positions:
                     explainer.look(loop)
-                if loop.raw == event:
-                    return self._explained(explainer, loop)
-                if loop.raw > event:
-                    break
+                if loop.raw in positions:
+                    yield self._explained(explainer, loop)
         finally:
             loop.close()
-        raise RulekitError(f"no event at position {event} is shown to rules")
 
     def _explained(self, explainer: Explainer, loop: Loop) -> Explanation:
         matched, true, known, tried = explainer.explain(0)

@@ -1,6 +1,5 @@
-"""Explanations say what the matcher says: every rule on every event, and random rules."""
+"""Explanations say what the matcher says; `run_agreement.py` asks far more of them."""
 
-# ruff: noqa: E501 - tables
 from __future__ import annotations
 
 import random
@@ -25,45 +24,11 @@ from rulekit.explain.event import RuleExplainer
 from rulekit.explain.render import explanation_json, render_explanation
 from rulekit.rules.loader import load_files
 from rulekit.rules.ruleset import Ruleset
+from tests.explain.random_rules import random_condition
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = sorted((ROOT / "rulesets/captures").glob("*.scap.gz"))
 RULES = sorted(ROOT.glob("rulesets/*/rules.yaml"))
-
-COMPARISONS = (
-    "evt.type = {type}", "evt.type in ({type}, {type})", "proc.name = {name}",
-    "proc.name in ({name}, {name})", "proc.pname = {name}", "proc.aname = {name}",
-    "proc.aname[2] in ({name}, {name})", "proc.cmdline contains {part}", "proc.args icontains {part}",
-    "fd.name startswith {path}", "fd.name pmatch ({path}, {path})", "fd.name glob */{part}*",
-    "fd.num >= {number}", "fd.num < {number}", "fd.type = file", "fd.directory = {path}",
-    "user.uid = {number}", "user.loginuid != {number}", "container.id != host",
-    "evt.arg.res = 0", "evt.rawres < {number}", "evt.is_open_write = true", "fd.filename exists",
-    "proc.exepath endswith {part}", "proc.pid > {number}", "fs.path.name startswith {path}",
-    "len(proc.args) > {number}", "tolower(proc.name) = {name}", "proc.name regex .*{part}.*",
-    "proc.pname = val(proc.name)", "evt.deltatime > {number}",
-)  # fmt: skip
-WORDS = {
-    "type": ("open", "openat", "execve", "close", "connect", "clone", "unlinkat", "read"),
-    "name": ("bash", "sh", "cat", "ls", "sudo", "curl", "python3", "nc"),
-    "part": ("sh", "a", "-c", "etc", "x", "lib"),
-    "path": ("/etc", "/tmp", "/usr/lib", "/proc", "/root/.ssh", "/dev"),
-    "number": ("0", "1", "3", "100", "1000"),
-}
-
-
-def random_condition(source: random.Random, depth: int = 3) -> str:
-    kind = source.random()
-    if depth == 0 or kind < 0.35:
-        text = source.choice(COMPARISONS)
-        while "{" in text:
-            word = text[text.index("{") + 1 : text.index("}")]
-            text = text.replace("{" + word + "}", source.choice(WORDS[word]), 1)
-        return text
-    if kind < 0.5:
-        return f"not ({random_condition(source, depth - 1)})"
-    word = source.choice((" and ", " or "))
-    parts = [random_condition(source, depth - 1) for _ in range(source.randint(2, 4))]
-    return "(" + word.join(parts) + ")"
 
 
 def agree(written: WrittenProgram, fast: Matcher, path: Path, source: str = "syscall") -> int:
@@ -100,17 +65,14 @@ def test_every_bundled_rule_on_every_request() -> None:
     assert fast.stats()["matches"] > 0
 
 
-@pytest.mark.slow
-def test_every_upstream_rule_on_every_event_of_public_and_own_captures(shared: Path) -> None:
+def test_upstream_rules_on_a_recording(shared: Path) -> None:
     names = ("falco_rules", "falco-incubating_rules", "falco-sandbox_rules")
     ruleset = load_files([shared / f"rules/upstream/{name}.yaml" for name in names]).require()
-    written = compile_written([rule for rule in ruleset if rule.source == "syscall"])
-    pairs = 0
-    for folder in ("public", "own"):
-        for path in sorted((shared / "captures" / folder).glob("*.scap*")):
-            rules = [(r.name, r.bound, None) for r in ruleset if r.source == "syscall"]
-            pairs += agree(written, Matcher(compile_ruleset(rules)), path)
-    assert pairs > 1_000_000
+    rules = [rule for rule in ruleset if rule.source == "syscall"]
+    fast = Matcher(compile_ruleset([(r.name, r.bound, None) for r in rules]))
+    path = shared / "captures/own/attack-docker-falcoset.scap.gz"
+    assert agree(compile_written(rules), fast, path) > 1_000_000
+    assert fast.stats()["matches"] > 0
 
 
 def random_rules(n: int, seed: int) -> None:
@@ -124,11 +86,6 @@ def random_rules(n: int, seed: int) -> None:
 
 def test_random_rules() -> None:
     random_rules(500, 1)
-
-
-@pytest.mark.slow
-def test_ten_thousand_random_rules() -> None:
-    random_rules(10_000, 2)
 
 
 def test_the_tree_says_what_the_matcher_says() -> None:
