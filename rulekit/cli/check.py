@@ -108,7 +108,8 @@ def _fix(paths: list[Path], selection: Selection) -> LoadResult:
 def _print(form: str, result: LoadResult, found: list[Diagnostic]) -> None:
     from rulekit.cli.rules import counts, explain
     from rulekit.rules.report import load_json
-    from rulekit.text.render import github_annotations, sarif
+    from rulekit.text.render import github_annotations
+    from rulekit.text.sarif import sarif
 
     if form == "json":
         print(json.dumps(load_json(result, found), indent=2))

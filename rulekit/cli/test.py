@@ -295,7 +295,8 @@ def _write_reports(args: argparse.Namespace, results: list[Result], started: obj
 
     from rulekit import __version__
     from rulekit.testing.report import diagnostics
-    from rulekit.text.render import github_annotations, sarif
+    from rulekit.text.render import github_annotations
+    from rulekit.text.sarif import sarif
 
     if args.junit is not None:
         from rulekit.testing.junit import junit

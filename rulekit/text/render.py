@@ -1,12 +1,10 @@
-"""Diagnostics → carets for people, JSON, GitHub annotations and SARIF for programs."""
+"""Diagnostics → carets for people, JSON and GitHub annotations for programs."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from pathlib import PurePath
 from typing import Any
-from urllib.parse import quote
 
 from rulekit.text.codes import code_named
 from rulekit.text.diagnostic import Diagnostic, Fix, Label
@@ -24,7 +22,6 @@ _COLOURS = {
     "help": "\x1b[1;32m",
 }
 _RESET = "\x1b[0m"
-_INFORMATION_URI = "https://github.com/rulekit/rulekit"
 
 
 def render(diagnostics: Iterable[Diagnostic], *, colour: bool = False) -> str:
@@ -191,7 +188,8 @@ def printable(text: str) -> str:
     return "".join(" " if char in "\t\n\r" else _visible(char) for char in text)
 
 
-def _range(span: Span) -> dict[str, int]:
+def range_of(span: Span) -> dict[str, int]:
+    """Return lines and columns, from 1, and offsets, from 0, of a span in its file."""
     start = span.source.locate(span.start)
     end = span.source.locate(max(span.end, span.start))
     return {
@@ -206,7 +204,7 @@ def _range(span: Span) -> dict[str, int]:
 
 def _place(span: Span) -> dict[str, Any]:
     outer = span.outermost()
-    return {"file": outer.source.name, **_range(outer)}
+    return {"file": outer.source.name, **range_of(outer)}
 
 
 def _label_json(label: Label) -> dict[str, Any]:
@@ -245,7 +243,7 @@ def github_annotations(diagnostics: Iterable[Diagnostic]) -> str:
     lines = []
     for found in diagnostics:
         span = found.span.outermost()
-        place = _range(span)
+        place = range_of(span)
         message = found.message if not found.label else f"{found.message}: {found.label}"
         if found.help:
             message += f" ({found.help})"
@@ -265,97 +263,3 @@ def github_annotations(diagnostics: Iterable[Diagnostic]) -> str:
 def _escape(text: str, is_property: bool) -> str:
     text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return text.replace(":", "%3A").replace(",", "%2C") if is_property else text
-
-
-_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
-
-
-def sarif(diagnostics: Iterable[Diagnostic], version: str) -> dict[str, Any]:
-    """Return a SARIF 2.1.0 log of one run.
-
-    Args:
-        version: Version of rulekit to put into the log.
-    """
-    found = list(diagnostics)
-    codes = sorted({diagnostic.code for diagnostic in found})
-    rules = []
-    for code in codes:
-        rule: dict[str, Any] = {"id": code}
-        known = code_named(code)
-        if known is not None:
-            rule["name"] = "".join(part.capitalize() for part in known.slug.split("-"))
-            rule["shortDescription"] = {"text": known.summary}
-        rules.append(rule)
-    driver = {
-        "name": "rulekit",
-        "version": version,
-        "informationUri": _INFORMATION_URI,
-        "rules": rules,
-    }
-    return {
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {"driver": driver},
-                "columnKind": "unicodeCodePoints",
-                "results": [_sarif_result(d, codes.index(d.code)) for d in found],
-            }
-        ],
-    }
-
-
-def _sarif_result(found: Diagnostic, index: int) -> dict[str, Any]:
-    text = found.message if not found.label else f"{found.message}: {found.label}"
-    if found.help:
-        text += f" ({found.help})"
-    result: dict[str, Any] = {
-        "ruleId": found.code,
-        "ruleIndex": index,
-        "level": _LEVELS[found.severity],
-        "message": {"text": text},
-        "locations": [_sarif_location(found.span)],
-    }
-    if found.labels:
-        result["relatedLocations"] = [
-            {"id": i, "message": {"text": label.text}, **_sarif_location(label.span)}
-            for i, label in enumerate(found.labels)
-        ]
-    if found.fix is not None:
-        span = found.fix.span.outermost()
-        change = {
-            "deletedRegion": _sarif_region(span),
-            "insertedContent": {"text": found.fix.replacement},
-        }
-        artifact = {"artifactLocation": {"uri": _uri(span.source.name)}, "replacements": [change]}
-        result["fixes"] = [
-            {"description": {"text": found.fix.title}, "artifactChanges": [artifact]}
-        ]
-    return result
-
-
-def _sarif_location(span: Span) -> dict[str, Any]:
-    outer = span.outermost()
-    return {
-        "physicalLocation": {
-            "artifactLocation": {"uri": _uri(outer.source.name)},
-            "region": _sarif_region(outer),
-        }
-    }
-
-
-def _sarif_region(span: Span) -> dict[str, int]:
-    place = _range(span)
-    return {
-        "startLine": place["line"],
-        "startColumn": place["column"],
-        "endLine": place["end_line"],
-        "endColumn": place["end_column"],
-    }
-
-
-def _uri(name: str) -> str:
-    path = PurePath(name)
-    if path.is_absolute():
-        return path.as_uri()
-    return quote(path.as_posix(), safe="/._-~")

@@ -25,7 +25,8 @@ from rulekit.testing.read import find_files, load_cases
 from rulekit.testing.report import diagnostics
 from rulekit.testing.runner import Options, run_cases
 from rulekit.testing.schema import published, schema_text
-from rulekit.text.render import github_annotations, sarif
+from rulekit.text.render import github_annotations
+from rulekit.text.sarif import sarif
 
 ROOT = Path(__file__).resolve().parents[2]
 SARIF = ROOT / "tests/data/sarif-schema-2.1.0.json"

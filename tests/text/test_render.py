@@ -17,8 +17,8 @@ from rulekit.text.render import (
     github_annotations,
     render,
     render_counts,
-    sarif,
 )
+from rulekit.text.sarif import sarif
 from rulekit.text.source import SourceText
 
 sys.path.insert(0, str(Path(__file__).parent))

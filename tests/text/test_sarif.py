@@ -17,7 +17,7 @@ from jsonschema import validators
 from rulekit.rules.loader import load_files
 from rulekit.text.codes import CODES
 from rulekit.text.diagnostic import Diagnostic, Fix
-from rulekit.text.render import sarif
+from rulekit.text.sarif import sarif
 from rulekit.text.source import SourceText
 from rulekit.tools.lint.engine import diagnose
 from rulekit.tools.lint.registry import built_in_checks
@@ -43,10 +43,12 @@ SHAPE: dict[str, dict[str, tuple[str, bool]]] = {
     "rule": {
         "id": ("text", True),
         "name": ("text", False),
-        "shortDescription": ("message", False),
-        "helpUri": ("uri", False),
+        "shortDescription": ("message", True),
+        "fullDescription": ("message", True),
+        "help": ("help", True),
     },
     "message": {"text": ("text", True)},
+    "help": {"text": ("text", True), "markdown": ("text", True)},
     "result": {
         "ruleId": ("text", False),
         "ruleIndex": ("index", False),
