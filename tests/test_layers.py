@@ -23,7 +23,7 @@ LAYERS = [
     {"config"},
     {"engine"},
     {"explain"},
-    {"testing", "tools"},
+    {"testing", "tools", "kubernetes"},
     {"cli"},
 ]
 RANK = {unit: rank for rank, row in enumerate(LAYERS) for unit in row}

@@ -23,7 +23,8 @@ DESCRIPTION = """\
 Loads rules files in the order given and shows what is wrong with them, and what is suspicious:
 the reference of lint checks says what is looked for. Warnings alone do not make a file bad.
 `[lint]` in rulekit.toml or `[tool.rulekit.lint]` in pyproject.toml choose among the checks, a
-comment `# rulekit: ignore[RK450]` silences one place."""
+comment `# rulekit: ignore[RK450]` silences one place. With --compat falco, fields that only rulekit
+has are errors."""
 EXAMPLES = (
     ("rulekit check rulesets/credential_access/rules.yaml", "one file"),
     ("rulekit check --format json rulesets/persistence/rules.yaml", "for programs"),
@@ -32,6 +33,7 @@ EXAMPLES = (
 
 # Diagnostics shown as text; programs get all of them.
 MOST_SHOWN = 100
+COMPAT_CHECK = "not-in-falco"
 UNREADABLE = "LOAD_ERR_FILE_READ"
 
 
@@ -45,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 for warnings as well as for errors"
+    )
+    parser.add_argument(
+        "--compat",
+        choices=("falco",),
+        help="also report, as errors, what this program would not understand",
     )
     lint = parser.add_argument_group("lint")
     lint.add_argument(
@@ -75,16 +82,20 @@ def run(args: argparse.Namespace) -> int:
     from rulekit.rules.loader import load_files
     from rulekit.tools.lint.config import find_config
     from rulekit.tools.lint.engine import diagnose
+    from rulekit.tools.lint.selection import Selection
 
     config = find_config(Path.cwd())
     selection = _selection(args, config.selection)
+    if args.compat == "falco":
+        selection = Selection((*(selection.select or ("RK",)), COMPAT_CHECK), selection.ignore)
     result = _fix(args.rules, selection) if args.fix else load_files(args.rules)
     found = [d for d in diagnose(result, selection) if not config.silences(d)]
     _print(args.format, result, found)
     if any(finding.diagnostic.falco == UNREADABLE for f in result.files for finding in f.errors):
         return 2
     warned = any(d.severity == "warning" for d in found)
-    return int(not result.ok or (args.strict and warned))
+    wrong = not result.ok or any(d.severity == "error" for d in found)
+    return int(wrong or (args.strict and warned))
 
 
 def _selection(args: argparse.Namespace, configured: Selection) -> Selection:

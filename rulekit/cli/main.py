@@ -27,9 +27,13 @@ COMMANDS = (
     "show",
     "fields",
     "events",
+    "k8s scan",
     "sink",
     "config",
 )
+
+# What commands of several words have in common.
+GROUPS = {"k8s": "scan and admit objects of Kubernetes, receive its audit events"}
 
 EPILOG = """\
 data goes to stdout, everything else to stderr
@@ -55,7 +59,7 @@ class Command(Protocol):
 
 def command(name: str) -> Command:
     """Return the module of a command; modules import what they need only when they run."""
-    module: Command = import_module(f"rulekit.cli.{name}")
+    module: Command = import_module(f"rulekit.cli.{name.replace(' ', '_').replace('-', '_')}")
     return module
 
 
@@ -75,11 +79,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"rulekit {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+    groups: dict[str, argparse._SubParsersAction[_Parser]] = {}
     for name in COMMANDS:
         module = command(name)
+        group, _, last = name.rpartition(" ")
+        if group and group not in groups:
+            above = subparsers.add_parser(
+                group, help=GROUPS[group], description=f"What it does: {GROUPS[group]}."
+            )
+            groups[group] = above.add_subparsers(
+                metavar="COMMAND", dest="subcommand", required=True
+            )
         examples = "\n".join(f"  # {why}\n  {line}" for line, why in module.EXAMPLES)
-        sub = subparsers.add_parser(
-            name,
+        sub = groups.get(group, subparsers).add_parser(
+            last,
             help=module.HELP,
             description=module.DESCRIPTION,
             epilog=f"examples:\n{examples}\n",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
@@ -24,22 +24,42 @@ def sarif(diagnostics: Iterable[Diagnostic], version: str) -> dict[str, Any]:
     """
     found = list(diagnostics)
     codes = sorted({diagnostic.code for diagnostic in found})
+    results = [_sarif_result(d, codes.index(d.code)) for d in found]
+    return sarif_log(version, [_sarif_rule(code) for code in codes], results)
+
+
+def sarif_log(
+    version: str,
+    rules: Sequence[dict[str, Any]],
+    results: Sequence[dict[str, Any]],
+    problems: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return a SARIF 2.1.0 log of one run.
+
+    Args:
+        rules: What was looked for, as the driver describes it.
+        results: What was found.
+        problems: Notifications about what could not be looked at.
+    """
     driver = {
         "name": "rulekit",
         "version": version,
         "informationUri": _INFORMATION_URI,
-        "rules": [_sarif_rule(code) for code in codes],
+        "rules": rules,
     }
+    run: dict[str, Any] = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": results,
+    }
+    if problems:
+        run["invocations"] = [
+            {"executionSuccessful": False, "toolExecutionNotifications": problems}
+        ]
     return {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {"driver": driver},
-                "columnKind": "unicodeCodePoints",
-                "results": [_sarif_result(d, codes.index(d.code)) for d in found],
-            }
-        ],
+        "runs": [run],
     }
 
 
@@ -83,7 +103,10 @@ def _sarif_result(found: Diagnostic, index: int) -> dict[str, Any]:
             "deletedRegion": _sarif_region(span),
             "insertedContent": {"text": found.fix.replacement},
         }
-        artifact = {"artifactLocation": {"uri": _uri(span.source.name)}, "replacements": [change]}
+        artifact = {
+            "artifactLocation": {"uri": sarif_uri(span.source.name)},
+            "replacements": [change],
+        }
         result["fixes"] = [
             {"description": {"text": found.fix.title}, "artifactChanges": [artifact]}
         ]
@@ -94,7 +117,7 @@ def _sarif_location(span: Span) -> dict[str, Any]:
     outer = span.outermost()
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": _uri(outer.source.name)},
+            "artifactLocation": {"uri": sarif_uri(outer.source.name)},
             "region": _sarif_region(outer),
         }
     }
@@ -110,7 +133,8 @@ def _sarif_region(span: Span) -> dict[str, int]:
     }
 
 
-def _uri(name: str) -> str:
+def sarif_uri(name: str) -> str:
+    """Return how SARIF names a file."""
     path = PurePath(name)
     if path.is_absolute():
         return path.as_uri()

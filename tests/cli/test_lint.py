@@ -107,3 +107,12 @@ def test_github_annotations_and_sarif_name_the_checks(cli, folder: Path) -> None
     assert any(line.startswith("::warning file=rules.yaml") for line in done.stdout.splitlines())
     log = json.loads(cli("check", "--format", "sarif", "rules.yaml", cwd=folder).stdout)
     assert "DeprecatedField" in {r["name"] for r in log["runs"][0]["tool"]["driver"]["rules"]}
+
+
+def test_what_falco_would_not_understand(cli) -> None:
+    rules = "rulesets/pod_security/rules.yaml"
+    assert cli("check", rules).returncode == 0
+    done = cli("check", "--compat", "falco", rules)
+    assert done.returncode == 1
+    assert "error[RK443]: Falco has no field `pod.containers.privileged`" in done.stdout
+    assert cli("check", "--compat", "falco", "rulesets/kubernetes/rules.yaml").returncode == 0

@@ -21,7 +21,7 @@ def test_help_is_complete(name: str, cli) -> None:
     module = command(name)
     assert "\n" not in module.HELP
     assert len(module.EXAMPLES) >= 2
-    done = cli(name, "--help")
+    done = cli(*name.split(), "--help")
     assert done.returncode == 0
     for line, why in module.EXAMPLES:
         assert f"  # {why}\n  {line}\n" in done.stdout

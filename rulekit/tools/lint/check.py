@@ -33,6 +33,7 @@ class Check:
         bad, good: Rule files; `bad` makes this check report and no other, `good` none.
         fix: What ``--fix`` does, or None when a person has to decide.
         run: Yields what it finds.
+        optional: Only run when it is selected by its code or name.
     """
 
     code: str
@@ -44,6 +45,7 @@ class Check:
     run: Callable[[LintContext], Iterable[Diagnostic]]
     severity: Severity = "warning"
     fix: str | None = None
+    optional: bool = False
 
     def report(
         self,

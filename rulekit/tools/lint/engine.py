@@ -17,14 +17,18 @@ def lint(ruleset: Ruleset, checks: Iterable[Check] | None = None) -> list[Diagno
     """Return what the checks find, sorted by place; each place is reported once per check.
 
     Args:
-        checks: Checks to run; every known one by default.
+        checks: Checks to run; every known one by default but for those that are optional.
     """
     context = LintContext(ruleset)
     found: dict[tuple[str, str, int, int, str], Diagnostic] = {}
-    for check in all_checks() if checks is None else checks:
+    for check in _usual() if checks is None else checks:
         for diagnostic in check.run(context):
             found.setdefault((check.code, *_place(diagnostic), diagnostic.message), diagnostic)
     return in_order(found.values(), ruleset.files)
+
+
+def _usual() -> list[Check]:
+    return [check for check in all_checks() if not check.optional]
 
 
 def diagnose(result: LoadResult, selection: Selection | None = None) -> list[Diagnostic]:
@@ -44,7 +48,8 @@ def diagnose(result: LoadResult, selection: Selection | None = None) -> list[Dia
         files = result.ruleset.files
         # What is not selected does not stand in for anything; what is ignored does.
         selected = Selection(selection.select)
-        checks = [check for check in all_checks() if selected.wants(check.code)]
+        checks = [c for c in _usual() if selected.wants(c.code)]
+        checks += [c for c in all_checks() if c.optional and selected.names(c.code, c.name)]
         loading = [d for d in result.diagnostics if selected.wants(d.code) or d.severity == "error"]
         everything = _joined(LintContext(result.ruleset), loading, lint(result.ruleset, checks))
     silenced: dict[int, Silenced] = {}

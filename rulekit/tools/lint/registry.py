@@ -22,6 +22,8 @@ from rulekit.tools.lint.checks import (
     missing_tags,
     never_matches,
     no_event_type,
+    no_stage,
+    not_in_falco,
     null_negation,
     output_lacks_subject,
     regex_whole_value,
@@ -53,6 +55,8 @@ _BUILT_IN = (
     tactic_mismatch,
     missing_tags,
     output_lacks_subject,
+    no_stage,
+    not_in_falco,
 )
 
 

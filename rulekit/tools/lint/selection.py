@@ -43,6 +43,10 @@ class Selection:
         unwanted = _length(code, self.ignore)
         return wanted > unwanted
 
+    def names(self, code: str, name: str) -> bool:
+        """Tell whether a check is selected by its whole code or its name, not as one of many."""
+        return code in self.select or name in self.select
+
 
 def parse_codes(text: str) -> tuple[str, ...]:
     """Return codes and names that commas separate.
