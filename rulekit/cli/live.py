@@ -1,26 +1,38 @@
-"""``--source ebpf``: running processes in the place of a capture."""
+"""Running processes in the place of a capture: `run --source ebpf` and `record`."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import signal
+import sys
+import threading
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from rulekit.cli.console import say
-from rulekit.errors import RulekitError
+from rulekit.errors import RulekitError, reason
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from rulekit.compiler.program import Program
+    from rulekit.sources.ebpf.routes import EventSet
     from rulekit.sources.ebpf.scope import Scope
     from rulekit.sources.ebpf.source import EbpfSource
 
 LIVE = "ebpf"
+_GRACE_S = 2.0  # for a command to end when it is told to
+LAUNCH_COMMANDS = ("run", "record")  # what follows -- is a command to be watched
+
+SCOPE_HELP = """\
+--scope says which processes are watched; all others are left out by the kernel. In the place of a
+scope, a command behind -- is started and watched with all that it starts, until it ends; when the
+watching ends first, so does the command."""
 
 
 def add_scope(parser: argparse._ActionsContainer) -> None:
-    """Add ``--scope`` and ``--whole-host``."""
+    """Add ``--scope``, ``--whole-host`` and ``--snaplen``."""
     parser.add_argument(
         "--scope",
         metavar="SCOPE",
@@ -28,18 +40,75 @@ def add_scope(parser: argparse._ActionsContainer) -> None:
         " namespace), cgroup:PID or cgroup:/PATH (its control group, v2)",
     )
     parser.add_argument("--whole-host", action="store_true", help="watch every process")
+    parser.add_argument(
+        "-s",
+        "--snaplen",
+        metavar="BYTES",
+        type=_snaplen,
+        default=80,
+        help="keep so many bytes of what is read and written, 80 by default",
+    )
 
 
-def scope_of(args: argparse.Namespace) -> Scope:
-    """Return the scope that the arguments ask for.
+def _snaplen(text: str) -> int:
+    from rulekit.sources.ebpf.loader import MAX_SNAPLEN
+
+    value = int(text)
+    if not 0 <= value <= MAX_SNAPLEN:
+        raise argparse.ArgumentTypeError(f"from 0 to {MAX_SNAPLEN} bytes can be kept")
+    return value
+
+
+def split_launch(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the arguments of `rulekit` and those of the command behind ``--``."""
+    if argv and argv[0] in LAUNCH_COMMANDS and "--" in argv:
+        at = list(argv).index("--")
+        return list(argv[:at]), list(argv[at + 1 :])
+    return list(argv), []
+
+
+@contextlib.contextmanager
+def live(
+    args: argparse.Namespace, events: EventSet, *, ready: bool = True
+) -> Generator[EbpfSource, None, None]:
+    """Open the live source that the arguments ask for; it ends at SIGINT, SIGTERM, with a command.
+
+    Args:
+        args: With `scope`, `whole_host`, `snaplen` and `launch`.
 
     Raises:
-        RulekitError: None, or two, or one that is none.
+        RulekitError: No scope, or one that is none.
+        SourceError: The kernel, its rights or the installation do not allow it.
     """
+    from rulekit.sources.ebpf.scope import Scope
+    from rulekit.sources.ebpf.source import EbpfSource
+
+    if args.launch and (args.scope is not None or args.whole_host):
+        raise RulekitError("a command behind -- is its own scope: leave --scope out")
+    scope = None if args.launch else _scope_of(args)
+    with _Launched(args.launch) as launched:
+        source = EbpfSource(scope or Scope("tree", launched.pid), events, snaplen=args.snaplen)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            source.stop()
+
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+        with source:
+            source.open()
+            if scope is not None:
+                say(f"watching {scope}")
+            launched.go(source)
+            yield source
+
+
+def _scope_of(args: argparse.Namespace) -> Scope:
     from rulekit.sources.ebpf.scope import HOST, parse_scope
 
     if args.whole_host == (args.scope is not None):
-        raise RulekitError("say which processes to watch: either --scope or --whole-host")
+        raise RulekitError(
+            "say which processes to watch: --scope, --whole-host, or a command behind --"
+        )
     if args.whole_host:
         return HOST
     try:
@@ -48,22 +117,64 @@ def scope_of(args: argparse.Namespace) -> Scope:
         raise RulekitError(f"--scope: {error}") from None
 
 
-def open_live(scope: Scope, program: Program, args: argparse.Namespace) -> EbpfSource:
-    """Return the live source for a program, opened; it ends at SIGINT and SIGTERM.
+class _Launched:
+    """A command that is held until it is watched.
 
-    Raises:
-        SourceError: The kernel, its rights or the installation do not allow it.
+    Attributes:
+        pid: Of it; 0: there is none.
     """
-    from rulekit.sources.ebpf.routes import EventSet
-    from rulekit.sources.ebpf.source import EbpfSource
 
-    source = EbpfSource(scope, EventSet(program.slots()))
+    def __init__(self, command: Sequence[str]) -> None:
+        self.pid = 0
+        self._command = command
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        source.stop()
+    def __enter__(self) -> _Launched:
+        if self._command:
+            wait, self._go = os.pipe()
+            sys.stdout.flush()
+            self.pid = os.fork()
+            if self.pid == 0:
+                os.close(self._go)
+                self._become(wait)
+            os.close(wait)
+        return self
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-    source.open()
-    say(f"watching {scope}")
-    return source
+    def _become(self, wait: int) -> None:
+        """Turn this process into the command, or end it."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if os.read(wait, 1):
+            try:
+                os.execvp(self._command[0], list(self._command))
+            except OSError as error:
+                say(f"{self._command[0]}: {reason(error)}")
+        os._exit(127)
+
+    def go(self, source: EbpfSource) -> None:
+        """Let it run; the source ends with it."""
+        if not self.pid:
+            return
+        os.write(self._go, b"\n")
+        os.close(self._go)
+        self._go = -1
+
+        def wait() -> None:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
+            source.stop()
+
+        self._waiter = threading.Thread(target=wait, daemon=True)
+        self._waiter.start()
+
+    def __exit__(self, *exc: object) -> None:
+        if not self.pid:
+            return
+        if self._go >= 0:
+            os.close(self._go)  # it ends by itself
+            os.waitpid(self.pid, 0)
+            return
+        # Nobody looks at it any more: it was started to be watched.
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if self._waiter.is_alive():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, number)
+                self._waiter.join(_GRACE_S)

@@ -15,6 +15,7 @@ from typing import NoReturn, Protocol
 
 from rulekit import __version__
 from rulekit.cli.console import say
+from rulekit.cli.live import split_launch
 from rulekit.errors import RulekitError, reason
 
 COMMANDS = (
@@ -30,6 +31,7 @@ COMMANDS = (
     "k8s scan",
     "sink",
     "config",
+    "record",
 )
 
 # What commands of several words have in common.
@@ -106,7 +108,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    args = build_parser().parse_args(argv)
+    own, launch = split_launch(sys.argv[1:] if argv is None else argv)
+    args = build_parser().parse_args(own)
+    args.launch = launch
     try:
         code: int = args.run(args)
         sys.stdout.flush()

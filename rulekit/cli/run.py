@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from rulekit.cli.arguments import priority
 from rulekit.cli.console import Progress, say, size_of, summary
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
 from rulekit.cli.follow import FOLLOW_HELP, Following, add_follow, follow
-from rulekit.cli.live import LIVE, add_scope, open_live, scope_of
+from rulekit.cli.live import LIVE, add_scope, live
 from rulekit.cli.rules import config_or_explain
 from rulekit.cli.targets import DeliveryTarget, LineTarget, Target
 from rulekit.cli.window import WINDOW_HELP, add_window, window_of
@@ -182,14 +183,13 @@ def run(args: argparse.Namespace) -> int:
     source = args.source or (sinks.options.source if sinks else None)
     args.capture = args.capture or (sinks.options.capture if sinks else None)
     capture: Any = args.capture
-    live = source == LIVE
-    scope = scope_of(args) if live else None
-    if capture is None and not live:
+    is_live = source == LIVE
+    if capture is None and not is_live:
         raise RulekitError("nothing to read: name a capture with -e, or say --source ebpf")
-    size_bytes = None if live or capture is None else size_of(capture)
+    size_bytes = None if is_live or capture is None else size_of(capture)
     if source is None and args.follow is not None:
         source = AUDIT
-    elif live:
+    elif is_live:
         source = "syscall"
     elif source is None:
         source, capture = detect_source(capture)
@@ -213,14 +213,12 @@ def run(args: argparse.Namespace) -> int:
         all_rules=args.all_rules,
         selectors=(*config.selectors, *(args.selectors or ())),
         append_output=config.append_output,
-        hostname=(sinks.options.host if sinks else None) or (host_name() if live else None),
+        hostname=(sinks.options.host if sinks else None) or (host_name() if is_live else None),
         context=sinks.context if sinks else formatter.context,
         announce_drops=sinks is not None,
     )
     if not engine.rules:
         say("no rule is left to run: all are disabled, for another source or below --min-priority")
-    if scope is not None:
-        capture = open_live(scope, engine.program, args)
     bar = Progress(size_bytes, False if args.quiet or args.follow else None)
     watch = _Watch(args.fail_on)
 
@@ -228,7 +226,8 @@ def run(args: argparse.Namespace) -> int:
         bar.clear()
         say(message)
 
-    with follow(args, source, tell) as follower:
+    events = _events(args, engine, capture, is_live)
+    with events as found, follow(args, source, tell) as follower:
         if sinks is not None:
             target: Target = DeliveryTarget(sinks, engine.hostname, tell)
         else:
@@ -239,8 +238,10 @@ def run(args: argparse.Namespace) -> int:
             bar.update(loop)
             if following is not None:
                 following.beat()
+            elif is_live:
+                target.flush()
 
-        alerts = engine.run(follower or capture, progress=progress, window=window, on_problem=tell)
+        alerts = engine.run(follower or found, progress=progress, window=window, on_problem=tell)
         error = _deliver(engine, alerts, watch, target, bar)
         if error is None and follower is not None:
             follower.save()
@@ -249,6 +250,20 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         print(summary(engine.stats), file=sys.stderr)
     return 2 if error is not None else int(watch.seen)
+
+
+@contextlib.contextmanager
+def _events(
+    args: argparse.Namespace, engine: Engine, capture: Any, is_live: bool
+) -> Generator[Any, None, None]:
+    """Return what the events come from: the capture, or the live source, opened."""
+    if not is_live:
+        yield capture
+        return
+    from rulekit.sources.ebpf.routes import EventSet
+
+    with live(args, EventSet(engine.program.slots())) as source:
+        yield source
 
 
 class _Watch:

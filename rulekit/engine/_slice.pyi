@@ -11,8 +11,14 @@ class SliceLoop:
     n_events: int
     n_bytes: int
     n_lost: int
+    limit: int
     def __init__(
-        self, reader: CaptureReader, matcher: Matcher | None = None, window: Window | None = None
+        self,
+        reader: CaptureReader,
+        matcher: Matcher | None = None,
+        window: Window | None = None,
+        keeps_state: bool = False,
     ) -> None: ...
     def next(self) -> bytes | None: ...
+    def snapshot(self) -> bytes: ...
     def close(self) -> None: ...

@@ -17,6 +17,7 @@ from rulekit.capture._copy cimport (
     replace_waiting, wait_for_thread, waiting_clear, waiting_free, waiting_new
 )
 from rulekit.capture._reader cimport CaptureReader
+from rulekit.capture._write_snapshot cimport put_snapshot
 from rulekit.engine._window cimport (
     PLACE_AFTER, PLACE_INSIDE, EventWindow, Place, fill_window, place_of
 )
@@ -26,7 +27,7 @@ from rulekit.native._event cimport (
 from rulekit.native._scratch cimport Buf, buf_free, buf_put
 from rulekit.native._strings cimport strtab_wants_collection
 from rulekit.state._state cimport Context, State, state_collect, state_free, state_new
-from rulekit.state._update cimport has_handler, state_event, state_event_done
+from rulekit.state._update cimport has_handler, state_event, state_event_done, state_settle
 
 from rulekit.errors import SourceError
 
@@ -94,8 +95,12 @@ cdef class SliceLoop:
     Args:
         matcher: Chooses events; None takes every event in the window.
         window: A `rulekit.engine.window.Window`; None is everything.
+        keeps_state: Keep the state even where nothing asks for it: `snapshot` needs it.
 
-    With neither of the two every block is copied as it is.
+    With neither matcher nor window every block is copied as it is.
+
+    Attributes:
+        limit: Number of chosen events at which `next` reads no further; 0: none.
     """
 
     cdef CaptureReader reader
@@ -109,6 +114,7 @@ cdef class SliceLoop:
     cdef Context context
     cdef Buf out                 # owned
     cdef bint whole
+    cdef bint keeps_state
     cdef bint ended
     cdef object error            # SourceError that ended it, or None
     cdef uint64_t pause_at
@@ -118,13 +124,16 @@ cdef class SliceLoop:
     cdef readonly uint64_t needed        # bytes of what `next` returned last up to that event
     cdef uint64_t needed_end             # the same in `out`
     cdef readonly uint64_t n_too_long    # events that the mark made too long: left out
+    cdef public uint64_t limit
 
-    def __cinit__(self, CaptureReader reader not None, Matcher matcher=None, window=None):
+    def __cinit__(self, CaptureReader reader not None, Matcher matcher=None, window=None,
+                  bint keeps_state=False):
         self.reader = reader
         self.decoder = reader.decoder
         self.matcher = matcher
         fill_window(&self.window, window)
         self.whole = matcher is None and not self.window.active
+        self.keeps_state = keeps_state
         self.state = state_new(NULL)
         self.waiting = waiting_new()
         self.samples = waiting_new()
@@ -241,15 +250,23 @@ cdef class SliceLoop:
         while True:
             if self.out.len >= CHUNK_BYTES or self.out.failed:
                 return STOP_OUT
+            if self.limit and self.n_chosen >= self.limit:
+                return STOP_OUT
             if d.n_headers >= self.pause_at:
                 self.pause_at = d.n_headers + PAUSE_EVERY
                 return STOP_OUT
             start = d.pos
             if self.whole:
-                result = decoder_next(d, NULL, &self.event)
+                if self.keeps_state and strtab_wants_collection(self.state.strings):
+                    state_collect(self.state)
+                result = decoder_next(d, self.state if self.keeps_state else NULL, &self.event)
                 buf_put(&self.out, <const char*> d.data + start, d.pos - start)
                 self.needed_end = self.out.len
                 if result == NEXT_EVENT:
+                    if self.keeps_state:
+                        state_event(self.state, &self.event, &self.context)
+                        state_event_done(self.state, &self.context)
+                    self.n_chosen += 1
                     continue
             else:
                 if strtab_wants_collection(self.state.strings):
@@ -282,9 +299,12 @@ cdef class SliceLoop:
             if stop == STOP_DATA:
                 try:
                     self.reader.refill()
-                    continue
                 except SourceError as error:
                     self.error = error
+                else:
+                    if not self.reader.idle:
+                        continue
+                    stop = STOP_OUT
             elif stop == STOP_ERROR:
                 self.error = self.reader.error()
             self.ended = stop != STOP_OUT
@@ -299,6 +319,18 @@ cdef class SliceLoop:
         self.needed = self.needed_end
         self.out.len = self.needed_end = 0
         return data
+
+    def snapshot(self):
+        """Return what is known now as the start of a capture: what `next` returns next can follow it."""
+        cdef Buf blocks
+        memset(&blocks, 0, sizeof(Buf))
+        state_settle(self.state)
+        try:
+            if not put_snapshot(self.state, &blocks):
+                raise MemoryError
+            return blocks.ptr[:blocks.len]
+        finally:
+            buf_free(&blocks)
 
     @property
     def n_events(self):

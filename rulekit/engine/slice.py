@@ -6,20 +6,17 @@ import contextlib
 import os
 import stat
 import sys
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from rulekit._fastmatch import Matcher
 from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._slice import SliceLoop
+from rulekit.engine.capture_file import CaptureFile
 from rulekit.engine.pipeline import CapturePath, bind
 from rulekit.engine.window import Window
-from rulekit.errors import SinkError, SourceError, reason
+from rulekit.errors import SinkError, SourceError
 from rulekit.sources.opening import open_reader
-
-_GZIP = 16 + zlib.MAX_WBITS
 
 
 @dataclass(slots=True)
@@ -76,7 +73,7 @@ def write_slice(
         # Emptying the target would end the source.
         if _is_same_file(source, path):
             raise SinkError(f"{path}: is the capture that is read; write to another file")
-        with _Target(path, path.endswith(".gz") if compress is None else compress) as out:
+        with CaptureFile(path, path.endswith(".gz") if compress is None else compress) as out:
             error: SourceError | None = None
             while True:
                 try:
@@ -98,90 +95,6 @@ def write_slice(
     if error is not None:
         raise error
     return made
-
-
-class _Target:
-    """Bytes into a file, compressed if wanted.
-
-    Attributes:
-        n_bytes: Written so far.
-        cut: Whether bytes behind the last needed one were taken back.
-    """
-
-    def __init__(self, path: str, compress: bool) -> None:
-        self._path = path
-        self._deflate = zlib.compressobj(wbits=_GZIP) if compress else None
-        self.n_bytes = 0
-        self.cut = False
-        self._file: BinaryIO
-        if path == "-":
-            if sys.stdout.isatty():
-                raise SinkError("a capture is not written to a terminal: name a file with -w")
-            self._file = sys.stdout.buffer
-            self._path = "<stdout>"
-        else:
-            try:
-                self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by __exit__
-            except OSError as error:
-                raise SinkError(f"{path}: cannot be written: {reason(error)}") from error
-        self._can_cut = path != "-" and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
-        # Where the needed bytes end: how many of the file, and the compressor as it was then.
-        self._needed = (0, self._deflate)
-
-    def write(self, data: bytes, needed: int) -> None:
-        """Append data; so many bytes of it are needed, and with them all before."""
-        if needed and self._can_cut:
-            self._append(data[:needed])
-            self._needed = (self.n_bytes, self._deflate and self._deflate.copy())
-            data = data[needed:]
-        self._append(data)
-
-    def finish(self) -> None:
-        """Write what is left; the file is a whole capture then."""
-        if self._can_cut:
-            size_bytes, self._deflate = self._needed
-            self.cut = True
-            self._file.truncate(size_bytes)
-            self._file.seek(size_bytes)
-            self.n_bytes = size_bytes
-        if self._deflate is not None:
-            self._put(self._deflate.flush())
-        try:
-            self._file.flush()
-            if self._path != "<stdout>":
-                self._file.close()
-        except BrokenPipeError:
-            raise
-        except OSError as error:  # some file systems report a full disk only here
-            raise self._refused(error) from error
-
-    def _append(self, data: bytes) -> None:
-        self._put(data if self._deflate is None else self._deflate.compress(data))
-
-    def _put(self, data: bytes) -> None:
-        rest = memoryview(data)
-        try:
-            while rest:
-                done = self._file.write(rest)
-                self.n_bytes += done
-                rest = rest[done:]
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def _refused(self, error: OSError) -> SinkError:
-        return SinkError(
-            f"{self._path}: {reason(error)}; the file is partial: {self.n_bytes} bytes were written"
-        )
-
-    def __enter__(self) -> _Target:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._path != "<stdout>":
-            with contextlib.suppress(OSError):
-                self._file.close()
 
 
 def _is_same_file(source: CapturePath, target: str) -> bool:

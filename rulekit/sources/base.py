@@ -49,6 +49,9 @@ class Source(ABC):
             self._reader = self.connect()
         return self._reader
 
+    def stop(self) -> None:  # noqa: B027 - what ends by itself need not be told
+        """End a live source after what has happened by now. Safe in signal handlers."""
+
     def stats(self) -> dict[str, int]:
         """Return counters by name: what was read, skipped and lost so far."""
         return {} if self._reader is None else self._reader.stats()

@@ -26,6 +26,7 @@ cdef void keep_enter(State* state, Thread* thread, const EventView* ev) noexcept
 cdef const EventView* enter_view(State* state, Thread* thread) noexcept nogil
 # What State.attention asks for: removals left over, the first event, events that lead a file.
 cdef void attend(State* state, const EventView* ev, const EventPlan* plan, Context* out) noexcept nogil
+cdef void state_settle(State* state) noexcept nogil          # carry out what the last event left to be removed
 cdef bint has_handler(uint16_t type) noexcept nogil           # whether events of this type change the state by themselves
 cdef void event_done(State* state, Thread* thread, const EventView* ev) noexcept nogil
 

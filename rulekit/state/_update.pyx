@@ -231,6 +231,10 @@ cdef void _carry_out_removals(State* state) noexcept nogil:
         state.pending_container = NULL
 
 
+cdef void state_settle(State* state) noexcept nogil:
+    _carry_out_removals(state)
+
+
 cdef void attend(State* state, const EventView* ev, const EventPlan* plan, Context* out) noexcept nogil:
     _carry_out_removals(state)
     if state.first_event_ts_ns == 0 and not ev.info.category & EC_METAEVENT:

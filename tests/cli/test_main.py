@@ -12,6 +12,7 @@ import pytest
 from rulekit.cli import main as main_module
 from rulekit.cli.main import COMMANDS, command
 from rulekit.errors import SinkError
+from tests.sources.ebpf.live import require_probe
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -32,6 +33,8 @@ EXAMPLES = [(name, line) for name in COMMANDS for line, _ in command(name).EXAMP
 
 @pytest.mark.parametrize(("name", "line"), EXAMPLES, ids=[line for _, line in EXAMPLES])
 def test_examples_in_the_help_run(name: str, line: str, tmp_path: Path) -> None:
+    if name == "record":
+        require_probe()
     # Some write files: beside the rulesets, but not into the checkout.
     for folder in ("rulesets", "examples"):
         (tmp_path / folder).symlink_to(ROOT / folder)

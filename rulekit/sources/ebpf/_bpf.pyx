@@ -182,11 +182,15 @@ cdef class BpfObject:
     def __dealloc__(self):
         self._close()
 
-    cdef void _close(self):
+    def detach(self):
+        """Detach every program; maps stay what they are. Idempotent."""
         cdef size_t link
-        for link in self._links:
+        links, self._links = self._links, []
+        for link in links:
             lib.link_destroy(<void*> link)
-        self._links = []
+
+    cdef void _close(self):
+        self.detach()
         if self._object != NULL:
             lib.close(self._object)
             self._object = NULL

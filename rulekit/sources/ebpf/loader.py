@@ -30,6 +30,7 @@ _SCOPES = {"tree": 1, "cgroup": 2, "pidns": 3, "host": 4}
 _SETTINGS = struct.Struct("<QQiIIIIII4x")
 _ATTACHED = ("sys_exit", "sched_process_exec", "sched_process_exit")
 _FORK = "sched_process_fork"
+_SIGNALS = "signal_deliver"
 _ITERATORS = ("adopt", "identify")
 _COUNTERS = ("produced", "ring_full", "too_long", "no_scratch", "unreadable")
 _PASSES = 16  # over the tasks, until no new one of the tree is found
@@ -68,6 +69,7 @@ class Probe:
             for program in _ITERATORS:
                 loaded.use(program, program == "adopt" and scope.kind == "tree")
             loaded.use(_FORK, scope.kind == "tree")
+            loaded.use(_SIGNALS, False)
             loaded.set_entries("ring", ring_bytes)
             loaded.set_entries("scratch", _n_cpus())
             loaded.set_constants(settings)
@@ -116,7 +118,7 @@ class Probe:
         """Ask the kernel about the process behind the descriptor, whatever /proc is mounted."""
         small = BpfObject(image, _OBJECT_NAME)
         try:
-            for program in (*_ATTACHED, _FORK, *_ITERATORS):
+            for program in (*_ATTACHED, _FORK, _SIGNALS, *_ITERATORS):
                 small.use(program, program == "identify")
             small.set_entries("ring", 1 << 12)
             small.load()
@@ -159,8 +161,13 @@ class Probe:
             for name, key in ((name, struct.pack("<I", i)) for i, name in enumerate(_COUNTERS))
         }
 
+    def detach(self) -> None:
+        """Take in no more events; those in the ring can still be read. Idempotent."""
+        if self._object is not None:
+            self._object.detach()
+
     def close(self) -> None:
-        """Detach. Idempotent."""
+        """Detach and unload. Idempotent."""
         if self._object is not None:
             self._object.close()
             self._object = None

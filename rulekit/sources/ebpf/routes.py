@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from functools import cache
 
 from rulekit.compiler.passes.fold import GENERIC_BASE, slot_table
-from rulekit.schema.events import load_table
+from rulekit.schema.events import event_types, load_table
 from rulekit.schema.values import value_tables
 
 N_ROUTES = 2048
 COMPAT = 1024  # routes of 32-bit programs begin here
 GENERIC_EXIT = 1
 
-_ROUTE = struct.Struct("<HHBBH")
+_ROUTE = struct.Struct("<HHHBBB3x")
 _TABLES = {"x86_64": "syscalls_x86_64", "aarch64": "syscalls_aarch64"}
 
 
@@ -46,7 +46,8 @@ class Route:
 
     def encode(self, wanted: bool) -> bytes:
         """Return the entry of the probe's table."""
-        return _ROUTE.pack(self.type, self.code, wanted, self.narrow, self.native)
+        n_params = len(event_types()[self.type].params)
+        return _ROUTE.pack(self.type, self.code, self.native, wanted, n_params, self.narrow)
 
 
 @cache

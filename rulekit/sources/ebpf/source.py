@@ -49,7 +49,7 @@ class EbpfSource(Source):
             self._scope, self._events, ring_bytes=self._ring_bytes, snaplen=self._snaplen
         )
         try:
-            self._stream = RingStream(self._probe.ring, _snapshot(), self.path)
+            self._stream = RingStream(self._probe.ring, self._probe.detach, _snapshot(), self.path)
             return CaptureReader(self._stream)
         except BaseException:
             self.close()

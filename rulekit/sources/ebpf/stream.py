@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable
 
 from rulekit.sources.ebpf._ring import Ring
 
@@ -24,15 +25,17 @@ class RingStream:
 
     Args:
         ring: To drain.
+        at_stop: Called by the thread when it is told to stop, before it drains the rest.
         snapshot: Bytes before the first event.
         path: What the source is called.
     """
 
     cut = False
 
-    def __init__(self, ring: Ring, snapshot: bytes, path: str) -> None:
+    def __init__(self, ring: Ring, at_stop: Callable[[], None], snapshot: bytes, path: str) -> None:
         self.path = path
         self._ring = ring
+        self._at_stop = at_stop
         self._snapshot = snapshot
         self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
         self._full: queue.SimpleQueue[tuple[bytearray, int] | None] = queue.SimpleQueue()
@@ -76,8 +79,11 @@ class RingStream:
 
     def _run(self) -> None:
         last = time.monotonic()
+        stopping = False
         while True:
-            stopping = self._stopping.is_set()
+            if not stopping and self._stopping.is_set():
+                stopping = True
+                self._at_stop()
             buffer = self._free.get()
             n = self._ring.drain(buffer)
             if n:
@@ -89,6 +95,8 @@ class RingStream:
                 self._free.put(buffer)
                 if stopping:
                     break
+            if stopping:
+                continue
             idle = time.monotonic() - last > 1
             self._stopping.wait(IDLE_NAP_S if idle else NAP_S)
         self._full.put(None)

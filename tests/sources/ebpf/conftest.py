@@ -5,48 +5,18 @@ Beside every workload runs a decoy outside the scope; whatever a test recorded m
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.sources.ebpf.live import Command, Decoy, Workload
-
-REQUIRED = set(filter(None, os.environ.get("RULEKIT_REQUIRE", "").split(",")))
-
-
-def missing() -> str:
-    """Return what keeps the probe from being used here, or nothing."""
-    from rulekit.errors import SourceError
-    from rulekit.sources.ebpf.loader import Probe
-    from rulekit.sources.ebpf.routes import state_events
-    from rulekit.sources.ebpf.scope import Scope
-
-    if os.geteuid() != 0:
-        return "not root"
-    try:
-        # A process that does nothing, and so the smallest scope there is.
-        idle = subprocess.Popen(["sleep", "60"])
-        try:
-            Probe(Scope("tree", idle.pid), state_events()).close()
-        finally:
-            idle.kill()
-            idle.wait()
-    except SourceError as error:
-        return str(error)
-    return ""
+from tests.sources.ebpf.live import Command, Decoy, Workload, require_probe
 
 
 @pytest.fixture(scope="session")
 def bpf() -> None:
     """Skip where the kernel or its rights do not allow a probe, unless it is required."""
-    reason = missing()
-    if reason and "bpf" in REQUIRED:
-        pytest.fail(f"RULEKIT_REQUIRE=bpf: {reason}")
-    if reason:
-        pytest.skip(f"no probe here: {reason}")
+    require_probe()
 
 
 @pytest.fixture

@@ -6,7 +6,49 @@ import os
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+
+import pytest
+
+from rulekit.capture._reader import CaptureReader, iter_events
+from rulekit.engine._loop import EventLoop
+from rulekit.engine.pipeline import compile_output
+from rulekit.schema.events import event_types
+
+REQUIRED = set(filter(None, os.environ.get("RULEKIT_REQUIRE", "").split(",")))
+
+
+@cache
+def missing() -> str:
+    """Return what keeps the probe from being used here, or nothing."""
+    from rulekit.errors import SourceError
+    from rulekit.sources.ebpf.loader import Probe
+    from rulekit.sources.ebpf.routes import state_events
+    from rulekit.sources.ebpf.scope import Scope
+
+    if os.geteuid() != 0:
+        return "not root"
+    try:
+        # A process that does nothing, and so the smallest scope there is.
+        idle = subprocess.Popen(["sleep", "60"])
+        try:
+            Probe(Scope("tree", idle.pid), state_events()).close()
+        finally:
+            idle.kill()
+            idle.wait()
+    except SourceError as error:
+        return str(error)
+    return ""
+
+
+def require_probe() -> None:
+    """Skip the test where no probe can be used; fail it where one is required."""
+    reason = missing()
+    if reason and "bpf" in REQUIRED:
+        pytest.fail(f"RULEKIT_REQUIRE=bpf: {reason}")
+    if reason:
+        pytest.skip(f"no probe here: {reason}")
 
 
 class Workload:
@@ -62,11 +104,27 @@ class Decoy:
         self._process.wait()
 
     def absent_from(self, *data: bytes) -> None:
-        """Assert that neither its number nor its path occurs."""
+        """Assert that its path occurs nowhere."""
         assert self._process.poll() is None
         for each in data:
             assert os.fsencode(self.path.name) not in each
-            assert self.pid.to_bytes(8, "little") not in each
+
+    def absent_from_capture(self, path: Path) -> None:
+        """Assert that a capture knows neither its path nor its number."""
+        self.absent_from(path.read_bytes())
+        for *_, tid, type, params in iter_events(str(path)):
+            assert tid != self.pid
+            for param, value in zip(event_types()[type].params, params, strict=True):
+                if param.type == "PT_PID":
+                    assert value != self.pid.to_bytes(8, "little"), event_types()[type].name
+        loop = EventLoop(CaptureReader(path))
+        output = compile_output("%thread.tid")
+        known = {each["thread.tid"] for each in loop.threads(output)}
+        while loop.next() is not None:
+            known |= {each["thread.tid"] for each in loop.threads(output)}
+        loop.close()
+        assert known
+        assert self.pid not in known
 
 
 class Command:

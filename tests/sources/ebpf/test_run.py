@@ -80,8 +80,8 @@ def refusal(*args: str) -> str:
 @pytest.mark.parametrize(
     ("scope", "expected"),
     [
-        ([], "either --scope or --whole-host"),
-        (["--scope", "tree:1", "--whole-host"], "either --scope or --whole-host"),
+        ([], "say which processes to watch"),
+        (["--scope", "tree:1", "--whole-host"], "say which processes to watch"),
         (["--scope", "nonsense"], "is no scope"),
         (["--scope", "tree:-1"], "is no scope"),
         (["--scope", "cgroup:/nonexistent"], "no such file"),

@@ -56,7 +56,11 @@ def build(output: Path) -> bool:
             "-std=gnu11", "-Wall", "-Werror", "-I", folder,
             "-c", str(HERE / "probe.bpf.c"), "-o", str(made),
         ]  # fmt: skip
-        for step in (command, [strip, "-g", str(made)]):
+        # Without what only a linker needs.
+        drop = [
+            f"--remove-section={name}" for name in (".rel.BTF", ".rel.BTF.ext", ".llvm_addrsig")
+        ]
+        for step in (command, [strip, "-g", "-x", *drop, str(made)]):
             done = subprocess.run(step, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise RuntimeError(f"{step[0]} failed:\n{done.stderr}")

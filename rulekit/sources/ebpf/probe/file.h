@@ -15,8 +15,9 @@ enum {
 	LAYER_LOWER,
 };
 
-INLINE struct file *file_of(struct task_struct *task, s32 fd)
+SEPARATE u64 open_file(s32 fd)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct fdtable *table;
 	struct file **files, *file = 0;
 	if (fd < 0 || !task->files)
@@ -26,7 +27,13 @@ INLINE struct file *file_of(struct task_struct *task, s32 fd)
 		return 0;
 	files = table->fd;
 	bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
-	return file;
+	return (u64)file;
+}
+
+/* What a descriptor of the current task stands for, or NULL. */
+INLINE struct file *file_of(s32 fd)
+{
+	return (struct file *)open_file(fd);
 }
 
 INLINE u32 encoded_dev(u32 dev)
@@ -57,7 +64,9 @@ INLINE u64 changed_ns(struct inode *inode)
 	struct inode___6_5 *v6_5 = (void *)inode;
 	struct timespec64 t;
 	if (FIELD_EXISTS(((struct inode *)0)->i_ctime_sec))
-		return READ(inode, i_ctime_sec) * 1000000000ull + READ(inode, i_ctime_nsec);
+		/* The highest bit says whether somebody has looked at the time. */
+		return READ(inode, i_ctime_sec) * 1000000000ull +
+		       (READ(inode, i_ctime_nsec) & 0x7fffffff);
 	if (FIELD_EXISTS(((struct inode___6_6 *)0)->__i_ctime))
 		t = READ(v6_6, __i_ctime);
 	else

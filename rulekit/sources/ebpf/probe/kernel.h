@@ -247,7 +247,7 @@ struct task_struct {
 	s32 exit_code;
 	s32 pid, tgid;
 	struct task_struct *real_parent, *group_leader;
-	struct list_head thread_node;
+	struct list_head thread_node, children;
 	struct pid *thread_pid;
 	u64 start_boottime;
 	unsigned long min_flt, maj_flt;
@@ -290,9 +290,14 @@ struct inet_sock {
 	u16 inet_sport;
 };
 
+struct sockaddr_un {
+	u16 sun_family;
+	char sun_path[108];
+};
+
 struct unix_address {
 	s32 len;
-	char name[1];
+	struct sockaddr_un name[1];
 };
 
 struct unix_sock {

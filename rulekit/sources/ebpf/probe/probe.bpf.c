@@ -1,20 +1,19 @@
 /* The probe of the live source: what the tasks of a scope do, as events of the capture format. */
 
-#include "exec.h"
+#include "exits.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 SEC("tp_btf/sys_exit")
 int sys_exit(u64 *ctx)
 {
-	struct pt_regs *regs = (struct pt_regs *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call call;
 	struct route *route;
 	if (!in_scope(task))
 		return 0;
-	route = route_of(&call, task, regs);
-	if (!route || !route->wanted)
+	route = route_of(&call, task, (struct pt_regs *)ctx[0]);
+	if (!route)
 		return 0;
 	call.task = task;
 	call.ret = ctx[1];
@@ -26,9 +25,8 @@ SEC("tp_btf/sched_process_exec")
 int sched_process_exec(u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx[0];
-	struct linux_binprm *binprm = (struct linux_binprm *)ctx[2];
 	if (in_scope(task))
-		on_exec(task, binprm);
+		on_exec(task, (struct linux_binprm *)ctx[2]);
 	return 0;
 }
 
@@ -38,6 +36,15 @@ int sched_process_exit(u64 *ctx)
 	struct task_struct *task = (struct task_struct *)ctx[0];
 	if (in_scope(task))
 		on_task_exit(task);
+	return 0;
+}
+
+SEC("tp_btf/signal_deliver")
+int signal_deliver(u64 *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	if (in_scope(task))
+		on_signal(task, ctx[0], (struct kernel_siginfo *)ctx[1]);
 	return 0;
 }
 

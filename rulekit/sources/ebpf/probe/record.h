@@ -196,44 +196,51 @@ INLINE void put_s64(struct event *e, s32 value)
 	put_u64(e, (s64)value);
 }
 
-INLINE void put_read(struct event *e, long n, u32 most)
+/* A text of the process with its final zero; none at all where there is no pointer. */
+SEPARATE u32 write_user_text(u32 at, u64 pointer)
 {
+	u8 *bytes = own_scratch();
+	long n;
+	if (!bytes || !pointer)
+		return 0;
+	n = bpf_probe_read_user_str(bytes + (at & AT_MASK), MAX_PATH, (void *)pointer);
 	if (n < 0) {
 		count(COUNT_UNREADABLE);
-		n = 0;
+		return 0;
 	}
-	if (n > most)
-		n = most;
-	close_param(e, n);
+	return n;
 }
 
-/* A text of the process with its final zero; none at all where there is no pointer. */
 INLINE void put_user_text(struct event *e, u64 pointer)
 {
-	if (!pointer) {
-		put_empty(e);
-		return;
-	}
-	put_read(e, bpf_probe_read_user_str(room(e), MAX_PATH, (void *)pointer), MAX_PATH);
+	close_param(e, write_user_text(e->at, pointer) & AT_MASK);
 }
 
 INLINE void put_kernel_text(struct event *e, const void *pointer)
 {
-	put_read(e, bpf_probe_read_kernel_str(room(e), MAX_PATH, pointer), MAX_PATH);
+	long n = bpf_probe_read_kernel_str(room(e), MAX_PATH, pointer);
+	close_param(e, n < 0 ? 0 : n & (2 * MAX_PATH - 1));
 }
 
-INLINE void put_user_bytes(struct event *e, u64 pointer, u64 size)
+/* As much of a buffer as is kept. */
+SEPARATE u32 write_user_bytes(u32 at, u64 pointer, s64 size)
 {
-	u32 n = size > settings.snaplen ? settings.snaplen : size;
+	u8 *bytes = own_scratch();
+	u32 n = settings.snaplen;
+	if (!bytes || !pointer || size <= 0)
+		return 0;
+	if (size < n)
+		n = size;
 	if (n > MAX_PIECE)
 		n = MAX_PIECE;
-	if (!pointer || !n) {
-		put_empty(e);
-		return;
-	}
-	if (bpf_probe_read_user(room(e), n, (void *)pointer)) {
+	if (bpf_probe_read_user(bytes + (at & AT_MASK), n, (void *)pointer)) {
 		count(COUNT_UNREADABLE);
-		n = 0;
+		return 0;
 	}
-	close_param(e, n);
+	return n;
+}
+
+INLINE void put_user_bytes(struct event *e, u64 pointer, s64 size)
+{
+	close_param(e, write_user_bytes(e->at, pointer, size) & AT_MASK);
 }

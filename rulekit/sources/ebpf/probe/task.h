@@ -85,68 +85,61 @@ INLINE s64 counted_pages(struct mm_struct *mm, u32 kind)
 	return pages;
 }
 
-struct memory {
-	u32 size_kb, resident_kb, swap_kb;
-};
-
-INLINE struct memory memory_of(struct mm_struct *mm)
+/* Kilobytes of a program: of its addresses, of what of them is in memory, of what is swapped out. */
+SEPARATE u32 write_memory(u32 at)
 {
-	struct memory m = {};
-	if (mm) {
-		m.size_kb = pages_kb(READ(mm, total_vm));
-		/* Of files, anonymous and shared. */
-		m.resident_kb = pages_kb(counted_pages(mm, 0)) + pages_kb(counted_pages(mm, 1)) +
-				pages_kb(counted_pages(mm, 3));
-		m.swap_kb = pages_kb(counted_pages(mm, 2));
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = task->mm;
+	u8 *bytes = own_scratch();
+	if (!bytes)
+		return 0;
+	bytes += at & AT_MASK;
+	*(u32 *)bytes = mm ? pages_kb(mm->total_vm) : 0;
+	/* In memory: of files, anonymous and shared. */
+	*(u32 *)(bytes + 4) = mm ? pages_kb(counted_pages(mm, 0)) + pages_kb(counted_pages(mm, 1)) +
+					   pages_kb(counted_pages(mm, 3))
+				 : 0;
+	*(u32 *)(bytes + 8) = mm ? pages_kb(counted_pages(mm, 2)) : 0;
+	return 12;
+}
+
+INLINE void put_memory(struct event *e)
+{
+	write_memory(e->at);
+	close_param(e, 4);
+	close_param(e, 4);
+	close_param(e, 4);
+}
+
+/* The texts between two addresses, as the kernel put them there at the start of the program. */
+SEPARATE u32 write_texts_between(u32 at, u64 start, u64 end)
+{
+	u8 *bytes = own_scratch();
+	u32 size = end > start ? end - start > MAX_LIST ? MAX_LIST : end - start : 0;
+	if (!bytes || !size)
+		return 0;
+	at &= AT_MASK;
+	if (bpf_probe_read_user(bytes + at, size, (void *)start)) {
+		count(COUNT_UNREADABLE);
+		return 0;
 	}
-	return m;
+	bytes[at + ((size - 1) & (MAX_LIST - 1))] = 0;
+	return size;
 }
 
-INLINE void put_memory(struct event *e, struct mm_struct *mm)
-{
-	struct memory m = memory_of(mm);
-	put_u32(e, m.size_kb);
-	put_u32(e, m.resident_kb);
-	put_u32(e, m.swap_kb);
-}
-
-/* argv[0] and the other arguments, from where the kernel put them at the start of the program. */
+/* argv[0] and the other arguments. */
 INLINE void put_arguments(struct event *e, struct mm_struct *mm)
 {
 	u64 start = READ(mm, arg_start), end = READ(mm, arg_end);
-	u32 size = end - start > MAX_LIST ? MAX_LIST : end - start;
-	u8 *at = room(e);
-	long first;
-	first = bpf_probe_read_user_str(at, MAX_LIST, (void *)start);
-	if (first < 0 || !start || !size) {
-		put_read(e, !start || !size ? 0 : first, MAX_LIST);
-		put_empty(e);
-		return;
-	}
-	if (first > MAX_LIST)
-		first = MAX_LIST;
+	u32 first = write_user_text(e->at, start) & AT_MASK;
 	close_param(e, first);
-	size = size > first ? size - first : 0;
-	if (size > MAX_LIST)
-		size = MAX_LIST;
-	at = room(e);
-	if (!size || bpf_probe_read_user(at, size, (void *)(start + first)))
-		size = 0;
-	else
-		at[(size - 1) & (MAX_LIST - 1)] = 0;
-	close_param(e, size);
+	close_param(e, write_texts_between(e->at, start + first, end) & AT_MASK);
 }
 
 INLINE void put_environment(struct event *e, struct mm_struct *mm)
 {
 	u64 start = READ(mm, env_start), end = READ(mm, env_end);
-	u32 size = end - start > MAX_LIST ? MAX_LIST : end - start;
-	u8 *at = room(e);
-	if (!size || bpf_probe_read_user(at, size, (void *)start))
-		size = 0;
-	else
-		at[(size - 1) & (MAX_LIST - 1)] = 0;
-	close_param(e, size);
+	close_param(e, write_texts_between(e->at, start, end) & AT_MASK);
 }
 
 enum { MAX_DEPTH = 16, MAX_NAME = 256 };
@@ -261,7 +254,7 @@ INLINE void put_task(struct event *e, struct task_struct *task)
 	put_u64(e, limit_of_files(task));
 	put_u64(e, READ(task, maj_flt));
 	put_u64(e, READ(task, min_flt));
-	put_memory(e, READ(task, mm));
+	put_memory(e);
 }
 
 INLINE u32 terminal_of(struct task_struct *task)

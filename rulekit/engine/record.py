@@ -1,0 +1,194 @@
+"""A live source into captures."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rulekit._fastmatch import Matcher
+from rulekit.compiler.program import compile_ruleset
+from rulekit.engine._slice import SliceLoop
+from rulekit.engine.capture_file import CaptureFile
+from rulekit.engine.pipeline import bind
+from rulekit.errors import SinkError, reason
+from rulekit.sources.base import Source
+
+SYNC_S = 1.0  # of compressed data, so much is lost at most when the process is killed
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """When the next file begins, and how many are kept.
+
+    Attributes:
+        bytes: Of a file, as compressed; `seconds` since its start; `events` in it. 0: never.
+        files: So many are kept, the oldest are removed; 0: all.
+    """
+
+    bytes: int = 0
+    seconds: float = 0.0
+    events: int = 0
+    files: int = 0
+
+    @property
+    def rotates(self) -> bool:
+        """Whether there is more than one file."""
+        return bool(self.bytes or self.seconds or self.events)
+
+
+@dataclass(slots=True)
+class Recording:
+    """What was recorded.
+
+    Attributes:
+        events: Those asked for; `state_only` those besides, marked as not to be shown.
+        bytes: In all files together, as compressed.
+        files: Written, oldest first, also those that are removed again.
+        lost: Events that happened and are in no file, because the ring was full or they too long.
+    """
+
+    events: int = 0
+    state_only: int = 0
+    bytes: int = 0
+    files: list[str] = field(default_factory=list)
+    lost: int = 0
+
+
+def record(
+    source: Source,
+    target: str,
+    condition: str | None = None,
+    *,
+    compress: bool | None = None,
+    max_events: int = 0,
+    max_seconds: float = 0.0,
+    rotation: Rotation | None = None,
+    progress: Callable[[SliceLoop], None] | None = None,
+) -> Recording:
+    """Write what a live source delivers into a capture, or into a row of captures.
+
+    Each file begins with what was known of processes, files and accounts then, so each can be read
+    by itself. With a condition the events that it chooses are written, and those that readers need
+    to know which process and which file they speak of, marked as not to be shown.
+
+    Args:
+        target: A path, ``-`` for standard output. When files rotate, a counter follows the name; a
+            name with ``%`` is a format of `time.strftime` instead.
+        compress: Write gzip; by default when the target ends in ``.gz``.
+        max_events: Stop after so many chosen events; 0: no limit.
+        max_seconds: Stop after so many seconds; 0: no limit.
+        progress: Called now and then.
+
+    Raises:
+        RuleError: The condition cannot be used.
+        SourceError: The source cannot be opened.
+        SinkError: A file cannot be written; its text says how much of it was.
+    """
+    rotation = rotation or Rotation()
+    matcher = Matcher(compile_ruleset([(condition, bind(condition), None)])) if condition else None
+    made = Recording()
+    loop = SliceLoop(source.open(), matcher, keeps_state=rotation.rotates)
+    names = _Names(target, rotation)
+    ends_s = time.monotonic() + max_seconds if max_seconds else float("inf")
+    try:
+        data: bytes | None = b""
+        while data is not None:
+            if made.files:
+                data = loop.snapshot()
+            path = names.next()
+            made.files.append(path)
+            with CaptureFile(path, target.endswith(".gz") if compress is None else compress) as out:
+                data = _fill(loop, out, data, rotation, source, ends_s, max_events, progress)
+                out.finish()
+            made.bytes += out.n_bytes
+    finally:
+        made.events = loop.n_chosen
+        made.state_only = loop.n_state_only
+        loop.close()
+        counters = source.stats()
+        made.lost = sum(counters.get(f"probe_{name}", 0) for name in _LOSSES)
+        source.close()
+    return made
+
+
+_LOSSES = ("ring_full", "too_long", "no_scratch")
+
+
+def _fill(
+    loop: SliceLoop,
+    out: CaptureFile,
+    snapshot: bytes,
+    rotation: Rotation,
+    source: Source,
+    ends_s: float,
+    max_events: int,
+    progress: Callable[[SliceLoop], None] | None,
+) -> bytes | None:
+    """Write one file; None when there is nothing for a next one."""
+    started_s = synced_s = time.monotonic()
+    first = loop.n_chosen
+    if snapshot:
+        out.write(snapshot, len(snapshot))
+    while True:
+        limits = [n for n in (max_events, first + rotation.events if rotation.events else 0) if n]
+        loop.limit = min(limits, default=0)
+        data = loop.next()
+        if data is None:
+            return None
+        out.write(data, loop.needed)
+        now_s = time.monotonic()
+        if now_s - synced_s > SYNC_S:
+            out.sync()
+            synced_s = now_s
+        if progress is not None:
+            progress(loop)
+        if now_s > ends_s:
+            source.stop()
+        if max_events and loop.n_chosen >= max_events:
+            return None
+        if (
+            (rotation.bytes and out.n_bytes >= rotation.bytes)
+            or (rotation.seconds and now_s - started_s >= rotation.seconds)
+            or (rotation.events and loop.n_chosen - first >= rotation.events)
+        ):
+            return b""
+
+
+class _Names:
+    """Names of the files of a row; removes the oldest when there are enough."""
+
+    def __init__(self, target: str, rotation: Rotation) -> None:
+        self._target = target
+        self._rotation = rotation
+        self._kept: deque[str] = deque()
+        self._n = 0
+        if rotation.rotates and target == "-":
+            raise SinkError("standard output is one file: name a file with -w for rotation")
+
+    def next(self) -> str:
+        """Return the name of the next file."""
+        if not self._rotation.rotates:
+            return self._target
+        base, gz = self._target.removesuffix(".gz"), ".gz" * self._target.endswith(".gz")
+        if "%" in base:
+            path = time.strftime(base) + gz
+            if self._kept and self._kept[-1] == path:
+                path = f"{path.removesuffix('.gz')}.{self._n}{gz}"
+        else:
+            path = f"{base}{self._n}{gz}"
+        self._n += 1
+        if path in self._kept:
+            self._kept.remove(path)
+        self._kept.append(path)
+        while self._rotation.files and len(self._kept) > self._rotation.files:
+            oldest = self._kept.popleft()
+            try:
+                os.remove(oldest)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise SinkError(f"{oldest}: cannot be removed: {reason(error)}") from error
+        return path

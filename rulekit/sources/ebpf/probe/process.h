@@ -1,0 +1,209 @@
+/* The events of programs that start, or fail to, of clones, and of tasks that end. */
+#pragma once
+
+#include "data.h"
+#include "file.h"
+#include "scope.h"
+
+/* Whom a call made, from both sides: in the caller `ret` is the child, in the child 0. */
+INLINE void put_clone(struct event *e, struct call *c, u32 flags)
+{
+	struct task_struct *task = c->task;
+	struct cred *cred = READ(task, cred);
+	if (c->ret == 0 ? own_pid_namespace(task)
+			: READ(READ(READ(task, nsproxy), pid_ns_for_children), level) != 0)
+		flags |= PPM_CL_CHILD_IN_PIDNS;
+	put_u64(e, c->ret);
+	put_arguments(e, READ(task, mm));
+	put_task(e, task);
+	put_comm(e, task);
+	put_cgroups(e, task);
+	put_u32(e, flags);
+	put_u32(e, READ(cred, euid.val));
+	put_u32(e, READ(cred, egid.val));
+	put_s64(e, own_number(task, PID_SELF));
+	put_s64(e, own_number(task, PID_GROUP));
+	put_u64(e, namespace_start(task));
+}
+
+INLINE u32 executable_flags(struct inode *inode, struct cred *cred, bool memfd)
+{
+	u32 flags = 0, layer = layer_of(inode);
+	if (writable_by(inode, cred))
+		flags |= PPM_EXE_WRITABLE;
+	if (layer == LAYER_UPPER)
+		flags |= PPM_EXE_UPPER_LAYER;
+	if (layer == LAYER_LOWER)
+		flags |= PPM_EXE_LOWER_LAYER;
+	if (memfd)
+		flags |= PPM_EXE_FROM_MEMFD;
+	return flags;
+}
+
+/* Memory with a name has no place in any tree: it is called ``memfd:NAME`` there. */
+INLINE bool is_memfd(struct dentry *dentry)
+{
+	u64 name = 0;
+	if (READ(dentry, d_parent) != dentry)
+		return false;
+	bpf_probe_read_kernel(&name, 6, READ(dentry, d_name.name));
+	return name == 0x3a64666d656dull; /* "memfd:" */
+}
+
+/* From `tty` on: what both a new program and a failed attempt tell. */
+INLINE void put_credentials(struct event *e, struct task_struct *task)
+{
+	struct cred *cred = READ(task, cred);
+	struct file *file = READ(READ(task, mm), exe_file);
+	struct inode *inode = READ(file, f_inode);
+	bool memfd = is_memfd(READ(file, f_path.dentry));
+	put_u32(e, terminal_of(task));
+	put_s64(e, own_number(task, PID_PGRP));
+	put_u32(e, login_of(task));
+	put_u32(e, executable_flags(inode, cred, memfd));
+	put_u64(e, READ(cred, cap_inheritable).bits);
+	put_u64(e, READ(cred, cap_permitted).bits);
+	put_u64(e, READ(cred, cap_effective).bits);
+	put_u64(e, READ(inode, i_ino));
+	put_u64(e, changed_ns(inode));
+	put_u64(e, modified_ns(inode));
+	put_u32(e, READ(cred, euid.val));
+	put_path(e, &file->f_path);
+	put_s64(e, host_number(task, PID_PGRP));
+	put_u32(e, READ(cred, egid.val));
+}
+
+INLINE void on_exec(struct task_struct *task, struct linux_binprm *binprm)
+{
+	struct event event, *e = &event;
+	struct mm_struct *mm = READ(task, mm);
+	if (!begin(e, PPME_SYSCALL_EXECVE_19_X, PPME_SYSCALL_EXECVE_19_X_N, task->pid))
+		return;
+	put_u64(e, 0);
+	put_arguments(e, mm);
+	put_task(e, task);
+	put_comm(e, task);
+	put_cgroups(e, task);
+	put_environment(e, mm);
+	put_credentials(e, task);
+	put_kernel_text(e, READ(binprm, filename));
+	submit(e);
+}
+
+/* An attempt that failed: what it was given, by a task that is still what it was. A program that
+ * did start told of it when it did, with arguments that are gone by now. */
+INLINE void put_failed_exec(struct event *e, struct call *c, u64 arguments, u64 environment)
+{
+	struct task_struct *task = c->task;
+	u32 step = c->narrow ? 4 : 8;
+	put_u64(e, c->ret);
+	put_user_text(e, user_word(arguments, c->narrow));
+	close_param(e, write_texts(e->at, arguments + step, c->narrow) & AT_MASK);
+	put_task(e, task);
+	put_comm(e, task);
+	put_cgroups(e, task);
+	close_param(e, write_texts(e->at, environment, c->narrow) & AT_MASK);
+	put_credentials(e, task);
+}
+
+enum { PF_EXITING = 4, MAX_THREADS_SEEN = 64 };
+
+INLINE bool flag_of(struct signal_struct *signal, u32 offset, u32 size, u32 left, u32 right)
+{
+	u64 word = 0;
+	bpf_probe_read_kernel(&word, size & 15, (void *)signal + offset);
+	return word << left >> right;
+}
+
+/* A member of one bit, wherever the kernel has it. */
+#define BIT_OF(signal, member)                                                                     \
+	flag_of(signal, __builtin_preserve_field_info(((struct signal_struct *)0)->member, 0),     \
+		__builtin_preserve_field_info(((struct signal_struct *)0)->member, 1),             \
+		__builtin_preserve_field_info(((struct signal_struct *)0)->member, 4),             \
+		__builtin_preserve_field_info(((struct signal_struct *)0)->member, 5))
+
+/* A thread of the group that will live on; the number of it on the host, or 0. */
+SEPARATE s32 living_thread(u64 signal_at)
+{
+	struct signal_struct *signal = (void *)signal_at;
+	struct list_head *head = &signal->thread_head;
+	struct list_head *at = READ(signal, thread_head.next);
+	u32 i;
+	for (i = 0; i < MAX_THREADS_SEEN; i++) {
+		struct task_struct *thread;
+		if (!at || at == head)
+			break;
+		thread = (void *)at - FIELD_OFFSET(struct task_struct, thread_node);
+		if (!(READ(thread, flags) & PF_EXITING))
+			return READ(thread, pid);
+		at = READ(at, next);
+	}
+	return 0;
+}
+
+/* Who takes over the children of the current task, which ends, as the kernel will decide it: a thread of its
+ * group, the nearest ancestor that asked for it, the first process of the namespace. */
+SEPARATE s32 find_reaper(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task(), *ancestor, *init;
+	struct signal_struct *signal = READ(task, signal);
+	struct pid *pid = READ(task, thread_pid);
+	u32 level, i;
+	s32 found = living_thread((u64)signal);
+	if (found || !pid)
+		return found;
+	level = level_of(pid);
+	init = READ(upid_at(pid, level).ns, child_reaper);
+	if (BIT_OF(signal, has_child_subreaper)) {
+		ancestor = READ(task, real_parent);
+		for (i = 0; i < MAX_ANCESTORS; i++) {
+			struct pid *other;
+			if (!ancestor || ancestor == init)
+				break;
+			other = READ(ancestor, thread_pid);
+			if (!other || level_of(other) != level)
+				break;
+			signal = READ(ancestor, signal);
+			if (BIT_OF(signal, is_child_subreaper)) {
+				found = living_thread((u64)signal);
+				if (found)
+					return found;
+			}
+			ancestor = READ(ancestor, real_parent);
+		}
+	}
+	return READ(init, pid);
+}
+
+INLINE void on_task_exit(struct task_struct *task)
+{
+	struct event event, *e = &event;
+	struct list_head *children;
+	u32 code = READ(task, exit_code);
+	if (!begin(e, PPME_PROCEXIT_1_E, PPME_PROCEXIT_1_E_N, task->pid))
+		return;
+	children = &task->children;
+	put_u64(e, code);
+	put_u64(e, code & 0x7f ? 0 : code >> 8 & 0xff);
+	put_u8(e, code & 0x7f);
+	put_u8(e, (code & 0x80) != 0);
+	put_s64(e, READ(task, children.next) == children ? 0 : find_reaper());
+	submit(e);
+}
+
+enum { K_SIGCHLD = 17, SIGINFO_SENDER_AT = 16 };
+
+INLINE void on_signal(struct task_struct *task, u32 number, struct kernel_siginfo *info)
+{
+	struct event event, *e = &event;
+	s32 sender = 0, code = READ(info, si_code);
+	if (!begin(e, PPME_SIGNALDELIVER_E, PPME_SIGNALDELIVER_E_N, task->pid))
+		return;
+	/* Who sent it is known where a process did, and where a child tells of itself. */
+	if (code <= 0 || number == K_SIGCHLD)
+		bpf_probe_read_kernel(&sender, sizeof(sender), (void *)info + SIGINFO_SENDER_AT);
+	put_s64(e, sender);
+	put_s64(e, task->pid);
+	put_u8(e, number);
+	submit(e);
+}

@@ -1,0 +1,195 @@
+"""`rulekit record`: captures of what happens now, compared with what the workload wrote down."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rulekit.capture._reader import iter_events
+from rulekit.capture.encode import _FORMATS, encode_param, find_type
+from rulekit.schema.events import EventType, event_types
+from tests.sources.ebpf.live import Decoy
+
+CALLS = Path(__file__).parent / "calls.py"
+
+
+def record(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    """Record a command and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rulekit", "record", *map(str, args)],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def value(name: str, kind: str, given: Any) -> Any:
+    """Return a value of the truth in the form that it is encoded from."""
+    if kind == "PT_BYTEBUF" and given is not None:
+        return bytes.fromhex(given)
+    if kind in ("PT_SOCKADDR", "PT_SOCKTUPLE", "PT_DYN") and isinstance(given, list):
+        return tuple(tuple(each) if isinstance(each, list) else each for each in given)
+    return given
+
+
+def expected(event: EventType, params: dict[str, Any]) -> dict[int, bytes]:
+    """Return the bytes of the parameters that the truth tells of, by their place."""
+    by_name = {param.name: (i, param) for i, param in enumerate(event.params)}
+    found = {}
+    for name, given in params.items():
+        if name in by_name:
+            i, param = by_name[name]
+            found[i] = encode_param(param, value(name, param.type, given))
+    return found
+
+
+@pytest.fixture(scope="module")
+def calls(bpf: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """Return the capture of the workload and what it wrote down."""
+    folder = tmp_path_factory.mktemp("calls")
+    (folder / "files").mkdir()
+    decoy = Decoy(folder / "decoy-file-of-nobody")
+    try:
+        done = record("-w", folder / "calls.scap", "--", sys.executable, CALLS, folder / "files")
+        decoy.absent_from_capture(folder / "calls.scap")
+    finally:
+        decoy.end()
+    assert ", 0 drops" in done.stderr
+    return folder / "calls.scap", [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_values_are_those_that_the_workload_wrote_down(
+    calls: tuple[Path, list[dict[str, Any]]],
+) -> None:
+    capture, truth = calls
+    assert len(truth) >= 150
+    events = [(type, params) for *_, type, params in iter_events(str(capture))]
+    at = 0
+    for line in truth:
+        event = event_types()[1] if line["event"] == "syscall" else find_type(line["event"])
+        wanted = expected(event, line["params"])
+        for i in range(at, len(events)):
+            type, params = events[i]
+            if type == event.id and all(params[k] == v for k, v in wanted.items()):
+                at = i + 1
+                break
+        else:
+            near = [p for t, p in events[at:] if t == event.id][:2]
+            names = [p.name for p in event.params]
+            shown = [{n: (v, wanted.get(k)) for k, (n, v) in enumerate(zip(names, p, strict=True))}
+                     for p in near]  # fmt: skip
+            pytest.fail(f"{line}: no such event behind number {at}; the next are {shown}")
+
+
+def lengths(kind: str) -> Sequence[int] | None:
+    """Return the lengths that a parameter type may have, or None for any."""
+    import struct
+
+    name = kind.removeprefix("PT_")
+    return (struct.calcsize(_FORMATS[name]),) if name in _FORMATS else None
+
+
+def test_every_event_has_the_form_of_its_type(calls: tuple[Path, list[dict[str, Any]]]) -> None:
+    capture, _ = calls
+    seen = set()
+    for raw, _num, _ts, _tid, type, params in iter_events(str(capture)):
+        event = event_types()[type]
+        seen.add(event.name)
+        assert len(params) == len(event.params), (raw, event.name)
+        for param, data in zip(event.params, params, strict=True):
+            allowed = lengths(param.type)
+            where = (raw, event.name, param.name, data)
+            assert allowed is None or len(data) in allowed, where
+            if param.type in ("PT_CHARBUF", "PT_FSPATH", "PT_FSRELPATH") and data:
+                assert data.index(b"\0") == len(data) - 1, where
+            if param.type == "PT_SOCKADDR" and data:
+                assert len(data) == {2: 7, 10: 19}.get(data[0], len(data)), where
+            if param.type == "PT_SOCKTUPLE" and data:
+                assert len(data) == {2: 13, 10: 37}.get(data[0], len(data)), where
+    assert len(seen) > 130
+
+
+def test_form_is_that_of_other_recorders(
+    calls: tuple[Path, list[dict[str, Any]]], shared: Path
+) -> None:
+    forms: dict[int, set[tuple[int, ...]]] = {}
+    for name in ("attack-host-all", "attack-docker-all"):
+        path = shared / "captures" / "own" / f"{name}.scap.gz"
+        for *_, type, params in iter_events(str(path)):
+            forms.setdefault(type, set()).add(tuple(map(len, params)))
+    compared = 0
+    for raw, *_, type, params in iter_events(str(calls[0])):
+        if type not in forms:
+            continue
+        for i, param in enumerate(event_types()[type].params):
+            if lengths(param.type) is not None:
+                theirs = {form[i] for form in forms[type]}
+                assert len(params[i]) in theirs, (raw, event_types()[type].name, param.name, theirs)
+                compared += 1
+    assert compared > 1000
+
+
+def names(capture: Path) -> list[str]:
+    return [event_types()[type].name for *_, type, _ in iter_events(str(capture))]
+
+
+def test_a_capture_ends_after_so_many_events(bpf: None, tmp_path: Path) -> None:
+    record("-w", tmp_path / "a.scap", "-n", "20", "--", "ls", "/")
+    assert len(names(tmp_path / "a.scap")) == 20
+
+
+def test_a_capture_ends_after_so_many_seconds(bpf: None, tmp_path: Path) -> None:
+    record("-w", tmp_path / "a.scap.gz", "-M", "0.5", "--", "sh", "-c", "sleep 0.1; exec sleep 30")
+    assert "execve" in names(tmp_path / "a.scap.gz")
+
+
+def test_a_condition_keeps_what_its_fields_need(bpf: None, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x" * 10)
+    record("-w", tmp_path / "a.scap", "evt.type = read and fd.name endswith /secret", "--",
+           "cat", tmp_path / "secret")  # fmt: skip
+    shown = subprocess.run(
+        [sys.executable, "-m", "rulekit", "events", "-e", tmp_path / "a.scap", "-p",
+         "%evt.type %proc.name %proc.cmdline %fd.name %evt.res", "evt.type = read"],
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert shown[0] == f"read cat cat {tmp_path}/secret {tmp_path}/secret SUCCESS"
+
+
+def test_files_rotate_and_each_can_be_read_by_itself(bpf: None, tmp_path: Path) -> None:
+    (tmp_path / "held").write_text("x")
+    script = (
+        f"exec 9<{tmp_path}/held; for i in 1 2 3 4 5 6 7 8; do read a <&9; ls / >/dev/null; done"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "rulekit", "record", "-w", "a.scap", "-e", "300", "-W", "3", "--",
+         "bash", "-c", script],
+        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    kept = sorted(tmp_path.glob("a.scap*"), key=lambda path: int(path.suffix.removeprefix(".scap")))
+    assert len(kept) == 3
+    for path in kept[:-1]:
+        assert len(names(path)) == 300
+    # The shell and its descriptor were there long before the last file began.
+    shown = subprocess.run(
+        [sys.executable, "-m", "rulekit", "events", "-e", kept[-2], "-p",
+         "%proc.cmdline|%fd.name", "fd.num = 9 and proc.name = bash"],
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert shown
+    assert set(shown) == {f"bash -c {script}|{os.path.realpath(tmp_path)}/held"}
+
+
+def test_snaplen(bpf: None, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"z" * 5000)
+    record("-w", tmp_path / "a.scap", "-s", "3000", "--", "cat", tmp_path / "data")
+    reads = [p[1] for *_, t, p in iter_events(str(tmp_path / "a.scap")) if t == 7]
+    assert b"z" * 3000 in reads
+    assert max(map(len, reads)) == 3000
