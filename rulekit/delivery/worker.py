@@ -159,6 +159,10 @@ class SinkWorker:
     def _run(self) -> None:
         plan = self.plan
         try:
+            try:
+                plan.sink.start()
+            except SinkError as error:
+                self._tell(f"sink {self.name}: {error}")
             while not self._give_up.is_set():
                 batch = self.spool.take(
                     plan.max_records,

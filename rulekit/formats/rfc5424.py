@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Annotated
 
@@ -12,14 +11,9 @@ from msgspec import Meta
 from rulekit import __version__
 from rulekit.alert import Alert, priority_number
 from rulekit.formats._subject import enrichment
-from rulekit.formats.base import FormatOptions, Formatter, encode, escape_controls, time_json
+from rulekit.formats.base import FormatOptions, Formatter, encode, escape_controls
+from rulekit.text.syslog import facility_number, syslog_header
 
-FACILITIES = (
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
-    "ftp", "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4",
-    "local5", "local6", "local7",
-)  # fmt: skip
-_PRINTABLE = re.compile(r"[^\x21-\x7e]")
 _PARAM = str.maketrans({"\\": "\\\\", '"': '\\"', "]": "\\]"})
 _SD_ID = r"^[!#-<>-\\^-~]{1,32}$"
 
@@ -69,7 +63,7 @@ class Rfc5424Formatter(Formatter):
         self._sd_id = sd_id
         self._fields_id = f"fields@{sd_id.partition('@')[2]}" if "@" in sd_id else "fields"
         self._fields = fields
-        self._app_name = _name(app_name, 48)
+        self._app_name = app_name
         self._extra = extra or {}
 
     def format(self, alert: Alert) -> bytes:
@@ -92,32 +86,15 @@ class Rfc5424Formatter(Formatter):
         data = _element(self._sd_id, params)
         if self._fields and alert.output_fields:
             data += _element(self._fields_id, {_key(k): v for k, v in alert.output_fields.items()})
-        header = rfc5424_header(
-            self._facility, alert.priority, alert.time_ns, alert.hostname, self._app_name, "alert"
+        header = syslog_header(
+            self._facility,
+            priority_number(alert.priority),
+            alert.time_ns,
+            alert.hostname,
+            self._app_name,
+            "alert",
         )
         return encode(f"{header} {data} \ufeff{escape_controls(alert.message)}\n")
-
-
-def rfc5424_header(
-    facility: int, priority: str, time_ns: int, host: str, app_name: str, kind: str
-) -> str:
-    """Return the header up to MSGID: ``<132>1 2016-08-04T16:17:57.881785Z host app 12 alert``."""
-    level = facility * 8 + priority_number(priority)
-    # Microseconds are all that the RFC allows.
-    when = time_json(time_ns)[:-4] + "Z"
-    name = _name(host or os.uname().nodename, 255)
-    return f"<{level}>1 {when} {name} {app_name} {os.getpid()} {_name(kind, 32)}"
-
-
-def facility_number(name: str) -> int:
-    """Return the number of a syslog facility; raises `ValueError` for a name that is none."""
-    if name not in FACILITIES:
-        raise ValueError(f"`{name}` is no syslog facility; say one of {', '.join(FACILITIES)}")
-    return FACILITIES.index(name)
-
-
-def _name(text: str, most: int) -> str:
-    return _PRINTABLE.sub("_", text)[:most] or "-"
 
 
 def _key(name: str) -> str:

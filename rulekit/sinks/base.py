@@ -75,19 +75,23 @@ class Sink(ABC):
     Class attributes:
         Options: What its configuration may say; the constructor gets an instance.
         acknowledges: Whether `send` returns only after the receiver has confirmed. If not, what was
-            on its way when a connection breaks may be lost without anybody knowing.
+            on its way when a connection breaks may be lost without anybody knowing. Of an
+            instance where the options decide.
         max_records, max_bytes: Of one batch, unless the configuration says otherwise.
         default_format: Name of the format.
     """
 
     Options: ClassVar[type[Options]] = Options
-    acknowledges: ClassVar[bool] = True
+    acknowledges: bool = True
     max_records: ClassVar[int] = 500
     max_bytes: ClassVar[int] = 1 << 20
     default_format: ClassVar[str] = "json"
 
     def __init__(self, options: Any) -> None:  # noqa: B027 - those without options need none
         """Take the options; nothing is opened yet. Raises `SinkError` when they cannot work."""
+
+    def start(self) -> None:  # noqa: B027 - most open what they need with the first batch
+        """Begin: called once, before the first batch. A `SinkError` is told, and `send` follows."""
 
     @abstractmethod
     def send(self, batch: Sequence[Record]) -> Receipt | None:
