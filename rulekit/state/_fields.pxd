@@ -61,6 +61,7 @@ cdef struct FieldRef:
     uint64_t number       # the argument as a wide number (evt.around); which side (evt.abspath)
     void* pattern         # owned: regex_t* (container.mount)
     void* extract         # extract_fn
+    void* known           # extract_fn of a field that partial events say nothing about, else NULL
 
 # What a value depends on; the widest wins. A value may be kept for a thread only while Context.thread
 # is set and Context.event_container is NULL; one of SCOPE_FD only while Context.fd is set.

@@ -4,10 +4,11 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset, strcmp
 
-from rulekit.native._event cimport N_EVENT_TYPES, event_infos, n_event_types
+from rulekit.native._event cimport BLOCK_PARTIAL, N_EVENT_TYPES, event_infos, n_event_types
 from rulekit.native._scratch cimport Buf, buf_put, buf_putc
 from rulekit.schema.events import event_table
 from rulekit.schema.fields import field_table
+from rulekit.schema.linux_audit import unknown_fields
 from rulekit.state._fields_container cimport register_container
 from rulekit.state._fields_evt cimport register_evt
 from rulekit.state._fields_fd cimport register_fd
@@ -54,12 +55,44 @@ _LEVELS = frozenset(
     {"proc.aname", "proc.apid", "proc.aexe", "proc.aexepath", "proc.acmdline", "proc.aargs"}
 )
 
+# Null for events of sources that know less than a recorder.
+_UNKNOWN = frozenset(unknown_fields())
+_OF_CONTAINERS = ("container.", "k8s.", "thread.cgroup", "fd.container")
+_OF_CAPABILITIES = "thread.cap_"
+
 # name -> (address of the extractor, scope)
 cdef dict _extractors = {}
 
 
 cdef bint x_null(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     return False
+
+
+cdef bint x_known(Context* c, FieldRef* ref, Value* out) noexcept nogil:
+    # Of a field that audit knows nothing about: null, not the value that the state begins with.
+    if c.ev.block_flags & BLOCK_PARTIAL:
+        return False
+    return (<extract_fn> ref.known)(c, ref, out)
+
+
+cdef bint x_known_container(Context* c, FieldRef* ref, Value* out) noexcept nogil:
+    # The same, unless somebody asked for the process's control groups.
+    cdef Thread* thread
+    if c.ev.block_flags & BLOCK_PARTIAL:
+        thread = thread_of(c)
+        if thread == NULL or thread.cgroups.len == 0:
+            return False
+    return (<extract_fn> ref.known)(c, ref, out)
+
+
+cdef bint x_known_capabilities(Context* c, FieldRef* ref, Value* out) noexcept nogil:
+    # Audit reports them when a program gains some, or changes them: zeros are no report.
+    cdef Thread* thread
+    if c.ev.block_flags & BLOCK_PARTIAL:
+        thread = thread_of(c)
+        if thread == NULL or not (thread.cap_permitted | thread.cap_effective | thread.cap_inheritable):
+            return False
+    return (<extract_fn> ref.known)(c, ref, out)
 
 
 cdef int _add(const char* name, extract_fn function, int scope) except -1:
@@ -172,6 +205,14 @@ cdef bint init_field_ref(FieldRef* ref, str name, object index, object key, int 
     if entry is None or field is None:
         raise ValueError(f"field {name} cannot be extracted from events")
     ref.extract = <void*> <size_t> entry[0]
+    if name in _UNKNOWN or name.startswith(_OF_CAPABILITIES):
+        ref.known = ref.extract
+        if name.startswith(_OF_CONTAINERS):
+            ref.extract = <void*> x_known_container
+        elif name.startswith(_OF_CAPABILITIES):
+            ref.extract = <void*> x_known_capabilities
+        else:
+            ref.extract = <void*> x_known
     ref.scope = entry[1]
     ref.kind = kind
     ref.fmt = _PF_IDS[field.fmt]

@@ -308,6 +308,8 @@ cdef bint x_arg(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     cdef Buf text
     if i < 0 or <uint32_t> i >= c.ev.nparams:
         return False
+    if c.ev.block_flags & BLOCK_PARTIAL and c.ev.params[i].len == 0:
+        return False
     memset(&text, 0, sizeof(text))
     render_param(c, <uint32_t> i, &text, PARAM_BEST, ref.buffers)
     return put_buf(c, out, &text)

@@ -25,8 +25,8 @@ from rulekit.state._paramtext cimport (
 from rulekit.state._render cimport PT_INT32, put_buf, put_ipv4, put_ipv6
 from rulekit.state._state cimport (
     FD_DIRECTORY, FD_FILE, FD_FILE_V2, FD_IPV4_SERVSOCK, FD_IPV4_SOCK, FD_IPV6_SERVSOCK,
-    FD_IPV6_SOCK, FD_UNIX_SOCK, FDF_CONNECTED, FDF_LOWER, FDF_ROLE_CLIENT, FDF_ROLE_SERVER,
-    FDF_UPPER, L4_ICMP, L4_RAW, L4_TCP, L4_UDP, Context, Fd, FdTable, Thread,
+    FD_IPV6_SOCK, FD_UNIX_SOCK, FDF_CONNECTED, FDF_LOWER, FDF_PARTIAL, FDF_ROLE_CLIENT,
+    FDF_ROLE_SERVER, FDF_UPPER, L4_ICMP, L4_RAW, L4_TCP, L4_UDP, Context, Fd, FdTable, Thread,
 )
 from rulekit.state._threads cimport fd_table
 
@@ -430,21 +430,49 @@ cdef bint _local(Context* c, const uint8_t* addr, bint v6) noexcept nogil:
     return address_is_local(c.state, addr, v6)
 
 
+cdef inline bint _put_end(const Fd* fd, bint client, Value* out) noexcept nogil:
+    """Return the address of one end; none where zeros only say that nobody knows it."""
+    cdef const uint8_t* address = _end(fd, client)
+    if fd.flags & FDF_PARTIAL and not _any(address):
+        return False
+    return put_address(out, address, _v6(fd))
+
+
+cdef inline bint _put_end_port(const Fd* fd, bint client, Value* out) noexcept nogil:
+    cdef uint16_t port = fd.sport if client else fd.dport
+    if fd.flags & FDF_PARTIAL and port == 0:
+        return False
+    return put_uint(out, port)
+
+
+cdef inline bint _any(const uint8_t* address) noexcept nogil:
+    cdef uint64_t words[2]
+    memcpy(words, address, 16)
+    return (words[0] | words[1]) != 0
+
+
+cdef inline bint _client_is_local(Context* c, const Fd* fd) noexcept nogil:
+    # Who only sees this machine knows which end is here by what the call was.
+    if fd.flags & FDF_PARTIAL:
+        return fd.flags & FDF_ROLE_CLIENT != 0
+    return _local(c, fd.sip, _v6(fd))
+
+
 cdef bint _client_address(Fd* fd, Value* out) noexcept nogil:
-    return fd != NULL and _connection(fd) and put_address(out, fd.sip, _v6(fd))
+    return fd != NULL and _connection(fd) and _put_end(fd, True, out)
 
 
 cdef bint _server_address(Fd* fd, Value* out) noexcept nogil:
     if fd == NULL or not (_connection(fd) or (_listener(fd) and fd.flags & (FDF_ROLE_CLIENT | FDF_ROLE_SERVER))):
         return False
-    return put_address(out, fd.dip, _v6(fd))
+    return _put_end(fd, False, out)
 
 
 cdef bint _side_address(Context* c, bint local, Value* out) noexcept nogil:
     cdef Fd* fd = _known(c)
     if fd == NULL or not _connection(fd):
         return False
-    return put_address(out, _end(fd, _local(c, fd.sip, _v6(fd)) == local), _v6(fd))
+    return _put_end(fd, _client_is_local(c, fd) == local, out)
 
 
 cdef bint x_cip(Context* c, FieldRef* ref, Value* out) noexcept nogil:
@@ -469,11 +497,9 @@ cdef bint x_ip(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     if fd == NULL or not put_list(c, out, 2):
         return False
     if FD_IPV4_SOCK <= fd.type <= FD_IPV6_SERVSOCK:
-        put_address(&out.items[0], fd.dip, _v6(fd))
-        out.n_items = 1
+        out.n_items = _put_end(fd, False, &out.items[0])
         if not _listener(fd):
-            put_address(&out.items[1], fd.sip, _v6(fd))
-            out.n_items = 2
+            out.n_items += _put_end(fd, True, &out.items[out.n_items])
     return True
 
 
@@ -482,31 +508,29 @@ cdef bint x_port(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     if fd == NULL or not put_list(c, out, 2):
         return False
     if FD_IPV4_SOCK <= fd.type <= FD_IPV6_SERVSOCK:
-        put_uint(&out.items[0], fd.dport)
-        out.n_items = 1
+        out.n_items = _put_end_port(fd, False, &out.items[0])
         if not _listener(fd):
-            put_uint(&out.items[1], fd.sport)
-            out.n_items = 2
+            out.n_items += _put_end_port(fd, True, &out.items[out.n_items])
     return True
 
 
 cdef inline bint _client_port(Context* c, Value* out) noexcept nogil:
     cdef Fd* fd = _known(c)
-    return fd != NULL and _connection(fd) and put_uint(out, fd.sport)
+    return fd != NULL and _connection(fd) and _put_end_port(fd, True, out)
 
 
 cdef inline bint _server_port(Context* c, Value* out) noexcept nogil:
     cdef Fd* fd = _known(c)
     if fd == NULL:
         return False
-    return (_listener(fd) or _connection(fd)) and put_uint(out, fd.dport)
+    return (_listener(fd) or _connection(fd)) and _put_end_port(fd, False, out)
 
 
 cdef inline bint _side_port(Context* c, bint local, Value* out) noexcept nogil:
     cdef Fd* fd = _known(c)
     if fd == NULL or not _connection(fd):
         return False
-    return put_uint(out, fd.sport if _local(c, fd.sip, _v6(fd)) == local else fd.dport)
+    return _put_end_port(fd, _client_is_local(c, fd) == local, out)
 
 
 cdef bint x_cport(Context* c, FieldRef* ref, Value* out) noexcept nogil:
@@ -540,7 +564,7 @@ cdef bint x_cproto(Context* c, FieldRef* ref, Value* out) noexcept nogil:
         return False
     if not _connection(fd):
         return put_str(out, c.state.strings.empty)
-    return put_uint(out, fd.sport) and _as_text(c, out)
+    return _put_end_port(fd, True, out) and _as_text(c, out)
 
 
 cdef bint x_sproto(Context* c, FieldRef* ref, Value* out) noexcept nogil:
@@ -565,6 +589,8 @@ cdef bint x_is_server(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     if _listener(fd):
         return put_bool(out, True)
     if fd.type == FD_IPV4_SOCK or fd.type == FD_IPV6_SOCK:
+        if fd.flags & FDF_PARTIAL:
+            return put_bool(out, fd.flags & FDF_ROLE_SERVER != 0)
         return put_bool(out, _local(c, fd.dip, _v6(fd)))
     return put_bool(out, False)
 
@@ -587,7 +613,7 @@ cdef bint x_cip_name(Context* c, FieldRef* ref, Value* out) noexcept nogil:
 
 cdef bint x_sip_name(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     cdef Fd* fd = _known(c)
-    return fd != NULL and _connection(fd) and put_address(out, fd.dip, _v6(fd)) and _as_name(c, out)
+    return fd != NULL and _connection(fd) and _put_end(fd, False, out) and _as_name(c, out)
 
 
 cdef bint x_lip_name(Context* c, FieldRef* ref, Value* out) noexcept nogil:

@@ -3,15 +3,15 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memchr, memcmp, memcpy, memset, strlen
 
-from rulekit.native._event cimport has_param, param_i64, param_u64
+from rulekit.native._event cimport BLOCK_PARTIAL, has_param, param_i64, param_u64
 from rulekit.native._scratch cimport scratch_alloc
 from rulekit.native._strings cimport intern
 from rulekit.state._fds cimport touch_fd
 from rulekit.state._files cimport new_fd, set_cloexec
 from rulekit.state._state cimport (
     FD_IPV4_SERVSOCK, FD_IPV4_SOCK, FD_IPV6_SERVSOCK, FD_IPV6_SOCK, FD_NETLINK, FD_UNIX_SOCK,
-    FD_UNKNOWN, FDF_CONNECTED, FDF_ROLE_CLIENT, FDF_ROLE_SERVER, FdTable, Interface, L4_ICMP,
-    L4_RAW, L4_TCP, L4_UDP, L4_UNKNOWN, Thread
+    FD_UNKNOWN, FDF_CONNECTED, FDF_PARTIAL, FDF_ROLE_CLIENT, FDF_ROLE_SERVER, FdTable, Interface,
+    L4_ICMP, L4_RAW, L4_TCP, L4_UDP, L4_UNKNOWN, Thread
 )
 from rulekit.state._threads cimport fd_table
 
@@ -265,6 +265,11 @@ cdef bint _store(Fd* fd, const Tuple* t) noexcept nogil:
     return True
 
 
+cdef inline void _note_partial(const EventView* ev, Fd* fd) noexcept nogil:
+    if ev.block_flags & BLOCK_PARTIAL:
+        fd.flags |= FDF_PARTIAL
+
+
 cdef inline void _add_flags(State* state, Fd* fd, uint32_t flags) noexcept nogil:
     if fd.flags & flags != flags:
         fd.flags |= flags
@@ -463,6 +468,7 @@ cdef void on_connect(State* state, const EventView* ev, Context* c) noexcept nog
     else:
         _become(fd, FD_IPV4_SOCK if t.family == FAMILY_INET else FD_IPV6_SOCK)
         # A server that connects its UDP socket answers one client from now on.
+        _note_partial(ev, fd)
         if _store(fd, &t) and fd.l4proto == L4_UDP and fd.flags & FDF_ROLE_SERVER:
             _swap(fd)
     fd.name = tuple_text(state, &t, fd.l4proto)
@@ -488,6 +494,7 @@ cdef void on_accept(State* state, const EventView* ev, Context* c) noexcept nogi
     else:
         fd.type = FD_IPV4_SOCK if t.family == FAMILY_INET else FD_IPV6_SOCK
         fd.l4proto = L4_TCP
+        _note_partial(ev, fd)
         _store(fd, &t)
     fd.name = tuple_text(state, &t, fd.l4proto)
     fd.flags |= FDF_ROLE_SERVER | FDF_CONNECTED
@@ -518,6 +525,7 @@ cdef void _transfer(State* state, const EventView* ev, Context* c, uint32_t tupl
         return
     changed = fd.type != (FD_IPV4_SOCK if t.family == FAMILY_INET else FD_IPV6_SOCK)
     _become(fd, FD_IPV4_SOCK if t.family == FAMILY_INET else FD_IPV6_SOCK)
+    _note_partial(ev, fd)
     if not _store(fd, &t):
         if changed:
             touch_fd(state, fd)

@@ -52,6 +52,7 @@ cdef enum FdFlags:
     FDF_CLONED = 64
     FDF_UPPER = 128
     FDF_LOWER = 256
+    FDF_PARTIAL = 512        # zeros among the ends of a connection stand for what its source does not know
 
 cdef struct Fd:
     int64_t num

@@ -398,3 +398,46 @@ def test_numbers_of_every_width() -> None:
     assert limit.number("resource") == 7
     assert limit.params["cur"] == b""
     assert fcntl.number("cmd") == 26
+
+
+def test_what_audit_cannot_know_is_null() -> None:
+    log = Log()
+    log.call(EXECVE, argv=("x",), comm="x", exe="/x", paths=("/x",))
+    log.call(435, args=(0x7F00, 88, 0, 0), exit=200, comm="x", exe="/x")
+    names = (
+        "container.id", "container.image.repository", "k8s.pod.name", "proc.sid", "proc.sname",
+        "proc.env", "proc.is_exe_upper_layer", "proc.is_exe_writable", "proc.vpid", "evt.cpu",
+        "proc.nthreads", "thread.cap_effective", "user.shell", "proc.is_sid_leader", "proc.aenv[A]",
+        "evt.arg.flags", "evt.arg.env", "thread.cgroups",
+    )  # fmt: skip
+    for row in fields(log, *names):
+        assert row == (None,) * len(names)
+    assert [row[0] for row in fields(log, "evt.arg.res")] == ["0", "200"]
+
+
+def test_the_own_end_of_a_connection_is_null() -> None:
+    log = Log()
+    peer = (("SOCKADDR", "saddr=020001BB0A000001" + "00" * 8),)
+    log.call(41, args=(2, 1, 0, 0), exit=3)
+    log.call(CONNECT, args=(3, 0, 16, 0), exit=-115, records=peer)
+    log.call(43, args=(9, 0, 0, 0), exit=4, records=peer)
+    log.call(41, args=(2, 2, 0, 0), exit=5)
+    log.call(44, args=(5, 0, 10, 0), exit=10, records=peer)
+    log.call(45, args=(5, 0, 10, 0), exit=10, records=peer)
+    names = (
+        "fd.cip",
+        "fd.cport",
+        "fd.sip",
+        "fd.sport",
+        "fd.lip",
+        "fd.rip",
+        "fd.rport",
+        "fd.is_server",
+    )
+    rows = fields(log, *names)
+    client = (None, None, "10.0.0.1", 443, None, "10.0.0.1", 443, False)
+    assert rows[1] == client
+    assert rows[2] == ("10.0.0.1", 443, None, None, None, "10.0.0.1", 443, True)
+    assert rows[4] == client
+    assert rows[5] == client
+    assert fields(log, "fd.l4proto")[4] == ("udp",)
