@@ -30,7 +30,7 @@ def every_field() -> str:
     texts = []
     for name in extractable():
         field = field_table()[name]
-        if field.provider in ("json plugin", "k8saudit plugin"):
+        if field.source == "k8s_audit" or field.provider == "json plugin":
             continue  # of documents, not of system calls
         argument = ARGUMENTS.get(name, "[x]") if field.arg == "required" else ""
         texts.append(f"%{name}{argument}")
