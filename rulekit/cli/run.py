@@ -229,7 +229,9 @@ def run(args: argparse.Namespace) -> int:
     events = _events(args, engine, capture, is_live)
     with events as found, follow(args, source, tell) as follower:
         if sinks is not None:
-            target: Target = DeliveryTarget(sinks, engine.hostname, tell)
+            target: Target = DeliveryTarget(
+                sinks, engine.hostname, is_live or args.follow is not None, tell
+            )
         else:
             target = LineTarget(_writer(path, append=follower is not None), formatter)
         following = None if follower is None else Following(follower, target.flush)

@@ -70,11 +70,13 @@ class LineTarget(Target):
 class DeliveryTarget(Target):
     """Gives alerts to the sinks of a configuration; SIGUSR1 has them open their files anew."""
 
-    def __init__(self, config: Config, hostname: str, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: Config, hostname: str, live: bool, tell: Callable[[str], None]
+    ) -> None:
         from rulekit.config.build import build_delivery
 
         self._drain_s = config.options.drain
-        self._delivery = build_delivery(config, hostname=hostname, on_problem=tell)
+        self._delivery = build_delivery(config, hostname=hostname, live=live, on_problem=tell)
         self._delivery.start()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGUSR1, lambda *_: self._delivery.reopen())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rulekit.config.options import SpoolOptions
 from rulekit.config.read import Config, ConfiguredSink
+from rulekit.delivery.noise import Noise
 from rulekit.delivery.pipeline import Delivery
 from rulekit.delivery.routing import Router
 from rulekit.delivery.spool import SpoolPlan
@@ -15,9 +16,18 @@ from rulekit.delivery.worker import RetryPlan, SinkPlan
 
 
 def build_delivery(
-    config: Config, *, hostname: str = "", on_problem: Callable[[str], None] = lambda text: None
+    config: Config,
+    *,
+    hostname: str = "",
+    live: bool = False,
+    on_problem: Callable[[str], None] = lambda text: None,
 ) -> Delivery:
     """Return the delivery that a configuration describes; it is not started yet.
+
+    Args:
+        hostname: What alerts call this host, unless the configuration says.
+        live: Events come as they happen; see `Delivery`.
+        on_problem: See `Delivery`.
 
     Raises:
         SinkError: A spool or a sink cannot be used.
@@ -28,8 +38,10 @@ def build_delivery(
         {sink.name: sink.test for sink in config.sinks},
         config.routes,
     )
+    host = config.options.host or hostname
+    noise = Noise(config.noise, host)
     return Delivery(
-        plans, router=router, hostname=config.options.host or hostname, on_problem=on_problem
+        plans, router=router, noise=noise, live=live, hostname=host, on_problem=on_problem
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from rulekit.sinks.values import Condition, Duration, Size
+from rulekit.sinks.values import Condition, Duration, Rate, Size
 
 PriorityName = Literal[
     "emergency", "alert", "critical", "error", "warning", "notice", "informational", "debug"
@@ -106,6 +106,36 @@ class RouteOptions(_Options):
     ] = False
 
 
+class NoiseOptions(_Options):
+    """Which alerts are held back, by one of `window`, `group`, `rate`; the first to fit decides."""
+
+    name: Annotated[str | None, Meta(description="for the records of what was held back")] = None
+    when: Annotated[
+        Condition | None, Meta(description="condition on the alert; without it, every alert fits")
+    ] = None
+    by: Annotated[
+        list[str],
+        Meta(description="fields that make alerts equal: alert.rule, container.id, ..."),
+    ] = msgspec.field(default_factory=lambda: ["alert.rule"])
+    window: Annotated[
+        Duration | None,
+        Meta(description="after an alert, hold back equal ones for so long; then tell how many"),
+    ] = None
+    group: Annotated[
+        Duration | None, Meta(description="as window, and show the messages of what was held back")
+    ] = None
+    rate: Annotated[Rate | None, Meta(description="let so many pass")] = None
+    burst: Annotated[
+        float, Meta(ge=1, description="for rate: how many may pass at once after a quiet time")
+    ] = 1.0
+    report: Annotated[
+        Duration, Meta(description="for rate: how long suppressing goes on before it is told")
+    ] = Duration(60)
+    max_keys: Annotated[int, Meta(ge=1, le=10_000_000, description="different keys at a time")] = (
+        10_000
+    )
+
+
 class AppendMatch(_Options):
     """Which rules are meant: all of what is said must hold."""
 
@@ -156,6 +186,9 @@ class ConfigOptions(_Options):
     spool: Annotated[SpoolOptions, Meta(description="for every sink")] = msgspec.field(
         default_factory=SpoolOptions
     )
+    noise: Annotated[
+        list[NoiseOptions], Meta(description="alerts to hold back, told as N suppressed")
+    ] = []
     routes: Annotated[
         list[RouteOptions],
         Meta(description="where alerts go; without any, every sink gets every alert"),

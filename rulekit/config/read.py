@@ -15,13 +15,15 @@ from rulekit.config.environment import override
 from rulekit.config.options import (
     AppendOptions,
     ConfigOptions,
+    NoiseOptions,
     RouteOptions,
     SelectOptions,
     SinkOptions,
 )
 from rulekit.config.tree import MISSING, TreeReader
-from rulekit.delivery.condition import Test, compile_condition
+from rulekit.delivery.condition import Test, compile_condition, field_getter, is_alert_field
 from rulekit.delivery.kinds import FORMATS, SINKS, format_kind, kinds, sink_kind
+from rulekit.delivery.noise import NoisePlan
 from rulekit.delivery.routing import Route
 from rulekit.errors import RuleError, RulekitError, reason
 from rulekit.formats.base import Formatter
@@ -68,6 +70,7 @@ class Config:
     options: ConfigOptions
     sinks: tuple[ConfiguredSink, ...] = ()
     routes: tuple[Route, ...] = ()
+    noise: tuple[NoisePlan, ...] = ()
     context: tuple[str, ...] = ()
 
     def falco(self) -> FalcoConfig:
@@ -118,12 +121,17 @@ def parse_config(text: SourceText, environ: MappingABC[str, str]) -> Config:
     routes = [_route(route, reader) for route in options.routes]
     if isinstance(root, Mapping) and options.routes:
         _check_targets(root.get("routes"), options.routes, sinks, reader)
+    noise = []
+    if isinstance(root, Mapping) and options.noise:
+        noise = _noise(root.get("noise"), options.noise, reader)
     diagnostics = reader.diagnostics()
     if diagnostics:
         raise RuleError(f"{text.name}: {diagnostics[0].message}", diagnostics)
     enabled = tuple(sink for sink in sinks.sinks if sink.options.enabled)
     names = {sink.name for sink in enabled}
     wanted = {name: None for sink in enabled for name in sink.formatter.context}
+    # Keys must be the same whether or not the rule's output names the field.
+    wanted |= {name: None for plan in noise for name, _ in plan.by if not is_alert_field(name)}
     return Config(
         path=text.name,
         options=options,
@@ -132,6 +140,7 @@ def parse_config(text: SourceText, environ: MappingABC[str, str]) -> Config:
             Route(test, tuple(name for name in option.to if name in names), option.go_on)
             for test, option in zip(routes, options.routes, strict=True)
         ),
+        noise=tuple(noise),
         context=tuple(wanted),
     )
 
@@ -268,6 +277,39 @@ def _test(when: Condition | None, min_priority: str | None, reader: TreeReader) 
         return priority_number(alert.priority) <= limit and (condition is None or condition(alert))
 
     return urgent
+
+
+def _noise(
+    node: YamlNode | None, entries: list[NoiseOptions], reader: TreeReader
+) -> list[NoisePlan]:
+    """Return the plans of ``noise``; mistakes are noted."""
+    assert isinstance(node, Sequence)
+    plans = []
+    for number, (item, entry) in enumerate(zip(node.items, entries, strict=True), 1):
+        named = [kind for kind in ("window", "group", "rate") if getattr(entry, kind) is not None]
+        if len(named) != 1:
+            reader.fail("RK704", item, "say one of `window`, `group` and `rate`")
+            continue
+        by = []
+        for name in entry.by:
+            try:
+                by.append((name, field_getter(name, reader.span(item))))
+            except RuleError as error:
+                reader.found.extend(error.diagnostics)
+        span = entry.report if entry.rate is not None else entry.window or entry.group
+        plans.append(
+            NoisePlan(
+                name=entry.name or f"noise {number}",
+                kind=named[0],  # type: ignore[arg-type]
+                span_s=span or 0.0,
+                test=_test(entry.when, None, reader),
+                by=tuple(by),
+                rate_per_s=entry.rate or 0.0,
+                burst=entry.burst,
+                max_keys=entry.max_keys,
+            )
+        )
+    return plans
 
 
 def _check_targets(

@@ -12,7 +12,7 @@ import msgspec.inspect as types
 
 from rulekit.config.options import ConfigOptions, SinkOptions
 from rulekit.delivery.kinds import FORMATS, SINKS, format_kind, kinds, sink_kind
-from rulekit.sinks.values import Condition, Duration, MaybeSecret, Secret, Size
+from rulekit.sinks.values import Condition, Duration, MaybeSecret, Rate, Secret, Size
 
 SCHEMA_ID = "https://rulekit.readthedocs.io/en/latest/schemas/rulekit.schema.json"
 
@@ -26,6 +26,7 @@ _SECRET = {
 _CUSTOM: dict[type, dict[str, Any]] = {
     Size: {"type": ["string", "integer"], "examples": ["64MiB"]},
     Duration: {"type": ["string", "number"], "examples": ["10s"]},
+    Rate: {"type": "string", "examples": ["10/m"]},
     Condition: {"type": ["string", "number", "boolean"], "examples": ["alert.priority <= 3"]},
     Secret: _SECRET,
     MaybeSecret: {"anyOf": [{"type": ["string", "number"]}, _SECRET]},

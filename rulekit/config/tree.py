@@ -16,7 +16,7 @@ from rulekit.errors import reason
 from rulekit.rules.decode import parse_bool
 from rulekit.rules.names import close_to
 from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode, node_span, scalar_text
-from rulekit.sinks.values import Condition, Duration, MaybeSecret, Secret, Size
+from rulekit.sinks.values import Condition, Duration, MaybeSecret, Rate, Secret, Size
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText, Span
 
@@ -218,7 +218,7 @@ class TreeReader:
             return self._folder / Path(node.value).expanduser()
         if cls is Condition:
             return Condition(scalar_text(self.text_of(node), node))
-        if cls is Size or cls is Duration:
+        if cls is Size or cls is Duration or cls is Rate:
             try:
                 return cls.parse(node.value)
             except ValueError as error:
@@ -325,6 +325,7 @@ def _words(type: types.Type) -> str:
         return {
             Size: "a size as `64MiB`",
             Duration: "a time as `10s`",
+            Rate: "a rate as `10/m`",
             Secret: "`{file: ...}` or `{env: ...}`",
             MaybeSecret: "text, `{file: ...}` or `{env: ...}`",
             Path: "a path",

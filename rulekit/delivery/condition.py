@@ -58,13 +58,18 @@ def compile_condition(text: SourceText) -> Test:
     return _test(parse_condition(text, max_depth=FILTER_DEPTH))
 
 
+def is_alert_field(name: str) -> bool:
+    """Tell whether a field is one of the alert itself, not of the event."""
+    return name.startswith("alert.")
+
+
 def field_getter(name: str, span: Span) -> _Get:
     """Return a function that gives a field of an alert, None where it has none.
 
     Raises:
         RuleError: There is no such field of alerts.
     """
-    if name.startswith("alert."):
+    if is_alert_field(name):
         known = ALERT_FIELDS.get(name)
         if known is None:
             close = close_to(name, ALERT_FIELDS)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rulekit.alert import Alert, internal_alert, priority_number
+from rulekit.delivery.noise import Noise
 from rulekit.delivery.routing import Router
 from rulekit.delivery.worker import SinkPlan, SinkStats, SinkWorker
 from rulekit.formats.base import Formatter
@@ -48,6 +49,9 @@ class Delivery:
     Args:
         plans: The sinks.
         router: Chooses among them by number; by default every one gets every alert.
+        noise: Holds back alerts; by default none.
+        live: Events come as they happen: what noise control has held back is told by the clock, not
+            only when another alert comes.
         hostname: What alerts about the delivery itself call this host.
         on_problem: Called with a message when a sink begins to fail, recovers, or loses alerts.
 
@@ -60,10 +64,14 @@ class Delivery:
         plans: Sequence[SinkPlan],
         *,
         router: Router | None = None,
+        noise: Noise | None = None,
+        live: bool = False,
         hostname: str = "",
         on_problem: Callable[[str], None] = lambda message: None,
     ) -> None:
         self._router = router or Router([plan.name for plan in plans])
+        self.noise = noise or Noise(())
+        self._live = live
         self._hostname = hostname
         self.unrouted = 0
         """Alerts that no sink was to get."""
@@ -90,7 +98,8 @@ class Delivery:
     def submit(self, alert: Alert) -> None:
         """Take an alert."""
         with self._lock:
-            self._spread(alert)
+            for passed in self.noise.take(alert):
+                self._spread(passed.alert, passed.like)
 
     def reopen(self) -> None:
         """Have every sink open its target anew: log files were renamed."""
@@ -121,6 +130,9 @@ class Delivery:
         self._stopping.set()
         if self._clock.is_alive():
             self._clock.join()
+        with self._lock:
+            for passed in self.noise.flush():
+                self._spread(passed.alert, passed.like)
         deadline_s = time.monotonic() + drain_s
         # What is lost on the way out is still to be told by the sinks that are well.
         while any(worker.spool.unsettled for worker in self._workers):
@@ -139,9 +151,13 @@ class Delivery:
                 left[worker.name] = worker.spool.unsettled
         return left
 
-    def _spread(self, alert: Alert) -> bool:
-        """Format an alert and put it into spools; True when one of them took it."""
-        chosen = self._router.sinks(alert)
+    def _spread(self, alert: Alert, like: Alert) -> bool:
+        """Format an alert and put it into the spools of the sinks that `like` goes to.
+
+        Returns:
+            True when one of them took it.
+        """
+        chosen = self._router.sinks(like)
         if not chosen:
             self.unrouted += 1
             return True
@@ -168,6 +184,9 @@ class Delivery:
         while not self._stopping.wait(_TICK_S):
             with self._lock:
                 self._announce()
+                if self._live:
+                    for passed in self.noise.advance(time.time_ns()):
+                        self._spread(passed.alert, passed.like)
 
     def _announce(self) -> None:
         """Tell of alerts that were lost since the last time."""
@@ -194,7 +213,7 @@ class Delivery:
                 hostname=self._hostname,
                 occasion=f"{worker.name} {lost}",
             )
-            if self._spread(alert):
+            if self._spread(alert, alert):
                 self._told[worker.name] = lost
 
 

@@ -12,6 +12,7 @@ _SIZES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _SIZES |= {"k": 1 << 10, "K": 1 << 10, "KiB": 1 << 10, "M": 1 << 20, "MiB": 1 << 20}
 _SIZES |= {"G": 1 << 30, "GiB": 1 << 30}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|min|h|d)?")
+_RATE = re.compile(r"(\d+(?:\.\d+)?) ?/ ?(\d+)?(ms|s|m|min|h|d)")
 _DURATIONS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -37,6 +38,18 @@ class Duration(float):
         if found is None:
             raise ValueError("a time is written `200ms`, `10s`, `5m`, `1h`")
         return cls(float(found[1]) * _DURATIONS[found[2] or "s"])
+
+
+class Rate(float):
+    """So many per second, written ``10/m``."""
+
+    @classmethod
+    def parse(cls, text: str) -> Rate:
+        """Return a rate; raises `ValueError` with what to write instead."""
+        found = _RATE.fullmatch(text)
+        if found is None or float(found[1]) <= 0:
+            raise ValueError("a rate is written `5/s`, `10/m`, `100/h`, `1/10s`")
+        return cls(float(found[1]) / Duration.parse((found[2] or "1") + found[3]))
 
 
 class Secret:
