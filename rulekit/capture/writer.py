@@ -20,8 +20,8 @@ NONE_ID = 0xFFFFFFFF
 
 _BLOCK_SECTION = 0x0A0D0D0A
 _BLOCK_MACHINE = 0x201
-_BLOCK_THREADS = 0x215
-_BLOCK_FDS = 0x218
+BLOCK_THREADS = 0x215
+BLOCK_FDS = 0x218
 _BLOCK_INTERFACES = 0x219
 _BLOCK_ACCOUNTS = 0x220
 _BLOCK_EVENT, _BLOCK_EVENT_FLAGS = 0x216, 0x217
@@ -248,7 +248,7 @@ def _encode_process(p: Process) -> bytes:
 
 def encode_processes(processes: Iterable[Process]) -> bytes:
     """Return a process list block."""
-    return encode_block(_BLOCK_THREADS, b"".join(_encode_process(p) for p in processes))
+    return encode_block(BLOCK_THREADS, b"".join(_encode_process(p) for p in processes))
 
 
 def _l4(name: L4) -> int:
@@ -278,7 +278,7 @@ def _encode_fd(fd: FdEntry) -> bytes:
 
 def encode_fds(tid: int, fds: Iterable[FdEntry]) -> bytes:
     """Return the fd list block of a thread."""
-    return encode_block(_BLOCK_FDS, struct.pack("<q", tid) + b"".join(_encode_fd(f) for f in fds))
+    return encode_block(BLOCK_FDS, struct.pack("<q", tid) + b"".join(_encode_fd(f) for f in fds))
 
 
 def encode_event(

@@ -27,11 +27,11 @@ MAX_SNAPLEN = 0x7FFF
 
 _OBJECT_NAME = "rulekit"
 _SCOPES = {"tree": 1, "cgroup": 2, "pidns": 3, "host": 4}
-_SETTINGS = struct.Struct("<QQiIIIIII4x")
+_SETTINGS = struct.Struct("<QQiIIIIIII")
 _ATTACHED = ("sys_exit", "sched_process_exec", "sched_process_exit")
 _FORK = "sched_process_fork"
 _SIGNALS = "signal_deliver"
-_ITERATORS = ("adopt", "identify")
+_ITERATORS = ("adopt", "identify", "tasks", "tasks_short", "descriptors")
 _COUNTERS = ("produced", "ring_full", "too_long", "no_scratch", "unreadable")
 _PASSES = 16  # over the tasks, until no new one of the tree is found
 
@@ -67,11 +67,12 @@ class Probe:
             settings = self._resolve(image, snaplen)
             self._object = loaded = BpfObject(image, _OBJECT_NAME)
             for program in _ITERATORS:
-                loaded.use(program, program == "adopt" and scope.kind == "tree")
+                loaded.use(program, program in ("tasks", "descriptors"))
+            loaded.use("adopt", scope.kind == "tree")
             loaded.use(_FORK, scope.kind == "tree")
             loaded.use(_SIGNALS, False)
             loaded.set_entries("ring", ring_bytes)
-            loaded.set_entries("scratch", _n_cpus())
+            loaded.set_entries("scratch", _n_cpus() + 1)
             loaded.set_constants(settings)
             loaded.load()
             if self._cgroup >= 0:
@@ -112,6 +113,7 @@ class Probe:
             0 if who is None else who.tgid,
             os.getpid(),
             min(snaplen, MAX_SNAPLEN),
+            _n_cpus(),
         )
 
     def _identify(self, image: bytes) -> Identity:
@@ -150,6 +152,18 @@ class Probe:
         self.events |= events
         for index, entry in self.events.entries():
             self._object.update("routes", struct.pack("<I", index), entry)
+
+    def initial_state(self) -> tuple[bytes, bytes]:
+        """Return the processes of the scope and their descriptors, as the iterators write them.
+
+        Raises:
+            SourceError: The kernel refused.
+        """
+        assert self._object is not None
+        try:
+            return self._object.iterate("tasks"), self._object.iterate("descriptors")
+        except BpfError as error:
+            raise SourceError(_refused(error), self._name) from error
 
     def counters(self) -> dict[str, int]:
         """Return what the probe counted on all cpus, by name; no zero ones left out."""

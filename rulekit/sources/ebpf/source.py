@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from rulekit.capture._reader import CaptureReader
-from rulekit.capture.writer import (
-    Machine,
-    encode_accounts,
-    encode_fds,
-    encode_interfaces,
-    encode_machine,
-    encode_processes,
-    encode_section,
-)
 from rulekit.sources.base import Source
 from rulekit.sources.ebpf.loader import DEFAULT_RING_BYTES, DEFAULT_SNAPLEN, Probe
 from rulekit.sources.ebpf.routes import EventSet, state_events
 from rulekit.sources.ebpf.scope import Scope
+from rulekit.sources.ebpf.snapshot import snapshot
 from rulekit.sources.ebpf.stream import RingStream
 
 
@@ -49,7 +41,8 @@ class EbpfSource(Source):
             self._scope, self._events, ring_bytes=self._ring_bytes, snaplen=self._snaplen
         )
         try:
-            self._stream = RingStream(self._probe.ring, self._probe.detach, _snapshot(), self.path)
+            start = snapshot(*self._probe.initial_state())
+            self._stream = RingStream(self._probe.ring, self._probe.detach, start, self.path)
             return CaptureReader(self._stream)
         except BaseException:
             self.close()
@@ -73,14 +66,3 @@ class EbpfSource(Source):
             self._stream.close()
         if self._probe is not None:
             self._probe.close()
-
-
-def _snapshot() -> bytes:
-    return (
-        encode_section()
-        + encode_machine(Machine())
-        + encode_interfaces(())
-        + encode_accounts((), ())
-        + encode_processes(())
-        + encode_fds(0, ())
-    )

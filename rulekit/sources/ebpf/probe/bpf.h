@@ -37,6 +37,8 @@ static long (*bpf_probe_read_kernel)(void *dst, u32 size, const void *unsafe) = 
 static long (*bpf_probe_read_user_str)(void *dst, u32 size, const void *unsafe) = (void *)114;
 static long (*bpf_probe_read_kernel_str)(void *dst, u32 size, const void *unsafe) = (void *)115;
 static u64 (*bpf_get_current_ancestor_cgroup_id)(int level) = (void *)123;
+static long (*bpf_copy_from_user_task)(void *dst, u32 size, const void *user_ptr,
+				       struct task_struct *task, u64 flags) = (void *)191;
 static u64 (*bpf_ktime_get_boot_ns)(void) = (void *)125;
 static long (*bpf_seq_write)(struct seq_file *m, const void *data, u32 len) = (void *)127;
 static long (*bpf_ringbuf_output)(void *ringbuf, void *data, u64 size, u64 flags) = (void *)130;

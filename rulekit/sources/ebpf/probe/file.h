@@ -102,13 +102,13 @@ INLINE bool writable_by(struct inode *inode, struct cred *cred)
 
 /* Write the path from the root of the mount namespace with its final zero; returns its length. It is
  * put together from the end, in the upper half of the buffer, then moved to where it belongs. */
-SEPARATE u32 write_path(u32 start, u64 dentry_at, u64 vfsmount_at)
+SEPARATE u32 write_path(u32 start, u64 dentry_at, u64 vfsmount_at, u32 user)
 {
 	enum { MASK = MAX_PATH - 1 };
 	struct dentry *dentry = (void *)dentry_at, *parent, *root;
 	struct vfsmount *mnt = (void *)vfsmount_at;
 	struct mount *mount = (void *)mnt - FIELD_OFFSET(struct mount, mnt);
-	u8 *bytes = own_scratch();
+	u8 *bytes = scratch_of(user);
 	u32 at, i, n;
 	if (!bytes)
 		return 0;
@@ -153,5 +153,6 @@ SEPARATE u32 write_path(u32 start, u64 dentry_at, u64 vfsmount_at)
 
 INLINE void put_path(struct event *e, struct path *path)
 {
-	close_param(e, write_path(e->at, (u64)READ(path, dentry), (u64)READ(path, mnt)) & AT_MASK);
+	u64 dentry = (u64)READ(path, dentry), mnt = (u64)READ(path, mnt);
+	close_param(e, write_path(e->at, dentry, mnt, OF_EVENT) & AT_MASK);
 }

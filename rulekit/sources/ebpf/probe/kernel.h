@@ -189,6 +189,7 @@ struct ovl_inode {
 struct fdtable {
 	u32 max_fds;
 	struct file **fd;
+	unsigned long *close_on_exec;
 };
 
 struct files_struct {

@@ -1,6 +1,7 @@
 /* The probe of the live source: what the tasks of a scope do, as events of the capture format. */
 
 #include "exits.h"
+#include "snapshot.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -113,4 +114,23 @@ int identify(struct bpf_iter__task *ctx)
 	who.pidns = READ(ns, ns.inum);
 	bpf_seq_write(ctx->meta->seq, &who, sizeof(who));
 	return 0;
+}
+
+SEC("iter.s/task")
+int tasks(struct bpf_iter__task *ctx)
+{
+	return list_task(ctx->task, ctx->meta->seq, true);
+}
+
+/* For kernels whose iterators cannot sleep: without arguments and environment. */
+SEC("iter/task")
+int tasks_short(struct bpf_iter__task *ctx)
+{
+	return list_task(ctx->task, ctx->meta->seq, false);
+}
+
+SEC("iter/task_file")
+int descriptors(struct bpf_iter__task_file *ctx)
+{
+	return list_file(ctx->task, ctx->fd, ctx->file, ctx->meta->seq);
 }

@@ -38,7 +38,8 @@ struct {
 	MAP_UINT(max_entries, 8 << 20);
 } ring SEC(".maps");
 
-/* One buffer per cpu: tracepoints run with preemption off, and none of ours inside another. */
+/* One buffer per cpu: tracepoints run with preemption off, and none of ours inside another. One more
+ * for iterators, which can sleep; they run one after the other. */
 struct {
 	MAP_UINT(type, BPF_MAP_TYPE_ARRAY);
 	MAP_UINT(max_entries, 1);
@@ -72,6 +73,7 @@ struct settings {
 	u32 root_tgid;	  /* SCOPE_TREE: process with all that it starts */
 	u32 self_tgid;	  /* the reader of the ring, which is never watched */
 	u32 snaplen;	  /* bytes of data that are kept */
+	u32 n_cpus;	  /* that the machine may ever have */
 };
 const volatile struct settings settings = {};
 
@@ -101,6 +103,19 @@ INLINE u8 *own_scratch(void)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	return bpf_map_lookup_elem(&scratch, &cpu);
+}
+
+INLINE u8 *iterator_scratch(void)
+{
+	u32 index = settings.n_cpus;
+	return bpf_map_lookup_elem(&scratch, &index);
+}
+
+enum { OF_EVENT, OF_ITERATOR };
+
+INLINE u8 *scratch_of(u32 user)
+{
+	return user == OF_ITERATOR ? iterator_scratch() : own_scratch();
 }
 
 /* A number that the verifier cannot follow. Where a loop moves a position by what it reads, it would

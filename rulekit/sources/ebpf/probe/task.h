@@ -154,11 +154,11 @@ INLINE struct kernfs_node *parent_node(struct kernfs_node *node)
 
 /* Write ``name=/path/of/group`` with its final zero; returns its length. The name and its sign of
  * equality are at most eight characters. */
-SEPARATE u32 write_cgroup(u32 start, u64 kernfs_node, u64 name, u32 name_length)
+SEPARATE u32 write_cgroup(u32 start, u64 kernfs_node, u64 name, u32 name_length, u32 user)
 {
 	struct kernfs_node *node = (void *)kernfs_node;
 	const char *names[MAX_DEPTH];
-	u8 *bytes = own_scratch();
+	u8 *bytes = scratch_of(user);
 	u32 at = start, depth, i;
 	long n;
 	if (!bytes)
@@ -207,17 +207,17 @@ INLINE struct kernfs_node *node_of(struct css_set *set, u32 id)
 		node = node_of(set, ENUM_VALUE(enum cgroup_subsys_id, controller##_cgrp_id));      \
 		if (node)                                                                          \
 			at += write_cgroup(at, (u64)node, *(const u64 *)text,                      \
-					   __builtin_strlen(text));                                \
+					   __builtin_strlen(text), user);                          \
 	}
 
 /* The control groups of a task. Those of version 2 come last, and only where they tell something:
  * on most machines the controllers are part of it and have named the same group already. */
-INLINE void put_cgroups(struct event *e, struct task_struct *task)
+INLINE u32 write_cgroups(u32 start, struct task_struct *task, u32 user)
 {
 	struct css_set *set = READ(task, cgroups);
 	struct cgroup *unified = READ(set, dfl_cgrp);
 	struct kernfs_node *node;
-	u32 at = e->at;
+	u32 at = start;
 	PUT_CONTROLLER(cpuset, "cpuset=")
 	PUT_CONTROLLER(cpu, "cpu=\0\0\0")
 	PUT_CONTROLLER(cpuacct, "cpuacct=")
@@ -225,8 +225,13 @@ INLINE void put_cgroups(struct event *e, struct task_struct *task)
 	PUT_CONTROLLER(memory, "memory=")
 	PUT_CONTROLLER(pids, "pids=\0\0")
 	if (READ(unified, level))
-		at += write_cgroup(at, (u64)READ(unified, kn), *(const u64 *)"unified=", 8);
-	close_param(e, (at - e->at) & AT_MASK);
+		at += write_cgroup(at, (u64)READ(unified, kn), *(const u64 *)"unified=", 8, user);
+	return at - start;
+}
+
+INLINE void put_cgroups(struct event *e, struct task_struct *task)
+{
+	close_param(e, write_cgroups(e->at, task, OF_EVENT) & AT_MASK);
 }
 
 INLINE void put_comm(struct event *e, struct task_struct *task)
