@@ -33,6 +33,12 @@ EXAMPLES = (
         "rulekit test -j 2 --junit junit.xml --sarif results.sarif rulesets",
         "reports for a CI server",
     ),
+    ("rulekit test --mutate --fail-under 90 rulesets/exfiltration", "how good the cases are"),
+    (
+        "cp rulesets/persistence/rules.yaml mine.yaml && rulekit test --init mine.yaml"
+        " -e rulesets/captures/attack-host.scap.gz",
+        "a first test file",
+    ),
 )
 
 
@@ -98,7 +104,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     first.add_argument(
         "--init",
         action="store_true",
-        help="print a test file for the rules in PATH of which no case speaks",
+        help="print a test file for the rules in PATH of which no case speaks, as far as their"
+        " conditions tell",
     )
     first.add_argument(
         "-e", "--capture", metavar="CAPTURE", type=Path, help="take what rules find in CAPTURE"
@@ -177,7 +184,7 @@ def _init(args: argparse.Namespace) -> int:
 
     if not args.paths:
         raise RulekitError("--init needs the rule files")
-    ruleset = load_or_explain(args.paths)
+    ruleset = load_or_explain(args.paths, sources=("syscall", "k8s_audit"))
     if ruleset is None:
         return 2
     target = args.paths[0] if args.paths[0].is_dir() else args.paths[0].parent
@@ -221,6 +228,8 @@ def _run(args: argparse.Namespace, cases: list[Case], deselected: int) -> int:
     remember(results)
     _write_reports(args, results, started)
     code = exit_code(results)
+    stopped = {id(result.case) for result in results if result.stopped}
+    cases = [case for case in cases if id(case) not in stopped]
     if args.coverage or args.coverage_html is not None or args.lcov is not None:
         code = max(code, _cover(args, cases))
     if args.mutate or args.mutation_html is not None:

@@ -46,6 +46,7 @@ class Result:
 
     Attributes:
         error: The case could not be run: rules, events or the case itself cannot be used.
+        stopped: It hung or crashed, and would do so again.
         duration_s: Wall-clock time; a shared pass counts for the first of its cases.
         n_alerts: Alerts of the whole pass.
     """
@@ -53,6 +54,7 @@ class Result:
     case: Case
     failures: tuple[Failure, ...] = ()
     error: bool = False
+    stopped: bool = False
     duration_s: float = 0.0
     n_alerts: int = 0
 

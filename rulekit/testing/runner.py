@@ -92,10 +92,11 @@ def _isolated(groups: list[list[Case]], jobs: int) -> Iterator[Result]:
         case = groups[job][step]
         if isinstance(found, TimedOut):
             message = f"took longer than {case.timeout_s:g} s and was stopped"
-            yield Result(case, (Failure(case.span, message),), duration_s=case.timeout_s)
+            failure = Failure(case.span, message)
+            yield Result(case, (failure,), stopped=True, duration_s=case.timeout_s)
         elif isinstance(found, Crashed):
             message = f"the worker ended: {found.reason}"
-            yield Result(case, (Failure(case.span, message, found.trace),))
+            yield Result(case, (Failure(case.span, message, found.trace),), stopped=True)
         else:
             yield replace(found, case=case)
 

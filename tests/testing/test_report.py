@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -125,3 +126,16 @@ def test_rules_that_cannot_be_used_are_told_once(folder: Path, write: Write, cap
     assert "ERROR tests.yaml:1 3 cases - " in out
     assert "coverage: no rule could be measured" in out
     assert "mutation score: no rule could be changed" in out
+
+
+def test_a_case_that_hangs_fails_alone_and_is_not_measured(
+    folder: Path, write: Write, capsys: Any
+) -> None:
+    os.mkfifo(folder / "pipe.scap")
+    write("- case: hangs\n  capture: pipe.scap\n  timeout: 200ms\n  only: true\n" + CASES)
+    assert main(["test", "--coverage", "--mutate", "-k", "hangs or good"]) == 1
+    out = capsys.readouterr().out
+    assert "FAILED tests.yaml:1 hangs - took longer than 0.2 s and was stopped" in out
+    assert "1 failed, 1 passed" in out
+    assert "coverage: " in out
+    assert "mutation score: " in out
