@@ -106,7 +106,7 @@ def found(path: Path) -> list[Diagnostic]:
         (HEAD + "  only: true\n  rules: none.yaml", 4, "RK604", "none.yaml` does not exist"),
         ("- case: a\n  capture: b.scap\n  only: true", 2, "RK604", "b.scap` does not exist"),
         (HEAD + "  only: true\n" + HEAD + "  only: true", 4, "RK601", "already the name of a case"),
-        ("- [", 1, "RK004", "YAML"),
+        ("- [", 1, "RK004", "`[`"),
         ("- case: a\n  ? [x]\n  : y", 2, "RK601", "a key is text"),
         ("- case: a\n  events:\n    - proc: cat\n    - opne: /x\n  only: true", 4, "RK607",
          "no event is called `opne`"),
