@@ -24,11 +24,19 @@ Loads rules files in the order given and shows what is wrong with them, and what
 the reference of lint checks says what is looked for. Warnings alone do not make a file bad.
 `[lint]` in rulekit.toml or `[tool.rulekit.lint]` in pyproject.toml choose among the checks, a
 comment `# rulekit: ignore[RK450]` silences one place. With --compat falco, fields that only rulekit
-has are errors."""
+has are errors.
+
+With --source linux_audit it says instead which rules mean less when their events come from Linux
+audit, and why: those that can never match there, that match less, and that match more because an
+exclusion names something that audit does not know."""
 EXAMPLES = (
     ("rulekit check rulesets/credential_access/rules.yaml", "one file"),
     ("rulekit check --format json rulesets/persistence/rules.yaml", "for programs"),
     ("rulekit check --ignore missing-tags,RK48 rulesets/containers/rules.yaml", "less of it"),
+    (
+        "rulekit check --source linux_audit rulesets/credential_access/rules.yaml",
+        "what is left of rules on Linux audit",
+    ),
 )
 
 # Diagnostics shown as text; programs get all of them.
@@ -52,6 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--compat",
         choices=("falco",),
         help="also report, as errors, what this program would not understand",
+    )
+    parser.add_argument(
+        "--source",
+        choices=("linux_audit",),
+        help="say which rules lose meaning on this source of events, and nothing else",
     )
     lint = parser.add_argument_group("lint")
     lint.add_argument(
@@ -89,8 +102,18 @@ def run(args: argparse.Namespace) -> int:
     if args.compat == "falco":
         selection = Selection((*(selection.select or ("RK",)), COMPAT_CHECK), selection.ignore)
     result = _fix(args.rules, selection) if args.fix else load_files(args.rules)
-    found = [d for d in diagnose(result, selection) if not config.silences(d)]
+    further: list[Diagnostic] = []
+    if args.source is not None and result.ruleset is not None:
+        from rulekit.tools.linux_audit.remarks import remarks, summary
+
+        further = remarks(result.ruleset)
+        selection = Selection(
+            ("RK8",) if args.select is None else selection.select, selection.ignore
+        )
+    found = [d for d in diagnose(result, selection, further) if not config.silences(d)]
     _print(args.format, result, found)
+    if result.ruleset is not None and args.source is not None and args.format == "text":
+        print(summary(result.ruleset))
     if any(finding.diagnostic.falco == UNREADABLE for f in result.files for finding in f.errors):
         return 2
     warned = any(d.severity == "warning" for d in found)

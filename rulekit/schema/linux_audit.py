@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from rulekit.schema.events import load_table
+from rulekit.schema.events import event_types, load_table
 from rulekit.schema.fields import current_fields
 
 
@@ -22,13 +22,36 @@ def record_types() -> dict[int, str]:
 
 
 @cache
+def known_params() -> dict[int, frozenset[str]]:
+    """Return the event types that audit can report, each with the parameters that it knows."""
+    sources = audit_table()["events"]
+    return {
+        event.id: frozenset(sources[event.name])
+        for event in event_types()
+        if event.name in sources
+        and not event.flags & {"OLD_VERSION", "UNUSED"}
+        and (event.is_exit or event.source != "SYSCALL")
+    }
+
+
+@cache
 def unknown_fields() -> dict[str, str]:
     """Return the fields that audit cannot know, each with the reason."""
+    return _reasons("unknown")
+
+
+@cache
+def partly_known_fields() -> dict[str, str]:
+    """Return the fields that audit knows at times, each with what that depends on."""
+    return _reasons("sometimes")
+
+
+def _reasons(group: str) -> dict[str, str]:
     found = {}
-    for group in audit_table()["unknown"]:
-        for pattern in group["fields"]:
+    for entry in audit_table()[group]:
+        for pattern in entry["fields"]:
             start = pattern.removesuffix("*")
             for field in current_fields("syscall"):
                 if field.name == pattern or (start != pattern and field.name.startswith(start)):
-                    found[field.name] = group["why"]
+                    found[field.name] = entry["why"]
     return found

@@ -455,6 +455,10 @@ cdef void on_execve(State* state, const EventView* ev, Context* c) noexcept nogi
         thread.exe_upper_layer = (bits & EXE_UPPER_LAYER) != 0
         thread.exe_from_memfd = (bits & EXE_FROM_MEMFD) != 0
         thread.exe_lower_layer = (bits & EXE_LOWER_LAYER) != 0
+    elif ev.block_flags & BLOCK_PARTIAL:
+        # Nothing that was true of the program before is known of this one.
+        thread.exe_writable = thread.exe_upper_layer = False
+        thread.exe_from_memfd = thread.exe_lower_layer = False
     thread.cap_inheritable = param_u64(ev, 20, thread.cap_inheritable)
     thread.cap_permitted = param_u64(ev, 21, thread.cap_permitted)
     thread.cap_effective = param_u64(ev, 22, thread.cap_effective)

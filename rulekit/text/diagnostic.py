@@ -33,7 +33,8 @@ class Diagnostic:
 
     Attributes:
         code: Stable slug with stage: RK0 file, RK1 syntax, RK2 names and types, RK3 ruleset,
-            RK4 lint, RK5 output, RK6 tests. See `rulekit.text.codes`.
+            RK4 lint, RK5 output, RK6 tests, RK7 configuration, RK8 what a source lacks. See
+            `rulekit.text.codes`.
         message: Says what is wrong; lower case, no full stop, names in backquotes.
         label: Says why, beside the carets.
         help: What to write instead, or None when that is not certain.

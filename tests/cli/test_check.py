@@ -76,3 +76,19 @@ def test_conditions_are_judged_one_a_line(cli, tmp_path: Path) -> None:
 def test_nothing_to_check_is_an_error(cli, good: Path, tmp_path: Path) -> None:
     assert cli("check").returncode == 2
     assert cli("check", good, "--conditions", good).returncode == 2
+
+
+def test_what_is_left_on_linux_audit(cli, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "- rule: A\n  desc: d\n  condition: evt.type = open and container.id != host\n"
+        "  output: x\n  priority: INFO\n"
+    )
+    done = cli("check", "--source", "linux_audit", rules)
+    assert "warning[RK801]: rule `A` can never match on Linux audit" in done.stdout
+    assert "audit has no records of control groups" in done.stdout
+    assert done.stdout.endswith("1 can never match, 0 match less, 0 match more\n")
+    assert done.returncode == 0
+    assert "RK47" not in done.stdout
+    assert cli("check", "--strict", "--source", "linux_audit", rules).returncode == 1
+    assert "RK801" not in cli("check", "--source", "linux_audit", "--ignore", "RK801", rules).stdout

@@ -24,15 +24,17 @@ from rulekit.text.render import render
 from rulekit.text.source import SourceText
 from rulekit.tools.fmt import format_text
 from rulekit.tools.fmt_write import Writer
+from rulekit.tools.linux_audit.remarks import remarks
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden/diagnostics"
 _TESTS = [code for code in CODES if code.startswith("RK6")]
 _CONFIGS = [code for code in CODES if code.startswith("RK7") and CODES[code].bad is not None]
+_SOURCES = [code for code in CODES if code.startswith("RK8")]
 WITH_FILE = [
     code
     for code in CODES.values()
-    if code.bad is not None and code.code not in (*_TESTS, *_CONFIGS)
+    if code.bad is not None and code.code not in (*_TESTS, *_CONFIGS, *_SOURCES)
 ]
 # Shown by a condition on its own, by bytes, or by a file that is not there.
 _SPECIAL: dict[str, bytes | None] = {
@@ -52,6 +54,12 @@ _FORMATTER = "RK490"
 
 def _found(text: SourceText) -> list[Diagnostic]:
     return list(load_files([text]).diagnostics)
+
+
+def _on_linux_audit(text: SourceText) -> list[Diagnostic]:
+    ruleset = load_files([text]).ruleset
+    assert ruleset is not None
+    return remarks(ruleset)
 
 
 def _alone(text: SourceText) -> list[Diagnostic]:
@@ -139,6 +147,15 @@ def test_the_bad_configuration_has_the_problem_and_the_good_one_has_none(code: s
     assert _in_config(SourceText("good.yaml", good), {}) == []
 
 
+@pytest.mark.parametrize("code", _SOURCES)
+def test_the_bad_rule_loses_meaning_on_linux_audit_and_the_good_one_does_not(code: str) -> None:
+    bad, good = CODES[code].bad, CODES[code].good
+    assert bad is not None
+    assert good is not None
+    assert code in [d.code for d in _on_linux_audit(SourceText("bad.yaml", bad))]
+    assert _on_linux_audit(SourceText("good.yaml", good)) == []
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_is_shown_in_a_golden_file(
     code: str,
@@ -165,6 +182,8 @@ def test_every_code_is_shown_in_a_golden_file(
                 found = _in_cases(source.text, name, tmp_path)
             elif code.startswith("RK7"):
                 found = _in_config(source, _ENVIRONMENT if code == "RK707" else {})
+            elif code in _SOURCES:
+                found = _on_linux_audit(source)
             elif code == _FORMATTER:
                 found = _formatted_badly(source, monkeypatch)
             else:

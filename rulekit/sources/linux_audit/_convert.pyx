@@ -52,6 +52,7 @@ cdef enum:
     O_CREAT = 4
     O_TMPFILE = 8192
     O_F_CREATED = 16384
+    EXE_FROM_MEMFD = 4
     # values of the kernel
     AF_UNIX = 1
     AF_INET = 2
@@ -682,7 +683,10 @@ cdef void _exec_call(Converter* x, const AuditEvent* e, const CallPlan* plan, bi
         param_empty(&w)
     param_empty(&w)
     param_number(&w, e.auid, 4)
-    param_empty(&w)
+    if ok and e.exe.known and e.exe.len > 7 and memcmp(span_ptr(e, e.exe), b"/memfd:", 7) == 0:
+        param_number(&w, EXE_FROM_MEMFD, 4)
+    else:
+        param_empty(&w)
     if e.seen & SEEN_FCAPS:
         param_number(&w, e.cap_inheritable, 8)
         param_number(&w, e.cap_permitted, 8)

@@ -31,7 +31,11 @@ def _usual() -> list[Check]:
     return [check for check in all_checks() if not check.optional]
 
 
-def diagnose(result: LoadResult, selection: Selection | None = None) -> list[Diagnostic]:
+def diagnose(
+    result: LoadResult,
+    selection: Selection | None = None,
+    further: Iterable[Diagnostic] = (),
+) -> list[Diagnostic]:
     """Return everything that is to be said of loaded files: of loading, then of linting.
 
     Where a check and the loader saw the same, one of them is kept: the one with a fix, else the
@@ -39,6 +43,7 @@ def diagnose(result: LoadResult, selection: Selection | None = None) -> list[Dia
 
     Args:
         selection: Codes that are wanted; errors are reported in any case.
+        further: Findings of others about the same files, to be chosen among and sorted in.
     """
     selection = selection or Selection()
     if result.ruleset is None:
@@ -52,6 +57,7 @@ def diagnose(result: LoadResult, selection: Selection | None = None) -> list[Dia
         checks += [c for c in all_checks() if c.optional and selected.names(c.code, c.name)]
         loading = [d for d in result.diagnostics if selected.wants(d.code) or d.severity == "error"]
         everything = _joined(LintContext(result.ruleset), loading, lint(result.ruleset, checks))
+    everything += further
     silenced: dict[int, Silenced] = {}
     kept = []
     for diagnostic in everything:

@@ -441,3 +441,13 @@ def test_the_own_end_of_a_connection_is_null() -> None:
     assert rows[4] == client
     assert rows[5] == client
     assert fields(log, "fd.l4proto")[4] == ("udp",)
+
+
+def test_a_program_without_a_file() -> None:
+    log = Log()
+    log.call(EXECVE, argv=("x",), comm="3", exe="/memfd:x (deleted)", paths=("/proc/self/fd/3",))
+    log.call(EXECVE, argv=("y",), comm="y", exe="/usr/bin/y", paths=("/usr/bin/y",))
+    assert fields(log, "proc.is_exe_from_memfd", "proc.exepath") == [
+        (True, "/memfd:x"),
+        (False, "/usr/bin/y"),
+    ]
