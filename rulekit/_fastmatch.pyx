@@ -18,6 +18,7 @@ from rulekit.errors import RuleError
 
 from rulekit.native._kept cimport kept_alone, kept_clear, kept_drop_answers, kept_free, kept_init
 from rulekit.native._textindex cimport TextFn, textindex_free, textindex_new
+from rulekit.state._compare cimport Q_ONE
 from rulekit.state._fields cimport (
     V_ADDRESS, V_BOOL, V_BYTES, V_DOUBLE, V_INT, V_TEXT, V_UINT, free_field_ref, init_field_ref,
     put_text,
@@ -140,6 +141,7 @@ cdef int _load_operands(Matcher self, dict tables) except -1:
                     None if index < 0 else index,
                     None if key == NONE else self.program.text(key),
                     value_kinds[operand.kind],
+                    operand.quantifier == Q_ONE,
                 )
             except ValueError as error:
                 raise RuleError(str(error)) from error

@@ -142,11 +142,17 @@ class Lowering:
             return FALSE
         return graph.predicate(Predicate(left, op, modifier, kind, quantifier, values, None))
 
-    def operand(self, bound: Operand) -> int:
-        """Return the number of an operand in the current rule."""
+    def operand(self, bound: Operand, nested: bool = False) -> int:
+        """Return the number of an operand in the current rule.
+
+        Args:
+            nested: It is an argument, which is one value even of a field of all ancestors.
+        """
         graph = self.graph
         if isinstance(bound, BoundField):
             kind, quantifier = _shape(bound)
+            if nested and quantifier == "ancestors":
+                quantifier = "one"
             instance = 0
             if bound.field.name in WITH_MEMORY:
                 instance = self.rule
@@ -157,9 +163,9 @@ class Lowering:
             return graph.operand(LiteralOperand(bound.value))
         if isinstance(bound, BoundTransform):
             kind, quantifier = _shape(bound)
-            args = tuple(self.operand(argument) for argument in bound.args)
+            args = tuple(self.operand(argument, True) for argument in bound.args)
             return graph.operand(CallOperand(bound.name, args, bound.key, kind, quantifier))
-        return graph.operand(TupleOperand(tuple(self.operand(item) for item in bound.items)))
+        return graph.operand(TupleOperand(tuple(self.operand(item, True) for item in bound.items)))
 
 
 def _shape(operand: Operand) -> tuple[Kind, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -121,12 +122,25 @@ def operand_value(operand: Operand, get: Get) -> Value:
     if isinstance(operand, BoundLiteral):
         return operand.value
     if isinstance(operand, BoundTuple):
-        items = [operand_value(item, get) for item in operand.items]
+        items = [_argument(item, get) for item in operand.items]
         return None if any(item is None for item in items) else items
-    arguments = [operand_value(argument, get) for argument in operand.args]
+    arguments = [_argument(argument, get) for argument in operand.args]
     if any(argument is None for argument in arguments):
         return None
     return _plain(transform(operand.name, arguments, operand.key), operand.kind)
+
+
+def _argument(operand: Operand, get: Get) -> Value:
+    """Return the value of an argument: of all ancestors the one text, or that of the process."""
+    if not isinstance(operand, BoundField) or quantifier_of(operand) != "ancestors":
+        return operand_value(operand, get)
+    if operand.field.name in ("proc.apid", "proc.aenv"):
+        return operand_value(replace(operand, index=0), get)
+    items: Any = operand_value(operand, get)
+    text = b""
+    for item in items or ():
+        text = text + b" " + item if text else item
+    return text or None
 
 
 def _plain(value: Value, kind: Kind) -> Value:

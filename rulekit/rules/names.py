@@ -22,7 +22,7 @@ DEPRECATED_FIELDS = (
     "evt.wait_latency",
 )
 # With an index or alone; anything else in the brackets leaves a name that nobody knows.
-_INDEXED = (ANCESTORS - {"proc.aenv"}) | {"proc.args"}
+_INDEXED = (ANCESTORS - {"proc.aenv"}) | {"proc.args", "proc.aargs"}
 _KEYED = frozenset({"proc.env", "proc.aenv"})
 _cgroup = re.compile(r"thread\.cgroup\.([A-Za-z_]*)").match
 _plugin_index = re.compile(r"0|[1-9][0-9]{0,18}").fullmatch

@@ -19,7 +19,8 @@ Quantifier = Literal["one", "list", "ancestors", "ends"]
 
 # Compared against both ends of a socket; printed as null.
 BOTH_ENDS = frozenset({"fd.ip", "fd.port", "fd.net", "fd.proto"})
-# Without an index these look at every ancestor, the process itself left out.
+# Without an index these look at every ancestor, the process itself left out. `proc.aargs` is not
+# among them: without an index it is one text, joined of the arguments of all ancestors.
 ANCESTORS = frozenset(
     {
         "proc.aname",
@@ -27,7 +28,6 @@ ANCESTORS = frozenset(
         "proc.aexe",
         "proc.aexepath",
         "proc.acmdline",
-        "proc.aargs",
         "proc.aenv",
     }
 )

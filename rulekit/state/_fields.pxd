@@ -62,6 +62,7 @@ cdef struct FieldRef:
     void* pattern         # owned: regex_t* (container.mount)
     void* extract         # extract_fn
     void* known           # extract_fn of a field that partial events say nothing about, else NULL
+    void* items           # extract_fn of the list that `extract` makes one text of, or NULL
 
 # What a value depends on; the widest wins. A value may be kept for a thread only while Context.thread
 # is set and Context.event_container is NULL; one of SCOPE_FD only while Context.fd is set.
@@ -80,9 +81,12 @@ cdef extract_fn find_extractor(const char* name) noexcept     # NULL: not extrac
 cdef int field_scope(const char* name) noexcept
 
 # Fill `ref` for field `name` with its argument; everything static is resolved here. `index` is an int
-# or None, `key` bytes, str or None (copied). Raises ValueError for fields that cannot be extracted.
+# or None, `key` bytes, str or None (copied). An argument of a transformer is one value: with `single`
+# a field of all ancestors is what it prints. Raises ValueError for fields that cannot be extracted.
 # What it allocates is freed by free_field_ref.
-cdef bint init_field_ref(FieldRef* ref, str name, object index, object key, int kind) except False
+cdef bint init_field_ref(
+    FieldRef* ref, str name, object index, object key, int kind, bint single=*
+) except False
 cdef void free_field_ref(FieldRef* ref) noexcept
 
 cdef inline bint extract(Context* c, FieldRef* ref, Value* out) noexcept nogil:

@@ -5,7 +5,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset, strcmp
 
 from rulekit.native._event cimport BLOCK_PARTIAL, N_EVENT_TYPES, event_infos, n_event_types
-from rulekit.native._scratch cimport Buf, buf_put, buf_putc
+from rulekit.native._scratch cimport Buf, buf_free, buf_put, buf_putc
 from rulekit.schema.events import event_table
 from rulekit.schema.fields import field_table
 from rulekit.schema.linux_audit import unknown_fields
@@ -18,7 +18,7 @@ from rulekit.state._fields_path cimport register_path
 from rulekit.state._fields_pod cimport prepare_pod, register_pod
 from rulekit.state._fields_proc cimport register_proc
 from rulekit.state._fields_thread cimport register_thread
-from rulekit.state._render cimport PT_SOCKADDR, put_value
+from rulekit.state._render cimport PT_SOCKADDR, put_buf, put_value
 
 cdef extern from "<regex.h>" nogil:
     ctypedef struct regex_t:
@@ -195,7 +195,9 @@ cdef int _fill_pattern(FieldRef* ref, bytes key) except -1:
     return 0
 
 
-cdef bint init_field_ref(FieldRef* ref, str name, object index, object key, int kind) except False:
+cdef bint init_field_ref(
+    FieldRef* ref, str name, object index, object key, int kind, bint single=False
+) except False:
     cdef bytes raw_key
     cdef char* copy
     memset(ref, 0, sizeof(FieldRef))
@@ -271,6 +273,10 @@ cdef bint init_field_ref(FieldRef* ref, str name, object index, object key, int 
         ref.flags |= REF_ANCESTORS
         if name in _PRINT_SELF:
             ref.flags |= REF_PRINT_SELF
+        if single:
+            _join_ancestors(ref)
+    elif name == "proc.aargs" and ref.index < 0:
+        _join_ancestors(ref)
     if name in _NAMES:
         ref.flags |= REF_UNPRINTABLE
     elif name in _TIMES:
@@ -291,6 +297,36 @@ cdef void free_field_ref(FieldRef* ref) noexcept:
         regfree(<regex_t*> ref.pattern)
         free(ref.pattern)
         ref.pattern = NULL
+
+
+cdef void _join_ancestors(FieldRef* ref) noexcept:
+    ref.items = ref.extract
+    ref.extract = <void*> &_joined
+    ref.flags &= ~<uint16_t> REF_ANCESTORS
+
+
+cdef bint _joined(Context* c, FieldRef* ref, Value* out) noexcept nogil:
+    cdef Value above
+    cdef Buf text
+    cdef uint32_t i
+    cdef bint found
+    memset(&above, 0, sizeof(Value))
+    memset(&text, 0, sizeof(Buf))
+    if ref.flags & REF_PRINT_SELF:
+        ref.index = 0
+        found = (<extract_fn> ref.items)(c, ref, out)
+        ref.index = -1
+        return found
+    if not (<extract_fn> ref.items)(c, ref, &above):
+        return False
+    for i in range(above.n_items):
+        if text.len:
+            buf_putc(&text, c' ')
+        put_value(&text, &above.items[i], ref.fmt, 0)
+    if text.len == 0:
+        buf_free(&text)
+        return False
+    return put_buf(c, out, &text)
 
 
 # --- Text ----------------------------------------------------------------------------------------

@@ -352,11 +352,11 @@ cdef int _fill_args(Operand* operand, tuple items) except -1:
         raise MemoryError
     operand.n_args = <uint32_t> len(items)      # those that a failure leaves unmade are all zero
     for i in range(len(items)):
-        _fill(&operand.args[i], items[i])
+        _fill(&operand.args[i], items[i], True)
     return 0
 
 
-cdef int _fill(Operand* operand, object bound) except -1:
+cdef int _fill(Operand* operand, object bound, bint nested=False) except -1:
     # State knows nothing of rules, so operands are told apart by what they have.
     cdef bytes raw
     cdef char* copy
@@ -369,7 +369,7 @@ cdef int _fill(Operand* operand, object bound) except -1:
         try:
             init_field_ref(
                 operand.ref, bound.field.name, bound.index, bound.key,
-                V_LIST if bound.is_list else _KINDS[bound.kind.value],
+                V_LIST if bound.is_list else _KINDS[bound.kind.value], nested,
             )
         except BaseException:
             free(operand.ref)

@@ -41,6 +41,28 @@ def source() -> EventSource:
     return rulekit.open_source(io.BytesIO(small().build()))
 
 
+@pytest.mark.parametrize(
+    ("condition", "number"),
+    [
+        ("proc.aname = sh", 1),
+        ('concat(proc.aname, "+") = "sh init+"', 1),
+        ('concat(proc.aname, "+") = "sh+"', 0),
+        ('proc.aargs = "-c x -q"', 1),
+        ("proc.aargs = -q", 0),
+        ("len(proc.aargs) = 7 and tolower(proc.aargs[1]) = '-c x'", 1),
+        ('join("-", (proc.apid, "x")) = 30-x', 1),
+    ],
+)
+def test_all_ancestors_as_one_text(condition: str, number: int) -> None:
+    b = Builder()
+    b.add_process(10, "init", ptid=1, args=["-q"])
+    b.add_process(20, "sh", ptid=10, args=["-c", "x"])
+    b.add_process(30, "cat", ptid=20)
+    b.add_event("close", {"res": 0, "fd": 3}, tid=30)
+    source = rulekit.open_source(io.BytesIO(b.build()))
+    assert len(list(source.events(condition))) == number
+
+
 def test_an_event_shows_what_it_carries(source: EventSource) -> None:
     seen = []
     for event in source:

@@ -196,6 +196,8 @@ def test_ancestors(b: Builder) -> None:
     assert render(b, text) == (
         "sh,200,sh bash systemd,id,bash,systemd,<NA>,<NA>,300,100,/bin/bash,/bin,,bash,100"
     )
+    text = '%concat(proc.aname,"+")|%join("-",(proc.apid,"x"))|%proc.aargs|%toupper(proc.aargs)'
+    assert render(b, text) == "sh bash systemd+|300-x|-l a b  |-L A B  "
 
 
 def test_a_loop_of_parents_ends() -> None:
