@@ -238,9 +238,8 @@ cdef bint x_name_changed(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     cdef Fd* fd = _known(c)
     if fd == NULL:
         return False
-    if fd.old_name == NULL:
-        return put_bool(out, fd.name != NULL and fd.name.len != 0)
-    return put_bool(out, fd.name != fd.old_name)
+    # Only what the event itself is attached to can have changed by it.
+    return put_bool(out, c.fd != NULL and fd.name != fd.old_name)
 
 
 # --- Numbers and kinds ---------------------------------------------------------------------------
@@ -558,7 +557,7 @@ cdef bint _as_text(Context* c, Value* out) noexcept nogil:
 
 
 cdef bint x_cproto(Context* c, FieldRef* ref, Value* out) noexcept nogil:
-    # A side that is known, but is no address, has the empty text for a port.
+    # The peer knows ports of connections only: of what else has a role the text is empty.
     cdef Fd* fd = _known(c)
     if fd == NULL or not fd.flags & (FDF_ROLE_CLIENT | FDF_ROLE_SERVER):
         return False
@@ -569,9 +568,11 @@ cdef bint x_cproto(Context* c, FieldRef* ref, Value* out) noexcept nogil:
 
 cdef bint x_sproto(Context* c, FieldRef* ref, Value* out) noexcept nogil:
     cdef Fd* fd = _known(c)
-    if fd != NULL and _listener(fd):
+    if fd == NULL:
+        return False
+    if _listener(fd):
         return put_str(out, c.state.strings.empty)
-    return _server_port(c, out) and _as_text(c, out)
+    return _connection(fd) and put_uint(out, fd.dport) and _as_text(c, out)
 
 
 cdef bint x_lproto(Context* c, FieldRef* ref, Value* out) noexcept nogil:

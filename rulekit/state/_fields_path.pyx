@@ -107,12 +107,15 @@ cdef bint _path(Context* c, const Rule* rule, const Side* side, bint raw, Value*
     if (res == -1) if rule.success == FD_IS_OPEN else (res != 0):
         return False
     if side.base == FD_NAME:
-        if c.fd == NULL or c.fd.name == NULL:
-            return put_str(out, c.state.strings.empty)
-        return put_str(out, c.fd.name)
-    if side.param >= c.ev.nparams:
+        path = ""
+        path_len = 0
+        if c.fd != NULL:
+            path = c.fd.name.ptr
+            path_len = c.fd.name.len
+    elif side.param >= c.ev.nparams:
         return False
-    param_text(c.ev, side.param, &path, &path_len)
+    else:
+        param_text(c.ev, side.param, &path, &path_len)
     if raw:
         return put_text(out, path, path_len)
     thread = thread_of(c)
@@ -121,12 +124,14 @@ cdef bint _path(Context* c, const Rule* rule, const Side* side, bint raw, Value*
     if path_len != 0 and path[0] == c'/':
         dir_len = 0
     elif side.base == EVENT_FD:
-        return put_str(out, c.fd.name) if c.fd != NULL else put_text(out, dir, dir_len)
-    elif path_len == 0:
-        return put_str(out, c.state.strings.empty)
+        if c.fd == NULL:
+            return put_text(out, dir, dir_len)
+        dir_len = 0
+        path = c.fd.name.ptr
+        path_len = c.fd.name.len
     elif side.base == NOWHERE:
         pass
-    elif side.base == CWD:
+    elif side.base == CWD or side.base == FD_NAME:
         cwd_of(c, thread, &dir, &dir_len)
     else:
         dirfd = param_i64(c.ev, side.param - 1, AT_FDCWD)

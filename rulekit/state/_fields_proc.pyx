@@ -431,9 +431,7 @@ cdef Thread* _leader(Context* c, int which) noexcept nogil:
         found = find_thread(c.state, id)
         if found != NULL:
             return found
-    at = main_thread(thread)
-    if at == NULL:
-        return NULL
+    at = thread
     n = _count_above(c.state, at)
     while n > 0:
         at = _above(c.state, at)

@@ -6,7 +6,7 @@ from libc.string cimport memcmp, memcpy
 from rulekit.native._event cimport has_param, param_i64, param_u64
 from rulekit.native._scratch cimport scratch_alloc
 from rulekit.native._strings cimport Str, intern
-from rulekit.state._fds cimport add_fd, copy_fd, find_fd
+from rulekit.state._fds cimport add_fd, copy_fd, find_fd, remove_fd_range
 from rulekit.state._params cimport intern_text, is_na, look_up_fd, text_or_na, working_dir
 from rulekit.state._paths cimport concat_path
 from rulekit.state._state cimport (
@@ -65,7 +65,7 @@ cdef Text dirfd_dir(State* state, Thread* thread, int64_t dirfd, Text path) noex
     dir.len = 9
     if fd == NULL:
         return dir
-    if fd.name.len and fd.name.ptr[fd.name.len - 1] == 47:
+    if fd.name.len == 0 or fd.name.ptr[fd.name.len - 1] == 47:
         dir.ptr = fd.name.ptr
         dir.len = fd.name.len
         return dir
@@ -175,9 +175,8 @@ cdef void on_close(State* state, const EventView* ev, Context* c) noexcept nogil
     if c.fd == NULL or not _succeeded(c):
         return
     state.pending_fd_tid = c.thread.tid
-    state.pending_fds_first = c.fd.num
+    state.pending_fd = c.fd.num
     state.attention = True
-    state.pending_fds_last = c.fd.num
 
 
 cdef void on_close_range(State* state, const EventView* ev, Context* c) noexcept nogil:
@@ -188,14 +187,11 @@ cdef void on_close_range(State* state, const EventView* ev, Context* c) noexcept
     cdef uint32_t i
     if not _succeeded(c) or not has_param(ev, 1) or not has_param(ev, 2) or first > last:
         return
-    if not param_u64(ev, 3, 0) & RANGE_CLOEXEC:
-        state.pending_fd_tid = c.thread.tid
-        state.pending_fds_first = <int64_t> first
-        state.attention = True
-        state.pending_fds_last = <int64_t> last
-        return
     table = fd_table(state, c.thread)
     if table == NULL:
+        return
+    if not param_u64(ev, 3, 0) & RANGE_CLOEXEC:
+        remove_fd_range(state, table, first, last)
         return
     for i in range(table.n_slots):
         fd = table.slots[i]
@@ -242,7 +238,6 @@ cdef void on_pidfd_getfd(State* state, const EventView* ev, Context* c) noexcept
     cdef Fd* pidfd
     cdef Fd* fd
     cdef Thread* target
-    cdef FdTable* table
     cdef FdTable* own
     if not _succeeded(c):
         return
@@ -251,8 +246,7 @@ cdef void on_pidfd_getfd(State* state, const EventView* ev, Context* c) noexcept
     if own == NULL or pidfd == NULL or pidfd.type != FD_PIDFD:
         return
     target = find_thread(state, pidfd.pid)
-    table = NULL if target == NULL else fd_table(state, target)
-    fd = NULL if table == NULL else find_fd(table, param_i64(ev, 2, -1))
+    fd = look_up_fd(state, target, param_i64(ev, 2, -1))
     if fd == NULL:
         return
     fd = copy_fd(state, own, c.retval, fd)

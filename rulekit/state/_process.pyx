@@ -164,7 +164,6 @@ cdef void _fill_from_clone(State* state, const EventView* ev, Thread* child) noe
 cdef void _inherit(State* state, Thread* child, Thread* source, bint as_thread) noexcept nogil:
     cdef FdTable* table
     cdef Thread* main
-    cdef Text cwd
     child.exepath = source.exepath
     child.exe_writable = source.exe_writable
     child.exe_upper_layer = source.exe_upper_layer
@@ -189,11 +188,7 @@ cdef void _inherit(State* state, Thread* child, Thread* source, bint as_thread) 
     main = main_thread(source)
     if main != NULL:
         child.env = main.env
-    if main != NULL and main.cwd.len and main.cwd.ptr[0] == 47:
-        child.cwd = main.cwd
-    else:
-        cwd = working_dir(source)
-        child.cwd = concat_dir(state, b"", 0, cwd.ptr, cwd.len)
+    child.cwd = intern_text(state, working_dir(source))
     table = fd_table(state, source)
     if table != NULL and table != &child.fds:
         copy_fds(state, &child.fds, table)
@@ -372,11 +367,9 @@ cdef Str* _exepath_from_enter(State* state, Context* c) noexcept nogil:
         return concat_path(state, dir.ptr, dir.len, path.ptr, path.len)
     dirfd = param_i64(enter, 0, -1)
     path = text_or_na(enter, 1)
-    if param_u64(enter, 2, 0) & EMPTY_PATH:
-        fd = look_up_fd(state, c.thread, dirfd)
+    if path.len == 0 or is_na(path):
+        fd = look_up_fd(state, c.thread, dirfd) if param_u64(enter, 2, 0) & EMPTY_PATH else NULL
         return state.strings.na if fd == NULL else fd.name
-    if is_na(path):
-        return state.strings.na
     dir = dirfd_dir(state, c.thread, dirfd, path)
     if dir.len == 9 and memcmp(dir.ptr, b"<UNKNOWN>", 9) == 0:
         return state.strings.na

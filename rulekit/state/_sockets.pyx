@@ -176,8 +176,8 @@ cdef Str* _ends_text(State* state, const uint8_t* sip, uint16_t sport, const uin
                      bint v6, int l4proto) noexcept nogil:
     cdef char out[160]
     cdef char* p
-    cdef bint with_port = v6 or l4proto == L4_TCP or l4proto == L4_UDP
-    if not with_port and l4proto != L4_ICMP and l4proto != L4_RAW:
+    cdef bint with_port = l4proto == L4_TCP or l4proto == L4_UDP
+    if not with_port and l4proto != L4_ICMP and (v6 or l4proto != L4_RAW):
         return intern(state.strings, b"<unknown>", 9)
     p = _put_end(out, sip, sport, v6, with_port)
     p = _put_end(_put_arrow(p), dip, dport, v6, with_port)
@@ -205,6 +205,14 @@ cdef Str* address_text(State* state, const Address* a) noexcept nogil:
         return intern(state.strings, a.path, a.path_len)
     p = _put_end(out, a.ip, a.port, a.family == FAMILY_INET6, True)
     return intern(state.strings, out, p - out)
+
+
+cdef Str* _spelled_address(State* state, const uint8_t* p, const Address* a) noexcept nogil:
+    # As the program gave it: of a dual-stack socket in the form of IPv6.
+    cdef char out[64]
+    if p[0] != FAMILY_INET6:
+        return address_text(state, a)
+    return intern(state.strings, out, _put_end(out, p + 1, a.port, True, True) - out)
 
 
 cdef Str* socket_name(State* state, const Fd* fd) noexcept nogil:
@@ -317,20 +325,14 @@ cdef void fill_zero_addresses(State* state, Fd* fd) noexcept nogil:
     # Unbound sockets name no own address; it must be the one that leads to the other end.
     cdef bint v6 = fd.type == FD_IPV6_SOCK
     cdef int n = 16 if v6 else 4
-    cdef bint no_source, no_dest
     cdef const Interface* interface
-    cdef uint8_t* target
-    cdef uint8_t* other
+    cdef uint8_t* target = fd.sip
+    cdef uint8_t* other = fd.dip
     if state.n_interfaces == 0 or not _is_ip(fd):
         return
-    no_source = _all_zero(fd.sip, n)
-    no_dest = _all_zero(fd.dip, n)
-    if no_source == no_dest:
-        return
-    if no_source:
-        target = fd.sip
-        other = fd.dip
-    else:
+    if not _all_zero(fd.sip, n):
+        if not _all_zero(fd.dip, n):
+            return
         target = fd.dip
         other = fd.sip
     interface = _interface_towards(state, other, v6)
@@ -341,28 +343,12 @@ cdef void fill_zero_addresses(State* state, Fd* fd) noexcept nogil:
 
 # -- roles -----------------------------------------------------------------------------------------
 
-cdef void _guess_role(State* state, Thread* thread, Fd* fd, bint received) noexcept nogil:
-    cdef FdTable* table = fd_table(state, thread)
-    cdef const Fd* other
-    cdef uint32_t i
-    cdef bint bound = False
-    cdef bint uses = False
-    if table != NULL:
-        for i in range(table.n_slots):
-            other = table.slots[i]
-            if other == NULL or other == fd:
-                continue
-            if other.type == FD_IPV4_SOCK:
-                bound = bound or other.dport == fd.dport
-                uses = uses or other.sport == fd.sport
-            elif other.type == FD_IPV4_SERVSOCK:
-                bound = bound or other.dport == fd.dport
-    if not bound:
-        fd.flags |= FDF_ROLE_CLIENT
-    elif not uses or received:
-        fd.flags |= FDF_ROLE_SERVER
-    else:
-        fd.flags |= FDF_ROLE_CLIENT
+cdef inline uint32_t _guessed_role(const Fd* fd, bint received) noexcept nogil:
+    # Nobody saw the socket being bound or connected: servers begin with a receive. The peers look for
+    # other sockets with these ports, too, but find this very one.
+    if received and fd.type == FD_IPV4_SOCK:
+        return FDF_ROLE_SERVER
+    return FDF_ROLE_CLIENT
 
 
 # -- events ----------------------------------------------------------------------------------------
@@ -411,7 +397,7 @@ cdef void on_bind(State* state, const EventView* ev, Context* c) noexcept nogil:
         memcpy(fd.dip, a.ip, 16)
         fd.dport = a.port
         fd.flags = (fd.flags & ~<uint32_t> FDF_ROLES) | FDF_ROLE_SERVER
-    fd.name = address_text(state, &a)
+    fd.name = _spelled_address(state, ev.params[1].ptr, &a)
     touch_fd(state, fd)
 
 
@@ -429,7 +415,8 @@ cdef void _replace_destination(const EventView* ev, Context* c, Tuple* t) noexce
         return
     if entered.family != t.family:
         return
-    if _all_zero(t.dip, 16):
+    if _all_zero(t.dip, 16) and ev.params[1].ptr[0] != c.enter.params[1].ptr[0]:
+        # An IPv4 address given to a dual-stack socket.
         memcpy(t.dip, entered.ip, 16)
         t.dport = entered.port
         return
@@ -447,19 +434,18 @@ cdef void on_connect(State* state, const EventView* ev, Context* c) noexcept nog
         return
     _add_flags(state, fd, FDF_CONNECTED)
     if not has_param(ev, 1):
-        # A fast-open socket has no tuple yet: all that is known is where it goes.
+        # A fast-open socket has no tuple yet: all that is known is where it goes. Its name and role
+        # come with the first message.
         if c.enter == NULL or not read_address(c.enter, 1, &entered) or entered.family == FAMILY_UNIX:
             return
         _become(fd, FD_IPV4_SOCK if entered.family == FAMILY_INET else FD_IPV6_SOCK)
-        t.family = entered.family
-        memcpy(t.sip, fd.sip, 16)
-        t.sport = fd.sport
-        memcpy(t.dip, entered.ip, 16)
-        t.dport = entered.port
-    elif not read_tuple(ev, 1, &t):
+        memcpy(fd.dip, entered.ip, 16)
+        fd.dport = entered.port
+        touch_fd(state, fd)
         return
-    else:
-        _replace_destination(ev, c, &t)
+    if not read_tuple(ev, 1, &t):
+        return
+    _replace_destination(ev, c, &t)
     if t.family == FAMILY_UNIX:
         if fd.type != FD_UNIX_SOCK:
             return
@@ -534,7 +520,7 @@ cdef void _transfer(State* state, const EventView* ev, Context* c, uint32_t tupl
         fd.l4proto = L4_UDP          # TCP could not change its ends
     fill_zero_addresses(state, fd)
     if not fd.flags & FDF_ROLES:
-        _guess_role(state, c.thread, fd, received)
+        fd.flags |= _guessed_role(fd, received)
     if fd.flags & (FDF_ROLE_CLIENT if received else FDF_ROLE_SERVER):
         _swap(fd)
     fd.name = socket_name(state, fd)
@@ -548,7 +534,7 @@ cdef void on_send(State* state, const EventView* ev, Context* c) noexcept nogil:
         return
     if c.fd == NULL:
         # Nobody saw the socket being made. Only datagrams name their destination each time.
-        if not read_tuple(ev, 4, &t) or t.family == FAMILY_UNIX:
+        if ev.type == SENDMMSG_X or not read_tuple(ev, 4, &t) or t.family == FAMILY_UNIX:
             return
         fd = new_fd(state, c, c.thread.last_event_fd,
                     FD_IPV4_SOCK if t.family == FAMILY_INET else FD_IPV6_SOCK)

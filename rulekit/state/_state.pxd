@@ -62,7 +62,7 @@ cdef struct Fd:
     uint32_t version         # changes whenever name, tuple, role or type change; never 0
     Str* name
     Str* name_raw
-    Str* old_name            # name when it was last looked up (fd.name_changed); NULL: never
+    Str* old_name            # name when it was last looked up (fd.name_changed)
     uint64_t ino
     uint32_t dev
     uint32_t mount_id
@@ -270,8 +270,7 @@ cdef struct State:
     bint has_pending_thread
     int64_t pending_thread       # tid of the last procexit
     int64_t pending_fd_tid
-    int64_t pending_fds_first
-    int64_t pending_fds_last     # inclusive; first > last: none
+    int64_t pending_fd           # -1: none
     # recent exits ring: (caller, child) pairs, see clone in state-engine.md section 4
     int64_t exit_tid[64]         # the caller: parent of a process, process of a thread
     int64_t exit_child[64]

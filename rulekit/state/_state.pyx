@@ -58,8 +58,7 @@ cdef void _defaults(State* state) noexcept nogil:
     memset(state.hostname, 0, sizeof(state.hostname))
     state.pending_thread = -1
     state.pending_fd_tid = -1
-    state.pending_fds_first = 0
-    state.pending_fds_last = -1
+    state.pending_fd = -1
     state.has_pending_thread = False
     memset(state.exit_tid, 0, sizeof(state.exit_tid))
     memset(state.exit_child, 0, sizeof(state.exit_child))

@@ -6,11 +6,12 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from rulekit.native._event cimport (
-    EC_METAEVENT, EC_SYSCALL, EF_SKIPPARSERESET, EF_USES_FD, EventInfo, event_infos, n_event_types, param_u64
+    EC_METAEVENT, EC_SYSCALL, EF_SKIPPARSERESET, EF_USES_FD, EventInfo, event_infos, has_param,
+    n_event_types, param_u64
 )
 from rulekit.native._scratch cimport scratch_reset
 from rulekit.state._containers cimport remove_container
-from rulekit.state._fds cimport remove_fd, remove_fd_range
+from rulekit.state._fds cimport remove_fd
 from rulekit.state._files cimport (
     on_anonymous, on_close, on_close_range, on_dup, on_fcntl, on_memfd_create, on_open,
     on_pidfd_getfd, on_pidfd_open, on_pipe
@@ -30,6 +31,7 @@ from rulekit.state._state cimport ATTACH_KNOWN, CL_CLONE_FILES, FdTable, event_h
 from rulekit.state._threads cimport fd_table, is_main, link_thread, remove_thread
 
 cdef enum:
+    CONNECT_E = 22
     MAX_ENTER_BYTES = 16384          # of one remembered event; paths end at 4096
     MAX_ENTER_TOTAL = 64 << 20
 
@@ -162,6 +164,9 @@ cdef void keep_enter(State* state, Thread* thread, const EventView* ev) noexcept
     cdef uint32_t i, size
     cdef uint8_t* bytes
     thread.enter_type = -1
+    # Converted from a form without parameters, it would only make what the exit event knows unknown.
+    if not has_param(ev, 0) and ev.type != CONNECT_E and ev.type != EXECVEAT_E:
+        return
     for i in range(ev.nparams):
         total += ev.params[i].len
     if total > MAX_ENTER_BYTES:
@@ -212,17 +217,12 @@ cdef const EventView* enter_view(State* state, Thread* thread) noexcept nogil:
 cdef void _carry_out_removals(State* state) noexcept nogil:
     cdef Thread* thread
     cdef FdTable* table
-    cdef int64_t first = state.pending_fds_first
-    if first <= state.pending_fds_last:
+    if state.pending_fd >= 0:
         thread = find_thread(state, state.pending_fd_tid)
         table = NULL if thread == NULL else fd_table(state, thread)
         if table != NULL:
-            if first == state.pending_fds_last:
-                remove_fd(state, table, first)
-            else:
-                remove_fd_range(state, table, <uint64_t> first, <uint64_t> state.pending_fds_last)
-        state.pending_fds_first = 0
-        state.pending_fds_last = -1
+            remove_fd(state, table, state.pending_fd)
+        state.pending_fd = -1
     if state.has_pending_thread:
         state.has_pending_thread = False
         remove_thread(state, state.pending_thread)

@@ -280,6 +280,66 @@ def test_a_listener_has_the_server_end_only(b: Builder) -> None:
     )
 
 
+def test_protocols_and_networks_of_sockets(b: Builder) -> None:
+    # As the peers print them: a network is there to be compared with, the port has its own field.
+    text = "%fd.cproto|%fd.sproto|%fd.cnet|%fd.snet"
+    ev(b, "socket", fd=4, domain=2, type=1, proto=6)
+    assert render(b, text) == "<NA>|<NA>|<NA>|<NA>"
+    ev(b, "bind", res=0, addr=("0.0.0.0", 80), fd=4)
+    assert render(b, text) == "||<NA>|<IPNET>"
+    ev(b, "accept4", fd=5, tuple=(("10.0.0.9", 999), ("10.0.0.1", 80)))
+    assert render(b, text) == "999|80|<IPNET>|<IPNET>"
+    assert fields(b, "%fd.cnet") == {"fd.cnet": "<IPNET>"}
+    b.add_fd(100, FdEntry(6, "unix", "/run/x"))
+    ev(b, "close", res=0, fd=6)
+    assert render(b, text) == "|<NA>|<NA>|<NA>"
+
+
+def test_names_of_sockets_without_ports(b: Builder) -> None:
+    names = []
+    for kind, proto in ((1, 6), (2, 17), (2, 1), (3, 255), (5, 132)):
+        for domain, one, two in ((2, "10.0.0.1", "8.8.8.8"), (10, "2001:db8::1", "2001:db8::2")):
+            ev(b, "socket", fd=4, domain=domain, type=kind, proto=proto)
+            ev(b, "connect", res=0, tuple=((one, 1), (two, 2)), fd=4)
+            names.append(render(b, "%fd.name"))
+    assert names == [
+        "10.0.0.1:1->8.8.8.8:2", "2001:db8::1:1->2001:db8::2:2",
+        "10.0.0.1:1->8.8.8.8:2", "2001:db8::1:1->2001:db8::2:2",
+        "10.0.0.1->8.8.8.8", "2001:db8::1->2001:db8::2",
+        "10.0.0.1->8.8.8.8", "<unknown>",
+        "<unknown>", "<unknown>",
+    ]  # fmt: skip
+
+
+def test_paths_that_are_no_paths(b: Builder) -> None:
+    ev(b, "mount", res=0, dev=b"\0", dir="mnt", type="tmpfs", flags=0)
+    text = "%fs.path.source|%fs.path.sourceraw|%fs.path.target|%fs.path.targetraw"
+    assert render(b, text) == "||/root/mnt|mnt"
+    b.add_fd(100, FdEntry(3, "fifo", "pipe:[7]"))
+    ev(b, "fchmod", res=0, fd=3, mode=0)
+    assert render(b, "%fs.path.name|%fs.path.nameraw") == "/root/pipe:[7]|pipe:[7]"
+    ev(b, "openat", tid=77, fd=4, dirfd=-100, name="x/.", flags=1)
+    assert render(b, "%fd.name|%fs.path.name|%fs.path.nameraw") == "./x|x|x/."
+
+
+def test_a_name_changes_by_the_event_only(b: Builder) -> None:
+    b.add_fd(100, FdEntry(3, "file", "/etc/x"))
+    ev(b, "accept4", fd=3, tuple=b"")  # names the fd and has nothing to do with the entry
+    assert render(b, "%fd.name|%fd.name_changed") == "/etc/x|false"
+
+
+def test_leaders_are_looked_for_above_the_thread() -> None:
+    b = Builder()
+    b.add_process(1, "init", sid=1, vpgid=1, pgid=1, vtid=1, vpid=1)
+    b.add_process(50, "shell", ptid=1, sid=5, vpgid=5, pgid=5, vtid=5, vpid=5)
+    b.add_process(60, "main", ptid=1, sid=5, vpgid=5, pgid=77, vtid=6, vpid=6)
+    b.add_process(61, "side", pid=60, ptid=50, sid=5, vpgid=5, pgid=77, vtid=7, vpid=6)
+    ev(b, "getcwd", 61, res=0, path="/")
+    assert render(b, "%proc.sname|%proc.vpgid.name|%proc.pgid.name") == "shell|shell|"
+    ev(b, "getcwd", 60, res=0, path="/")
+    assert render(b, "%proc.sname|%proc.vpgid.name|%proc.pgid.name") == "||"
+
+
 def test_times(b: Builder) -> None:
     ev(b, "getcwd", res=0, path="/")
     ev(b, "getcwd", res=0, path="/")

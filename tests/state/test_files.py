@@ -209,8 +209,13 @@ def test_close_range(m: Machine, first: int, last: int, left: list[int] | int) -
     for fd in (3, 4, 5, 6, 70):
         m.open(100, b"/x%d" % fd, fd=fd)
     m.put(451, 100, i64(0), u32(first), u32(last), u32(0))
-    m.nothing()
     assert m.fds(100) == (left if isinstance(left, list) else [0, 3, 4, 5, 6])
+
+
+def test_a_directory_without_a_name_adds_nothing(m: Machine) -> None:
+    m.put(377, 100, i64(7), u32(0))  # an epoll fd
+    m.put(307, 100, i64(8), i64(7), text(b"x"), u32(1), u32(0), u32(0), u64(0))
+    assert m.fd(100, 8)["name"] == b"x"
 
 
 def test_close_range_can_mark_instead(m: Machine) -> None:

@@ -318,10 +318,13 @@ def test_old_execve_events_leave_what_they_do_not_know(m: Machine) -> None:
     [
         ((292, text(b"./run")), b"/home/me/run"),
         ((292, text(b"/opt/../bin/x")), b"/bin/x"),
-        ((292, b""), b"<NA>"),
+        ((292, text(b"<NA>")), b"<NA>"),
+        ((292, b""), b"/bin/sh"),  # converted from a form without: what is known stays
         ((330, i64(7), text(b"tool"), u32(0)), b"/opt/dir/tool"),
         ((330, i64(-100), text(b"tool"), u32(0)), b"/home/me/tool"),
         ((330, i64(7), text(b""), u32(1)), b"/opt/dir"),
+        ((330, i64(7), b"", u32(1)), b"/opt/dir"),
+        ((330, i64(7), text(b"/abs"), u32(1)), b"/abs"),  # the flag is for empty paths
         ((330, i64(55), text(b"tool"), u32(0)), b"<NA>"),
         ((330, i64(7), text(b"/abs"), u32(0)), b"/abs"),
     ],
