@@ -136,7 +136,7 @@ class ProgramSink(Sink):
                     except BlockingIOError:
                         continue
                     except OSError as error:
-                        raise SinkError(f"the program takes no more: {reason(error)}") from error
+                        raise self._ended() from error
                     quiet_since_s = time.monotonic()
                     continue
             else:
@@ -188,7 +188,7 @@ class ProgramSink(Sink):
         try:
             code = self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
-            return SinkError("the program closed its output")
+            return SinkError("the program closed its input or output")
         if code < 0:
             return SinkError(f"the program was ended by {signal.Signals(-code).name}")
         return SinkError(f"the program ended with exit code {code}")

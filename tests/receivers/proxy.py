@@ -7,6 +7,7 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -45,10 +46,16 @@ def random_fault(rng: random.Random) -> Fault:
 
 
 class Proxy:
-    """Passes connections to 127.0.0.1:`target`, with the current fault."""
+    """Passes connections to 127.0.0.1:`target`, with the current fault.
 
-    def __init__(self, target: int) -> None:
+    Args:
+        rewrite: Changes what comes back: Kafka's brokers name their own addresses. The length
+            must stay.
+    """
+
+    def __init__(self, target: int, rewrite: Callable[[bytes], bytes] = lambda data: data) -> None:
         self.target = target
+        self.rewrite = rewrite
         self.fault = NONE
         self.faults_done = 0
         self._closing = False
@@ -97,6 +104,8 @@ class Proxy:
         passed = 0
         try:
             while data := source.recv(4096):
+                if source is pair[1]:
+                    data = self.rewrite(data)
                 if fault.delay_s:
                     time.sleep(fault.delay_s)
                 if cut_after is not None and passed + len(data) > cut_after:
