@@ -79,6 +79,11 @@ cdef class CaptureReader:
             **(self._chunks.stats() if hasattr(self._chunks, "stats") else {}),
         }
 
+    @property
+    def n_lost(self):
+        """Events that a live stream could not take in, so far."""
+        return self._chunks.n_lost if hasattr(self._chunks, "n_lost") else 0
+
     def close(self):
         """Close the source; the reader cannot be used any more. Idempotent."""
         self.decoder.data = NULL

@@ -50,7 +50,10 @@ class Progress:
         events = loop.n_events
         rate = events / (now_s - self._started_s)
         share = min(loop.n_bytes / self._size_bytes, 1.0) if self._size_bytes else None
-        self._draw(f"{events:,} events  {rate:,.0f}/s", share)
+        text = f"{events:,} events  {rate:,.0f}/s"
+        if loop.n_drops:
+            text += f"  {loop.n_drops:,} drops"
+        self._draw(text, share)
 
     def count(self, done: int, total: int, noun: str) -> None:
         """Redraw, when it is time, for work that consists of so many parts."""

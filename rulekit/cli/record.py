@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _events(rules: list[Path] | None) -> EventSet | None:
     """Return what is to be recorded; None when the rules cannot be used."""
-    from rulekit.sources.ebpf.routes import EventSet, all_events
+    from rulekit.sources.ebpf.routes import all_events, events_for
 
     if not rules:
         return all_events()
@@ -128,7 +128,7 @@ def _events(rules: list[Path] | None) -> EventSet | None:
     from rulekit.engine.pipeline import Engine
 
     ruleset = load_or_explain(rules)
-    return None if ruleset is None else EventSet(Engine(ruleset).program.slots())
+    return None if ruleset is None else events_for(Engine(ruleset).program)
 
 
 def _summary(path: str, made: Recording) -> str:

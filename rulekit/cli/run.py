@@ -215,7 +215,7 @@ def run(args: argparse.Namespace) -> int:
         append_output=config.append_output,
         hostname=(sinks.options.host if sinks else None) or (host_name() if is_live else None),
         context=sinks.context if sinks else formatter.context,
-        announce_drops=sinks is not None,
+        announce_drops=sinks is not None or is_live,
     )
     if not engine.rules:
         say("no rule is left to run: all are disabled, for another source or below --min-priority")
@@ -262,9 +262,9 @@ def _events(
     if not is_live:
         yield capture
         return
-    from rulekit.sources.ebpf.routes import EventSet
+    from rulekit.sources.ebpf.routes import events_for
 
-    with live(args, EventSet(engine.program.slots())) as source:
+    with live(args, events_for(engine.program)) as source:
         yield source
 
 

@@ -321,8 +321,8 @@ cdef class EventLoop:
 
     @property
     def n_drops(self):
-        """Events that the recorder reported as lost so far."""
-        return self.decoder.n_drops
+        """Events that the recorder reported as lost, or a live source lost, so far."""
+        return self.decoder.n_drops + self.reader.n_lost
 
     @property
     def n_bytes(self):
@@ -339,7 +339,7 @@ cdef class EventLoop:
         stats.events = self.n_events
         stats.delivered = self.decoder.n_delivered
         stats.visible = self.n_visible
-        stats.drops = self.decoder.n_drops
+        stats.drops = self.n_drops
         found = {
             "threads_refused": counters.threads_refused,
             "fds_refused": counters.fds_refused,

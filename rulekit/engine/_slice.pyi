@@ -11,6 +11,7 @@ class SliceLoop:
     n_events: int
     n_bytes: int
     n_lost: int
+    n_drops: int
     limit: int
     def __init__(
         self,

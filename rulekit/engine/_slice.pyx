@@ -343,6 +343,11 @@ cdef class SliceLoop:
         return self.decoder.base + self.decoder.pos
 
     @property
+    def n_drops(self):
+        """Events that the source reported as lost, or lost, so far."""
+        return self.decoder.n_drops + self.reader.n_lost
+
+    @property
     def n_lost(self):
         """Events that waited for another one of their thread and were forgotten for want of room."""
         return self.waiting.n_lost + self.samples.n_lost

@@ -107,14 +107,10 @@ def record(
     finally:
         made.events = loop.n_chosen
         made.state_only = loop.n_state_only
+        made.lost = loop.n_drops
         loop.close()
-        counters = source.stats()
-        made.lost = sum(counters.get(f"probe_{name}", 0) for name in _LOSSES)
         source.close()
     return made
-
-
-_LOSSES = ("ring_full", "too_long", "no_scratch")
 
 
 def _fill(

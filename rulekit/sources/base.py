@@ -11,6 +11,7 @@ from rulekit.errors import SourceError
 
 if TYPE_CHECKING:
     from rulekit.capture._reader import CaptureReader
+    from rulekit.compiler.program import Program
 
 PLUGIN_GROUP = "rulekit.sources"
 
@@ -51,6 +52,9 @@ class Source(ABC):
 
     def stop(self) -> None:  # noqa: B027 - what ends by itself need not be told
         """End a live source after what has happened by now. Safe in signal handlers."""
+
+    def prepare(self, program: Program) -> None:  # noqa: B027 - most deliver everything
+        """Deliver from now on what a program needs; to be called before the program is run."""
 
     def stats(self) -> dict[str, int]:
         """Return counters by name: what was read, skipped and lost so far."""

@@ -8,6 +8,7 @@ import time
 from importlib.resources import files
 
 from rulekit.errors import SourceError
+from rulekit.schema.events import event_types
 from rulekit.sources.ebpf._bpf import BpfError, BpfObject
 from rulekit.sources.ebpf._ring import Ring
 from rulekit.sources.ebpf.routes import EventSet
@@ -30,9 +31,11 @@ _SCOPES = {"tree": 1, "cgroup": 2, "pidns": 3, "host": 4}
 _SETTINGS = struct.Struct("<QQiIIIIIII")
 _ATTACHED = ("sys_exit", "sched_process_exec", "sched_process_exit")
 _FORK = "sched_process_fork"
-_SIGNALS = "signal_deliver"
+# Programs beside system calls, by the slot of their event; attached when it is asked for.
+_TRACEPOINTS = {232: "signal_deliver", 152: "sched_switch", 290: "page_fault_user"}
 _ITERATORS = ("adopt", "identify", "tasks", "tasks_short", "descriptors")
 _COUNTERS = ("produced", "ring_full", "too_long", "no_scratch", "unreadable")
+LOSSES = ("ring_full", "too_long", "no_scratch")
 _PASSES = 16  # over the tasks, until no new one of the tree is found
 
 
@@ -59,6 +62,7 @@ class Probe:
     ) -> None:
         self.scope = scope
         self.events = EventSet(frozenset())
+        self._tracepoints: frozenset[int] = frozenset()
         self._pidfd = self._cgroup = -1
         self._object: BpfObject | None = None
         self._name = f"ebpf:{scope}"
@@ -70,20 +74,20 @@ class Probe:
                 loaded.use(program, program in ("tasks", "descriptors"))
             loaded.use("adopt", scope.kind == "tree")
             loaded.use(_FORK, scope.kind == "tree")
-            loaded.use(_SIGNALS, False)
             loaded.set_entries("ring", ring_bytes)
             loaded.set_entries("scratch", _n_cpus() + 1)
             loaded.set_constants(settings)
             loaded.load()
             if self._cgroup >= 0:
                 loaded.update("scope_cgroup", bytes(4), struct.pack("<I", self._cgroup))
-            self.widen(events)
+            self._set_events(events)
             self.ring = Ring(loaded.map_fd("ring"), ring_bytes)
             if scope.kind == "tree":
                 loaded.attach(_FORK)
                 self._adopt(loaded)
             for program in _ATTACHED:
                 loaded.attach(program)
+            self._attach_tracepoints()
         except BpfError as error:
             self.close()
             raise SourceError(_refused(error), self._name) from error
@@ -120,7 +124,7 @@ class Probe:
         """Ask the kernel about the process behind the descriptor, whatever /proc is mounted."""
         small = BpfObject(image, _OBJECT_NAME)
         try:
-            for program in (*_ATTACHED, _FORK, _SIGNALS, *_ITERATORS):
+            for program in (*_ATTACHED, *_TRACEPOINTS.values(), _FORK, *_ITERATORS):
                 small.use(program, program == "identify")
             small.set_entries("ring", 1 << 12)
             small.load()
@@ -145,13 +149,27 @@ class Probe:
         """Deliver these events too. Takes effect at once; nothing that was delivered is left out.
 
         Raises:
-            BpfError: The kernel refused.
+            SourceError: The kernel refused.
         """
         if self._object is None or self.events >= events:
             return
-        self.events |= events
-        for index, entry in self.events.entries():
+        try:
+            self._set_events(self.events | events)
+            self._attach_tracepoints()
+        except BpfError as error:
+            raise SourceError(_refused(error), self._name) from error
+
+    def _set_events(self, events: EventSet) -> None:
+        assert self._object is not None
+        self.events = events
+        for index, entry in events.entries():
             self._object.update("routes", struct.pack("<I", index), entry)
+
+    def _attach_tracepoints(self) -> None:
+        for slot, program in _TRACEPOINTS.items():
+            if self._object is not None and slot in self.events.slots - self._tracepoints:
+                self._object.attach(program)
+                self._tracepoints |= {slot}
 
     def initial_state(self) -> tuple[bytes, bytes]:
         """Return the processes of the scope and their descriptors, as the iterators write them.
@@ -166,14 +184,25 @@ class Probe:
             raise SourceError(_refused(error), self._name) from error
 
     def counters(self) -> dict[str, int]:
-        """Return what the probe counted on all cpus, by name; no zero ones left out."""
+        """Return what the probe counted on all cpus, by name of the counter."""
+        return {name: self._sum("counters", i) for i, name in enumerate(_COUNTERS)}
+
+    def lost_by_type(self) -> dict[str, int]:
+        """Return how many events were lost, by type; those of which none was are left out."""
+        found: dict[str, int] = {}
+        for event in event_types():
+            n = self._sum("lost", event.id)
+            if n:
+                found[event.name] = found.get(event.name, 0) + n
+        return found
+
+    def _sum(self, table: str, index: int) -> int:
+        """Return a number of a table that has one for each cpu."""
         if self._object is None:
-            return {}
+            return 0
         n = _n_cpus()
-        return {
-            name: sum(struct.unpack(f"<{n}Q", self._object.lookup("counters", key, 8 * n)))
-            for name, key in ((name, struct.pack("<I", i)) for i, name in enumerate(_COUNTERS))
-        }
+        values = self._object.lookup(table, struct.pack("<I", index), 8 * n)
+        return sum(struct.unpack(f"<{n}Q", values))
 
     def detach(self) -> None:
         """Take in no more events; those in the ring can still be read. Idempotent."""

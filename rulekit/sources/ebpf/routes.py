@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
 from rulekit.compiler.passes.fold import GENERIC_BASE, slot_table
+from rulekit.compiler.program import Program
 from rulekit.schema.events import event_types, load_table
 from rulekit.schema.values import value_tables
 
@@ -86,15 +87,33 @@ class EventSet:
 
 
 def all_events() -> EventSet:
-    """Return every event that the probe knows."""
-    return EventSet(frozenset(i for i in range(1 << 11) if slot_table().everything >> i & 1))
+    """Return every event of system calls, and the delivery of signals.
+
+    Context switches and page faults are left out: there are more of them than of everything else.
+    """
+    everything = slot_table().everything
+    slots = frozenset(i for i in range(everything.bit_length()) if everything >> i & 1)
+    return EventSet(slots - _slots_of(load_table("state_events")["on_demand"]))
 
 
 @cache
 def state_events() -> EventSet:
     """Return the events without which processes, files and sockets would not be known."""
+    return EventSet(_slots_of(load_table("state_events")["events"]))
+
+
+def events_for(program: Program) -> EventSet:
+    """Return the events that a program looks at, and those that the fields it reads come from."""
+    slots = program.slots()
+    for prefix, names in load_table("state_events")["fields"].items():
+        if any(field.startswith(prefix) for field in program.fields()):
+            slots |= _slots_of(names)
+    return EventSet(slots) | state_events()
+
+
+def _slots_of(names: Iterable[str]) -> frozenset[int]:
     by_name = slot_table().by_name
     slots = 0
-    for name in load_table("state_events")["events"]:
+    for name in names:
         slots |= by_name[name.encode()]
-    return EventSet(frozenset(i for i in range(slots.bit_length()) if slots >> i & 1))
+    return frozenset(i for i in range(slots.bit_length()) if slots >> i & 1)

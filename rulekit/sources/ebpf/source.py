@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rulekit.capture._reader import CaptureReader
+from rulekit.compiler.program import Program
 from rulekit.sources.base import Source
 from rulekit.sources.ebpf.loader import DEFAULT_RING_BYTES, DEFAULT_SNAPLEN, Probe
-from rulekit.sources.ebpf.routes import EventSet, state_events
+from rulekit.sources.ebpf.routes import EventSet, events_for, state_events
 from rulekit.sources.ebpf.scope import Scope
 from rulekit.sources.ebpf.snapshot import snapshot
 from rulekit.sources.ebpf.stream import RingStream
@@ -42,7 +43,7 @@ class EbpfSource(Source):
         )
         try:
             start = snapshot(*self._probe.initial_state())
-            self._stream = RingStream(self._probe.ring, self._probe.detach, start, self.path)
+            self._stream = RingStream(self._probe, start, self.path)
             return CaptureReader(self._stream)
         except BaseException:
             self.close()
@@ -53,12 +54,15 @@ class EbpfSource(Source):
         if self._stream is not None:
             self._stream.stop()
 
-    def stats(self) -> dict[str, int]:
-        """Return the counters of the reader and of the probe by name."""
-        found = super().stats()
+    def prepare(self, program: Program) -> None:
+        """Deliver what a program needs besides. Takes effect in the kernel before this returns.
+
+        Raises:
+            SourceError: The kernel refused.
+        """
+        self._events |= events_for(program)
         if self._probe is not None:
-            found |= {f"probe_{name}": n for name, n in self._probe.counters().items()}
-        return found
+            self._probe.widen(self._events)
 
     def close(self) -> None:
         super().close()

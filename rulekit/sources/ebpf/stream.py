@@ -5,14 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
 
-from rulekit.sources.ebpf._ring import Ring
+from rulekit.sources.ebpf.loader import LOSSES, Probe
 
 BATCH_BYTES = 1 << 20
 BATCHES = 16
 NAP_S = 0.002  # between two looks at a ring that was empty
 IDLE_NAP_S = 0.02  # after a second without events
+COUNT_S = 1.0  # between two looks at the probe's counters
 ANSWER_S = 0.1  # how long the reader waits before it is told that there is nothing yet
 
 
@@ -24,18 +24,21 @@ class RingStream:
     does the ring fill up and the probe count what is lost.
 
     Args:
-        ring: To drain.
-        at_stop: Called by the thread when it is told to stop, before it drains the rest.
+        probe: That fills the ring; detached when the stream is told to stop.
         snapshot: Bytes before the first event.
         path: What the source is called.
+
+    Attributes:
+        n_lost: Events that happened and were not taken in, as of a second ago at most.
     """
 
     cut = False
 
-    def __init__(self, ring: Ring, at_stop: Callable[[], None], snapshot: bytes, path: str) -> None:
+    def __init__(self, probe: Probe, snapshot: bytes, path: str) -> None:
         self.path = path
-        self._ring = ring
-        self._at_stop = at_stop
+        self.n_lost = 0
+        self._probe = probe
+        self._counters: dict[str, int] = {}
         self._snapshot = snapshot
         self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
         self._full: queue.SimpleQueue[tuple[bytearray, int] | None] = queue.SimpleQueue()
@@ -66,6 +69,12 @@ class RingStream:
         self._current, size = item
         return memoryview(self._current)[:size]
 
+    def stats(self) -> dict[str, int]:
+        """Return what the probe counted besides: events lost by reason, unreadable parameters."""
+        return {f"events_{name}": self._counters.get(name, 0) for name in LOSSES} | {
+            "parameters_unreadable": self._counters.get("unreadable", 0)
+        }
+
     def stop(self) -> None:
         """Let the stream end after what is in the ring now. Safe in signal handlers."""
         self._stopping.set()
@@ -78,14 +87,17 @@ class RingStream:
             self._thread.join(0.1)
 
     def _run(self) -> None:
-        last = time.monotonic()
+        last = counted = time.monotonic()
         stopping = False
         while True:
             if not stopping and self._stopping.is_set():
                 stopping = True
-                self._at_stop()
+                self._probe.detach()
+            if time.monotonic() - counted > COUNT_S:
+                counted = time.monotonic()
+                self._count()
             buffer = self._free.get()
-            n = self._ring.drain(buffer)
+            n = self._probe.ring.drain(buffer)
             if n:
                 self._full.put((buffer, n))
                 if n > BATCH_BYTES // 2:
@@ -99,4 +111,9 @@ class RingStream:
                 continue
             idle = time.monotonic() - last > 1
             self._stopping.wait(IDLE_NAP_S if idle else NAP_S)
+        self._count()
         self._full.put(None)
+
+    def _count(self) -> None:
+        self._counters = self._probe.counters()
+        self.n_lost = sum(self._counters[name] for name in LOSSES)

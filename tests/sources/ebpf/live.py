@@ -58,18 +58,24 @@ class Workload:
         pid: Of it, as this process numbers it.
     """
 
-    def __init__(self, command: list[str], folder: Path) -> None:
+    def __init__(self, command: list[str], folder: Path, *, mounts: bool = False) -> None:
         self._folder = folder
         wait = 'read go; exec "$@"'
         self._outer = subprocess.Popen(
-            ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", wait, "sh",
-             *command],
+            ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc",
+             *(["--mount"] if mounts else []), "sh", "-c", wait, "sh", *command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder,
         )  # fmt: skip
         children = Path(f"/proc/{self._outer.pid}/task/{self._outer.pid}/children")
         while not (found := children.read_text().split()):
             assert self._outer.poll() is None
         self.pid = int(found[0])
+
+    def start(self) -> None:
+        """Let it run, and do not wait for it."""
+        assert self._outer.stdin is not None
+        self._outer.stdin.write(b"\n")
+        self._outer.stdin.flush()
 
     def go(self, timeout_s: float = 60) -> str:
         """Let it run to its end and return what it printed."""
@@ -143,6 +149,11 @@ class Command:
         self.said = self._process.stderr.readline()
         while self.said and b"watching" not in self.said:
             self.said += self._process.stderr.readline()
+
+    def line(self) -> bytes:
+        """Return the next line of its output."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
 
     def stop(self, number: int = signal.SIGINT) -> tuple[int, bytes, bytes]:
         """Send a signal; return exit code, output, errors."""

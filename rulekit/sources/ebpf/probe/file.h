@@ -110,7 +110,7 @@ SEPARATE u32 write_path(u32 start, u64 dentry_at, u64 vfsmount_at, u32 user)
 	struct mount *mount = (void *)mnt - FIELD_OFFSET(struct mount, mnt);
 	u8 *bytes = scratch_of(user);
 	u32 at, i, n;
-	if (!bytes)
+	if (!bytes || !dentry || !mnt)
 		return 0;
 	root = READ(mnt, mnt_root);
 	*cursor(bytes) = MASK;

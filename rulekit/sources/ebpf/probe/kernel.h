@@ -25,7 +25,7 @@ struct capabilities {
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long di, si, dx, r10, r8, r9, bx, cx, bp, ax, orig_ax;
+	unsigned long di, si, dx, r10, r8, r9, bx, cx, bp, ax, orig_ax, ip;
 };
 struct thread_info {
 	u32 status;

@@ -49,6 +49,28 @@ int signal_deliver(u64 *ctx)
 	return 0;
 }
 
+SEC("tp_btf/sched_switch")
+int sched_switch(u64 *ctx)
+{
+	/* The one that leaves is still the current one. */
+	struct task_struct *task = bpf_get_current_task_btf();
+	if (in_scope(task))
+		on_switch(task, (struct task_struct *)ctx[2]);
+	return 0;
+}
+
+#if defined(__TARGET_ARCH_x86)
+SEC("tp_btf/page_fault_user")
+int page_fault_user(u64 *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)ctx[1];
+	if (in_scope(task))
+		on_page_fault(task, ctx[0], READ(regs, ip), ctx[2]);
+	return 0;
+}
+#endif
+
 /* What a task starts belongs to the tree that it belongs to. */
 SEC("tp_btf/sched_process_fork")
 int sched_process_fork(u64 *ctx)

@@ -207,3 +207,31 @@ INLINE void on_signal(struct task_struct *task, u32 number, struct kernel_siginf
 	put_u8(e, number);
 	submit(e);
 }
+
+/* Another task takes over the cpu. */
+INLINE void on_switch(struct task_struct *task, struct task_struct *next)
+{
+	struct event event, *e = &event;
+	if (!begin(e, PPME_SCHEDSWITCH_6_E, PPME_SCHEDSWITCH_6_E_N, task->pid))
+		return;
+	put_s64(e, READ(next, pid));
+	put_u64(e, READ(task, maj_flt));
+	put_u64(e, READ(task, min_flt));
+	put_memory(e);
+	submit(e);
+}
+
+INLINE void on_page_fault(struct task_struct *task, u64 address, u64 instruction, u64 error)
+{
+	struct event event, *e = &event;
+	u32 flags = error & 1 ? PPM_PF_PROTECTION_VIOLATION : PPM_PF_PAGE_NOT_PRESENT;
+	if (!begin(e, PPME_PAGE_FAULT_E, PPME_PAGE_FAULT_E_N, task->pid))
+		return;
+	flags |= error & 2 ? PPM_PF_WRITE_ACCESS : PPM_PF_READ_ACCESS;
+	flags |= error & 4 ? PPM_PF_USER_FAULT : PPM_PF_SUPERVISOR_FAULT;
+	flags |= MOVE(error, 8, PPM_PF_RESERVED_PAGE) | MOVE(error, 16, PPM_PF_INSTRUCTION_FETCH);
+	put_u64(e, address);
+	put_u64(e, instruction);
+	put_u32(e, flags);
+	submit(e);
+}

@@ -19,6 +19,7 @@ enum {
 	MAX_EVENT = 0xff00,
 	SCRATCH_BYTES = 0x20000,
 	WORK_AT = 0x18000, /* room in the buffer for what is put together from its end */
+	ENTRY_END_AT = 0x1fff0, /* cursors: of an entry, of a loop */
 	CURSOR_AT = 0x1fff8,
 	MAX_PATH = 4096,
 	MAX_LIST = 4096,

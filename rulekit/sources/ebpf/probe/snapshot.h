@@ -36,17 +36,23 @@ enum {
 	F_NETLINK = 16,
 };
 
-/* An entry in the making. */
+/* An entry in the making. Its end lies in the buffer, like a cursor: where an entry was one of two
+ * ways, the verifier need not follow both to the end. */
 struct entry {
 	u8 *bytes;
-	u32 at;
 };
+
+INLINE volatile u32 *entry_end(struct entry *e)
+{
+	return (volatile u32 *)(e->bytes + ENTRY_END_AT);
+}
 
 #define ADD(type)                                                                                  \
 	INLINE void add_##type(struct entry *e, type value)                                        \
 	{                                                                                          \
-		*(type *)(e->bytes + (e->at & AT_MASK)) = value;                                   \
-		e->at += sizeof(type);                                                             \
+		u32 at = *entry_end(e);                                                            \
+		*(type *)(e->bytes + (at & AT_MASK)) = value;                                      \
+		*entry_end(e) = at + sizeof(type);                                                 \
 	}
 ADD(u8)
 ADD(u16)
@@ -56,13 +62,14 @@ ADD(u64)
 /* Where a text goes; its length stands before it. */
 INLINE u32 text_at(struct entry *e)
 {
-	return (e->at + 2) & AT_MASK;
+	return (*entry_end(e) + 2) & AT_MASK;
 }
 
 INLINE void end_text(struct entry *e, u32 length)
 {
-	*(u16 *)(e->bytes + (e->at & AT_MASK)) = length;
-	e->at += 2 + length;
+	u32 at = *entry_end(e);
+	*(u16 *)(e->bytes + (at & AT_MASK)) = length;
+	*entry_end(e) = at + 2 + length;
 }
 
 /* What was written with a final zero that does not belong to it. */
@@ -80,13 +87,12 @@ INLINE void add_kernel_text(struct entry *e, const char *text)
 INLINE void add_path(struct entry *e, struct path *path, u32 longest)
 {
 	u64 dentry = (u64)READ(path, dentry), mnt = (u64)READ(path, mnt);
-	u32 n = dentry && mnt ? write_path(e->at + 2, dentry, mnt, OF_ITERATOR) : 0;
-	end_zero_text(e, n & AT_MASK, longest);
+	end_zero_text(e, write_path(text_at(e), dentry, mnt, OF_ITERATOR) & AT_MASK, longest);
 }
 
 INLINE void end_entry(struct entry *e, struct seq_file *seq)
 {
-	u32 n = e->at & 0x7fff;
+	u32 n = *entry_end(e) & 0x7fff;
 	*(u32 *)e->bytes = n;
 	bpf_seq_write(seq, e->bytes, n);
 }
@@ -126,17 +132,13 @@ INLINE u32 copy_texts(struct entry *e, struct task_struct *task, u64 start, u64 
 
 INLINE void add_executable(struct entry *e, struct mm_struct *mm)
 {
-	struct file *file = mm ? READ(mm, exe_file) : 0;
-	if (file)
-		add_path(e, &file->f_path, LIST_TEXT);
-	else
-		end_text(e, 0);
+	add_path(e, &READ(mm, exe_file)->f_path, LIST_TEXT);
 }
 
 /* argv[0], the path of the program, the other arguments. */
 INLINE void add_arguments(struct entry *e, struct task_struct *task, struct mm_struct *mm, bool sleeps)
 {
-	u64 start = mm ? READ(mm, arg_start) : 0, end = mm ? READ(mm, arg_end) : 0;
+	u64 start = READ(mm, arg_start), end = READ(mm, arg_end);
 	long first = 0;
 	if (!sleeps || !copy_texts(e, task, start, end, MAX_LIST)) {
 		end_text(e, 0);
@@ -154,20 +156,19 @@ INLINE void add_arguments(struct entry *e, struct task_struct *task, struct mm_s
 
 INLINE void add_memory(struct entry *e, struct mm_struct *mm)
 {
-	add_u32(e, mm ? pages_kb(READ(mm, total_vm)) : 0);
-	add_u32(e, mm ? pages_kb(counted_pages(mm, 0)) + pages_kb(counted_pages(mm, 1)) +
-				pages_kb(counted_pages(mm, 3))
-		      : 0);
-	add_u32(e, mm ? pages_kb(counted_pages(mm, 2)) : 0);
+	add_u32(e, pages_kb(READ(mm, total_vm)));
+	add_u32(e, pages_kb(counted_pages(mm, 0)) + pages_kb(counted_pages(mm, 1)) +
+			   pages_kb(counted_pages(mm, 3)));
+	add_u32(e, pages_kb(counted_pages(mm, 2)));
 }
 
 /* One task, as an entry of the process list (the ninth form). */
 INLINE int list_task(struct task_struct *task, struct seq_file *seq, bool sleeps)
 {
 	struct entry entry = {}, *e = &entry;
-	struct mm_struct *mm;
+	struct mm_struct *mm; /* threads of the kernel have none: what is read from there is 0 */
 	struct cred *cred;
-	struct inode *inode = 0;
+	struct inode *inode;
 	struct file *file;
 	bool main, nested;
 	u32 flags = 0, n;
@@ -184,7 +185,7 @@ INLINE int list_task(struct task_struct *task, struct seq_file *seq, bool sleeps
 		flags |= PPM_CL_CLONE_THREAD | PPM_CL_CLONE_FILES;
 	if (nested)
 		flags |= PPM_CL_CHILD_IN_PIDNS;
-	e->at = 4;
+	*entry_end(e) = 4;
 	add_u64(e, task->pid);
 	add_u64(e, task->tgid);
 	add_u64(e, READ(READ(task, real_parent), tgid));
@@ -203,33 +204,31 @@ INLINE int list_task(struct task_struct *task, struct seq_file *seq, bool sleeps
 	add_memory(e, mm);
 	add_u64(e, READ(task, maj_flt));
 	add_u64(e, READ(task, min_flt));
-	n = mm && main && sleeps
-		    ? copy_texts(e, task, READ(mm, env_start), READ(mm, env_end), MAX_LIST)
-		    : 0;
+	n = 0;
+	if (main && sleeps)
+		n = copy_texts(e, task, READ(mm, env_start), READ(mm, env_end), MAX_LIST);
 	end_text(e, n);
 	add_u64(e, (s64)own_number(task, PID_SELF));
 	add_u64(e, (s64)own_number(task, PID_GROUP));
-	n = write_cgroups(e->at + 2, task, OF_ITERATOR) & AT_MASK;
+	n = write_cgroups(text_at(e), task, OF_ITERATOR) & AT_MASK;
 	end_text(e, n > MAX_LIST ? MAX_LIST : n);
 	add_path(e, &READ(task, fs)->root, LIST_TEXT);
 	add_u64(e, settings.epoch_ns + (nested ? namespace_start(task) : 0));
 	add_u32(e, terminal_of(task));
 	add_u32(e, login_of(task));
-	file = mm ? READ(mm, exe_file) : 0;
-	if (file) {
-		inode = READ(file, f_inode);
+	file = READ(mm, exe_file);
+	inode = READ(file, f_inode);
+	flags = 0;
+	if (inode)
 		flags = executable_flags(inode, cred, is_memfd(READ(file, f_path.dentry)));
-	} else {
-		flags = 0;
-	}
 	add_u8(e, (flags & PPM_EXE_WRITABLE) != 0);
 	add_u64(e, READ(cred, cap_inheritable).bits);
 	add_u64(e, READ(cred, cap_permitted).bits);
 	add_u64(e, READ(cred, cap_effective).bits);
 	add_u8(e, (flags & PPM_EXE_UPPER_LAYER) != 0);
-	add_u64(e, inode ? READ(inode, i_ino) : 0);
-	add_u64(e, inode ? changed_ns(inode) : 0);
-	add_u64(e, inode ? modified_ns(inode) : 0);
+	add_u64(e, READ(inode, i_ino));
+	add_u64(e, changed_ns(inode));
+	add_u64(e, modified_ns(inode));
 	add_u8(e, (flags & PPM_EXE_FROM_MEMFD) != 0);
 	add_u8(e, (flags & PPM_EXE_LOWER_LAYER) != 0);
 	add_u64(e, (s64)host_number(task, PID_PGRP));
@@ -292,8 +291,9 @@ INLINE u8 layer_four(struct sock *sk)
 
 INLINE void add_bytes(struct entry *e, const void *from, u32 size)
 {
-	bpf_probe_read_kernel(e->bytes + (e->at & AT_MASK), size, from);
-	e->at += size;
+	u32 at = *entry_end(e);
+	bpf_probe_read_kernel(e->bytes + (at & AT_MASK), size, from);
+	*entry_end(e) = at + size;
 }
 
 /* From the type on; false for sockets that the format has no form for. */
@@ -320,7 +320,7 @@ INLINE bool add_socket(struct entry *e, struct sock *sk)
 		add_u8(e, FD_UNIX);
 		add_u64(e, (u64)sk);
 		add_u64(e, (u64)READ(unix, peer));
-		n = kernel_path(e->bytes, e->at + 2, sk);
+		n = kernel_path(e->bytes, text_at(e), sk);
 		end_zero_text(e, n & AT_MASK, FD_NAME);
 		return true;
 	} else if (family == F_NETLINK) {
@@ -396,13 +396,13 @@ INLINE int list_file(struct task_struct *task, u32 fd, struct file *file, struct
 	e->bytes = iterator_scratch();
 	if (!e->bytes)
 		return 0;
-	e->at = 4;
+	*entry_end(e) = 4;
 	add_u64(e, task->tgid);
 	add_u32(e, 0);
 	add_u64(e, fd);
 	if (!add_file(e, task, fd, file))
 		return 0;
-	*(u32 *)(e->bytes + 12) = e->at - 12;
+	*(u32 *)(e->bytes + 12) = *entry_end(e) - 12;
 	end_entry(e, seq);
 	return 0;
 }

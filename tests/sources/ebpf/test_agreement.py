@@ -1,0 +1,154 @@
+"""A scripted attack: what is told of it live, from its recording, and with fewer events."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sources.ebpf.live import Command, Decoy, Workload
+
+ATTACK = Path(__file__).parent / "attack.sh"
+ROOT = Path(__file__).resolve().parents[3]
+RULES = sorted(
+    path for path in ROOT.glob("rulesets/*/rules.yaml") if "source: k8s" not in path.read_text()
+)
+_REFERENCE = Path(os.environ.get("RULEKIT_SHARED", ROOT.parent / "shared")) / "rules" / "upstream"
+UPSTREAM = [
+    path
+    for name in ("falco_rules", "falco-incubating_rules", "falco-sandbox_rules")
+    if (path := _REFERENCE / f"{name}.yaml").exists()
+]
+# What differs between two looks at one event: each probe has its own clock.
+TIMES = ("evt.time", "evt.rawtime", "evt.datetime")
+
+
+def arguments(rules: list[Path]) -> list[str]:
+    return [arg for path in rules for arg in ("-r", str(path))]
+
+
+@dataclass
+class Attack:
+    """What several programs that watched one attack at once have to tell."""
+
+    everything: Path  # the recording
+    needed: Path  # the recording of what the rules need
+    alerts: bytes  # of the live run
+    upstream: bytes  # likewise, of other rules
+
+
+@pytest.fixture(scope="module")
+def attack(bpf: None, tmp_path_factory: pytest.TempPathFactory) -> Attack:
+    folder = tmp_path_factory.mktemp("attack")
+    workload = Workload(["bash", str(ATTACK), str(folder), sys.executable], folder, mounts=True)
+    decoy = Decoy(folder / "decoy-file-of-nobody")
+    rules = arguments(RULES)
+    scope = ["--scope", f"pidns:{workload.pid}"]
+    everything, needed = folder / "everything.scap", folder / "needed.scap"
+    watchers = [
+        Command("record", *scope, "-w", str(everything)),
+        Command("record", *scope, "-w", str(needed), *rules),
+        Command("run", "--source", "ebpf", *scope, *rules, "--format", "json"),
+        Command("run", "--source", "ebpf", *scope, *arguments(UPSTREAM or RULES[:1]), "--format",
+                "json", "--all-rules", "--matching", "all"),
+    ]  # fmt: skip
+    try:
+        workload.go()
+        ended = [watcher.stop() for watcher in watchers]
+        decoy.absent_from(*(out + err for _, out, err in ended))
+        decoy.absent_from_capture(everything)
+        decoy.absent_from_capture(needed)
+    finally:
+        for each in (*watchers, workload, decoy):
+            each.end()
+    for code, _, err in ended:
+        assert code == 0, err
+        assert b" 0 drops" in err
+    return Attack(everything, needed, ended[2][1], ended[3][1])
+
+
+def told(alerts: bytes) -> list[tuple[str, dict[str, Any]]]:
+    """Return rule and fields of alerts, in the order of rules: events of two cpus have none."""
+    found = []
+    for line in alerts.splitlines():
+        alert = json.loads(line)
+        fields = {k: v for k, v in alert["output_fields"].items() if k not in TIMES}
+        found.append((alert["rule"], fields))
+    return sorted(found, key=repr)
+
+
+def replay(capture: Path, rules: list[Path] = RULES, *args: str) -> bytes:
+    return subprocess.run(
+        [sys.executable, "-m", "rulekit", "run", *arguments(rules), "-e", capture, "--format",
+         "json", "-q", *args],
+        capture_output=True, check=True,
+    ).stdout  # fmt: skip
+
+
+def test_live_and_replay_tell_the_same(attack: Attack) -> None:
+    live = told(attack.alerts)
+    rules = Counter(rule for rule, _ in live)
+    assert len(rules) >= 12, rules
+    assert live == told(replay(attack.everything))
+
+
+def test_events_that_no_rule_needs_change_nothing(attack: Attack) -> None:
+    assert told(attack.alerts) == told(replay(attack.needed))
+
+
+FIELDS = " ".join(
+    f"%{name}" for name in (
+        "evt.type", "evt.res", "proc.name", "proc.pid", "proc.ppid", "proc.pname", "proc.cmdline",
+        "proc.exepath", "proc.cwd", "proc.aname[2]", "proc.nthreads", "proc.sid", "proc.vpgid",
+        "proc.tty", "proc.is_exe_from_memfd", "user.uid", "group.gid", "thread.tid",
+        "thread.cap_effective", "fd.num", "fd.type", "fd.name", "fd.l4proto", "fd.is_server",
+        "fs.path.name", "evt.is_open_write",
+    )
+)  # fmt: skip
+
+
+def test_fields_are_the_same_with_fewer_events(attack: Attack) -> None:
+    """Those of all events that both recordings have."""
+    lines = []
+    for capture in (attack.everything, attack.needed):
+        shown = subprocess.run(
+            [sys.executable, "-m", "rulekit", "events", "-e", capture, "-p", f"*{FIELDS}",
+             "evt.type in (execve, openat, dup2, connect, accept4, close, procexit, setuid, ptrace,"
+             " unlinkat, fcntl, bind, chdir, clone, vfork)"],
+            capture_output=True, text=True, check=True,
+        ).stdout.splitlines()  # fmt: skip
+        lines.append(sorted(shown))
+    assert len(lines[0]) > 1000
+    assert lines[0] == lines[1]
+
+
+def test_upstream_rules_tell_the_same(attack: Attack) -> None:
+    if not UPSTREAM:
+        pytest.skip("no reference material with the upstream rules")
+    live = told(attack.upstream)
+    assert len({rule for rule, _ in live}) >= 8, live
+    assert live == told(replay(attack.everything, UPSTREAM, "--all-rules", "--matching", "all"))
+
+
+def test_alerts_come_while_it_happens(
+    workload: Callable[..., Workload], command: Callable[..., Command], tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "- rule: Program\n  desc: a program was started\n  condition: evt.type = execve\n"
+        "  output: '%proc.cmdline'\n  priority: NOTICE\n"
+    )
+    work = workload("sh", "-c", "sleep 0.1; exec sleep 30")
+    watcher = command("run", "--source", "ebpf", "-r", str(rules), "--scope", f"pidns:{work.pid}")
+    work.start()
+    assert b"sleep 0.1" in watcher.line() + watcher.line()
+    work.end()
+    watcher.stop()
