@@ -30,11 +30,18 @@ _KEPT = re.compile(r"^(evt\.(?!arg|rawarg)|syscall\.|fd\.(type|typechar|l4proto)
 _PLAIN = re.compile(r"^(-?\d[\d./:]*|true|false|0x[0-9a-f]+|exists|and|or|not)$", re.I)
 
 
+class _Loader(yaml.CSafeLoader):
+    """YAML in which `=` is text, as rule files write it; YAML 1.1 gives it a type of its own."""
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", yaml.CSafeLoader.construct_scalar)
+
+
 def many_rules(files: Sequence[Path], count: int, seed: int = SEED) -> str:
     """Return a rules file of `count` rules, copies of those of source ``syscall`` in `files`."""
     items: list[dict[str, Any]] = []
     for path in files:
-        items += [item for item in yaml.safe_load(path.read_text("utf-8")) if _copied(item)]
+        items += [item for item in yaml.load(path.read_text("utf-8"), _Loader) if _copied(item)]
     if not any("rule" in item for item in items):
         raise ValueError("there are no rules to copy")
     rng = random.Random(seed)
