@@ -29,13 +29,17 @@ COMMANDS = (
     "fields",
     "events",
     "k8s scan",
+    "linux audit-rules",
     "sink",
     "config",
     "record",
 )
 
 # What commands of several words have in common.
-GROUPS = {"k8s": "scan and admit objects of Kubernetes, receive its audit events"}
+GROUPS = {
+    "k8s": "scan and admit objects of Kubernetes, receive its audit events",
+    "linux": "set up the audit of the Linux kernel for rules",
+}
 
 EPILOG = """\
 data goes to stdout, everything else to stderr

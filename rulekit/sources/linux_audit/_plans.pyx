@@ -170,6 +170,8 @@ cdef int _fill() except -1:
     for text, other in values["ia32_to_x86_64"].items():
         if int(text) < N_CALLS and 0 <= other < N_CALLS:
             _i386[<int> int(text)] = _x86_64[<int> other]
+    for text, name in table["i386"]["numbers"].items():
+        _i386[<int> int(text)] = <const CallPlan*> <size_t> by_name[name]
     for number, name in enumerate(table["socketcalls"]):
         if name in ("send", "recv"):
             name += "to" if name == "send" else "from"
