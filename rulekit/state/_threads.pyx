@@ -310,8 +310,10 @@ cdef void _drop_group(State* state, Group* group) noexcept nogil:
 
 cdef void _leave_group(State* state, Thread* thread) noexcept nogil:
     cdef Group* group = thread.group
+    cdef bint was_first
     if group == NULL:
         return
+    was_first = group.first == thread
     if thread.group_prev != NULL:
         thread.group_prev.group_next = thread.group_next
     else:
@@ -328,7 +330,7 @@ cdef void _leave_group(State* state, Thread* thread) noexcept nogil:
     thread.group_next = NULL
     if group.n_threads == 0:
         _drop_group(state, group)
-    elif is_main(thread):
+    elif was_first:          # what it is now says nothing: an execve may have made it another process
         _touch_members(state, group)
 
 

@@ -12,6 +12,7 @@ from tests.state.state_events import (
     Machine,
     addr4,
     clone_params,
+    execve_params,
     i64,
     parts,
     text,
@@ -112,6 +113,14 @@ def test_threads_see_their_main_thread_come(m: Machine) -> None:
     m.put(223, 600, *clone_params(0, 600, 600, 100))
     assert m.thread(601)["version"] != before[0]
     assert m.versions()["ancestry"] != before[1]
+
+
+def test_threads_see_their_main_thread_become_another_process(m: Machine) -> None:
+    # As an execve says whose event was damaged, or reports the id of another namespace.
+    m.start_thread(200, 201)
+    before = m.thread(201)["version"]
+    m.put(293, 200, *execve_params(999, 100))
+    assert m.thread(201)["version"] != before
 
 
 def test_a_new_thread_of_an_old_number_has_a_new_version(m: Machine) -> None:
