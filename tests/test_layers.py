@@ -24,6 +24,7 @@ LAYERS = [
     {"engine"},
     {"explain"},
     {"testing", "tools", "kubernetes"},
+    {"server"},
     {"cli"},
 ]
 RANK = {unit: rank for rank, row in enumerate(LAYERS) for unit in row}

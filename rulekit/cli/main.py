@@ -29,6 +29,8 @@ COMMANDS = (
     "fields",
     "events",
     "k8s scan",
+    "k8s admission",
+    "k8s webhook",
     "linux audit-rules",
     "sink",
     "config",

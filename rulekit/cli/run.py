@@ -14,6 +14,7 @@ from rulekit.cli.console import Progress, say, size_of, summary
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
 from rulekit.cli.follow import FOLLOW_HELP, Following, add_follow, follow
 from rulekit.cli.live import LIVE, add_scope, live
+from rulekit.cli.printing import add_printing, formatter_of, open_writer
 from rulekit.cli.rules import config_or_explain
 from rulekit.cli.targets import DeliveryTarget, LineTarget, Target
 from rulekit.cli.window import WINDOW_HELP, add_window, window_of
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from rulekit.alert import Alert
     from rulekit.engine.alerts import Loop
     from rulekit.engine.pipeline import Engine
-    from rulekit.formats.base import Formatter
-    from rulekit.rules.falco_config import FalcoConfig
-    from rulekit.sinks.lines import LineWriter
 
 HELP = "run rules over a capture or an audit log and print alerts"
 DESCRIPTION = f"""\
@@ -126,27 +124,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a rulekit.yaml: rules, sinks and the ways to them; options given here go before it",
     )
     how = parser.add_argument_group("how to print")
-    how.add_argument(
-        "--format",
-        choices=("text", "json", "ecs", "ocsf", "cef", "cim", "rfc5424"),
-        help="text (default), json: both as Falco's; fields of Elastic (ecs), OCSF, ArcSight (cef)"
-        " or Splunk (cim); syslog messages (rfc5424)",
-    )
-    how.add_argument(
-        "--json-extra",
-        action="store_true",
-        help="json with one key more, `rulekit`: id, hash of the rule, position, completeness",
-    )
-    how.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="write alerts to FILE, not to stdout; with --follow or --checkpoint add them to it",
-    )
-    how.add_argument(
-        "--iso8601", action="store_true", help="print times with date and in UTC, not local"
+    add_printing(
+        how,
+        output="write alerts to FILE, not to stdout; with --follow or --checkpoint add them to it",
     )
     how.add_argument("-q", "--quiet", action="store_true", help="no summary, no progress bar")
     how.add_argument(
@@ -176,7 +156,7 @@ def run(args: argparse.Namespace) -> int:
         if sinks is None:
             return 2
         config = sinks.falco()
-    formatter = _formatter(args, config)
+    formatter = formatter_of(args, config)
     rules = args.rules or config.rules_files
     if not rules:
         raise RulekitError("no rules: name files with -r or in a configuration")
@@ -233,7 +213,7 @@ def run(args: argparse.Namespace) -> int:
                 sinks, engine.hostname, is_live or args.follow is not None, tell
             )
         else:
-            target = LineTarget(_writer(path, append=follower is not None), formatter)
+            target = LineTarget(open_writer(path, append=follower is not None), formatter)
         following = None if follower is None else Following(follower, target.flush)
 
         def progress(loop: Loop) -> None:
@@ -311,38 +291,3 @@ def _deliver(
     if errors:
         engine.stats.complete = False
     return "\nrulekit: ".join(errors) or None
-
-
-def _formatter(args: argparse.Namespace, config: FalcoConfig) -> Formatter:
-    iso8601 = args.iso8601 or config.time_format_iso_8601
-    name = args.format or ("json" if config.json_output or args.json_extra else "text")
-    if args.json_extra and name != "json":
-        raise RulekitError("--json-extra is for --format json")
-    if name == "json":
-        from rulekit.formats.json import JsonFormatter
-
-        return JsonFormatter(
-            iso8601=iso8601,
-            message=config.json_include_message,
-            output=config.json_include_output,
-            output_fields=config.json_include_output_fields,
-            tags=config.json_include_tags,
-            extra=args.json_extra,
-        )
-    if name == "text":
-        from rulekit.formats.text import TextFormatter
-
-        return TextFormatter(iso8601=iso8601)
-    from rulekit.delivery.kinds import format_kind
-
-    return format_kind(name)()
-
-
-def _writer(path: str | None, append: bool) -> LineWriter:
-    if path is None:
-        from rulekit.sinks.stdout import open_stdout
-
-        return open_stdout()
-    from rulekit.sinks.lines import open_file
-
-    return open_file(path, append=append)

@@ -11,7 +11,7 @@ from rulekit.cli.console import count
 from rulekit.errors import SinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rulekit.alert import Alert
     from rulekit.config.read import Config
@@ -26,9 +26,20 @@ class Target(ABC):
     def take(self, alert: Alert) -> None:
         """Take an alert; raises `SinkError` when no more can be taken."""
 
+    def take_all(self, alerts: Sequence[Alert]) -> None:
+        """Take alerts and make them safe; raises `SinkError` when some are not."""
+        for alert in alerts:
+            self.take(alert)
+        if alerts:
+            self.flush()
+
     @abstractmethod
     def flush(self) -> None:
         """Make what was taken safe: a killed process does not lose it."""
+
+    def room(self) -> bool:
+        """Return whether more alerts can be taken without losing any."""
+        return True
 
     @abstractmethod
     def finish(self) -> str | None:
@@ -83,7 +94,12 @@ class DeliveryTarget(Target):
 
     def take(self, alert: Alert) -> None:
         """Put an alert into the spools."""
-        self._delivery.submit(alert)
+        if not self._delivery.submit(alert):
+            raise SinkError("no spool takes an alert now")
+
+    def room(self) -> bool:
+        """Return whether every spool has room."""
+        return self._delivery.has_room()
 
     def flush(self) -> None:
         """Nothing is to be done: alerts are in the spools since they were taken."""

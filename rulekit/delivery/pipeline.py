@@ -17,6 +17,7 @@ from rulekit.sinks.base import Record
 LOST_RULE = "rulekit internal: alerts lost"
 _TICK_S = 1.0
 _POLL_S = 0.01
+_ROOM = 0.75  # of a spool, beyond which a source that can wait is to wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,19 @@ class Delivery:
             worker.start()
         self._clock.start()
 
-    def submit(self, alert: Alert) -> None:
-        """Take an alert."""
+    def submit(self, alert: Alert) -> bool:
+        """Take an alert; False when none of its sinks has a place for it, which is counted."""
         with self._lock:
-            for passed in self.noise.take(alert):
-                self._spread(passed.alert, passed.like)
+            taken = [self._spread(p.alert, p.like) for p in self.noise.take(alert)]
+            return all(taken)
+
+    def has_room(self) -> bool:
+        """Return whether no spool is nearly full or on a full disk: more alerts would lose some."""
+        return all(
+            not worker.spool.disk_full
+            and worker.spool.n_bytes < worker.plan.spool.max_bytes * _ROOM
+            for worker in self._workers
+        )
 
     def reopen(self) -> None:
         """Have every sink open its target anew: log files were renamed."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 
 import msgspec
 
-from rulekit._fastmatch import Matcher
 from rulekit.alert import Alert
 from rulekit.compiler.program import Program
-from rulekit.engine._decide import Decider
 from rulekit.engine._documents import DocumentLoop
+from rulekit.engine.evaluate import Evaluators
 from rulekit.engine.verdict import ACTIONS, Verdict, VerdictPolicy
 from rulekit.errors import RulekitError
 from rulekit.rules.ruleset import Rule
@@ -22,8 +20,6 @@ _ALLOWED = Verdict("allow")
 
 class Judge:
     """Answers about documents; thread-safe.
-
-    Each call takes a loop of its own out of a stock that grows to as many as are used at once.
 
     Args:
         rules: In the order of the program.
@@ -38,13 +34,12 @@ class Judge:
         policy: VerdictPolicy,
         build: Callable[[DocumentLoop, int], Alert],
     ) -> None:
-        self._program = program
+        self._evaluators = Evaluators(program, source, first_match=False)
         self._names = [rule.name for rule in rules]
         self._actions = [ACTIONS.index(policy.action_of(rule)) for rule in rules]
         self._on_error = ACTIONS.index(policy.on_error)
         self._source = source
         self._build = build
-        self._idle: deque[Decider] = deque()
 
     def decide(self, document: bytes | str | object, alerts: bool) -> Verdict:
         """Return the verdict about a document, see `rulekit.engine.pipeline.Engine.decide`."""
@@ -62,26 +57,19 @@ class Judge:
         except Exception as error:
             return self._refusal(f"cannot be made JSON: {error or type(error).__name__}")
         try:
-            decider = self._idle.pop()
-        except IndexError:
-            matcher = Matcher(self._program, first_match=False)
-            decider = Decider(None, matcher, source=self._source)
-        try:
-            return self._judge(decider, text, alerts)
+            return self._judge(text, alerts)
         except Exception as error:  # a verdict is owed whatever happens
             return self._refusal(f"{type(error).__name__}: {error}")
-        finally:
-            self._idle.append(decider)
 
-    def _judge(self, decider: Decider, text: bytes, alerts: bool) -> Verdict:
+    def _judge(self, text: bytes, alerts: bool) -> Verdict:
         build = self._alert if alerts else None
-        found, problem, foreign = decider.evaluate(text, build)
+        found, _, _, problem, foreign = self._evaluators.evaluate(text, build)
         if foreign:
             try:
                 text = event_of(text)
             except ValueError as error:
                 return self._refusal(str(error))
-            found, problem, _ = decider.evaluate(text, build)
+            found, _, _, problem, _ = self._evaluators.evaluate(text, build)
         if not found and problem is None:
             return _ALLOWED
         indices = [each[0] for each in found] if alerts else found

@@ -16,6 +16,7 @@ from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._documents import DocumentLoop
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.alerts import AlertBuilder, Loop, compile_output
+from rulekit.engine.evaluate import Evaluation, Evaluators
 from rulekit.engine.judge import Judge
 from rulekit.engine.stats import Stats
 from rulekit.engine.verdict import Verdict, VerdictPolicy
@@ -103,6 +104,7 @@ class Engine:
             self.builder = AlertBuilder(self.rules, source, append_output, self.hostname, context)
         self.announce_drops = announce_drops
         self.verdicts = verdicts or VerdictPolicy()
+        self._evaluators = Evaluators(self.program, source, first_match=self.first_only)
         self._judge = Judge(self.program, self.rules, source, self.verdicts, self.builder.build)
         self.stats = Stats()
 
@@ -121,6 +123,18 @@ class Engine:
             RulekitError: The rules of this engine are about system calls.
         """
         return self._judge.decide(document, alerts)
+
+    def evaluate(self, text: bytes) -> Evaluation:
+        """Return the alerts of documents in memory, as `run` would yield them.
+
+        May be called by any number of threads at once. A document that cannot be evaluated does no
+        harm to the others; an audit event without a time is of now. `stats` is left alone.
+
+        Args:
+            text: JSON: documents one after the other, in arrays, or an EventList.
+        """
+        found, events, left_out, problem, _ = self._evaluators.evaluate(text, self.builder.build)
+        return Evaluation(tuple(found), events, left_out, problem or "")
 
     def run(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -151,3 +152,13 @@ def test_standard_input() -> None:
         )  # fmt: skip
     assert done.returncode == 1
     assert done.stdout.startswith("<stdin>:2: CronJob shop/clean-up\n")
+
+
+def test_the_python_of_the_guide(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs" / "guide" / "pod-security.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    exec(code, {})
+    assert capsys.readouterr().out == "deny Pod in the namespaces of its node\n"
