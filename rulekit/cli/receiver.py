@@ -109,5 +109,5 @@ def open_receiver(
     if not engine.rules:
         raise RulekitError("no rule for k8s_audit is left to run")
     if sinks is not None:
-        return engine, DeliveryTarget(sinks, engine.hostname, say)
+        return engine, DeliveryTarget(sinks, engine.hostname, True, say)
     return engine, LineTarget(open_writer(path, append=True), formatter)
