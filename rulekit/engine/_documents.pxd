@@ -15,6 +15,7 @@ cdef enum DocumentStop:
     STOP_UNKNOWN = 3    # `odd` is no audit event and no list of them
     STOP_NO_TIME = 4    # `odd` is an audit event that does not say when it was
     STOP_DEEP = 5       # lists in lists in lists
+    STOP_PAUSE = 6      # somebody asked for it
 
 cdef enum:
     MAX_LISTS = 16
@@ -32,6 +33,7 @@ cdef class DocumentLoop:
     cdef EventWindow window
     cdef bint audit                  # Kubernetes audit: envelopes are opened, events have a time
     cdef bint undated                # an audit event without a time is of now
+    cdef bint interrupted            # `next` is to return before the next document
     cdef bint open_event             # the current event was shown and is not finished yet
     # the text that is being looked at
     cdef object reader

@@ -116,6 +116,9 @@ cdef class DocumentLoop:
         cdef bint certain
         self.open_event = False
         while True:
+            if self.interrupted:
+                self.interrupted = False
+                return STOP_PAUSE
             if self.depth:
                 if not json_next(&self.lists[self.depth - 1]):
                     self.depth -= 1
@@ -188,6 +191,26 @@ cdef class DocumentLoop:
             return STOP_MATCH
         return 0
 
+    def interrupt(self):
+        """Let `next` return False before it looks at another document; from any thread."""
+        self.interrupted = True
+
+    def exchange(self, Matcher matcher not None):
+        """Ask another matcher from the next document on; by the thread of the loop, between documents."""
+        if self.matcher is None:
+            raise RulekitError("only a loop that shows matches can change its matcher")
+        # Its rules may name places that were unknown so far.
+        if not document_reserve(&self.document):
+            raise MemoryError()
+        hits = <uint32_t*> malloc((matcher.c.n_rules + 1) * sizeof(uint32_t))
+        if hits == NULL:
+            raise MemoryError()
+        free(self.hits)
+        self.hits = hits
+        self.n_hits = 0
+        self.capacity = matcher.c.n_rules
+        self.matcher = matcher
+
     def next(self):
         """Read on to the next match and return True; False at a pause (signals, progress), None at the end.
 
@@ -201,6 +224,9 @@ cdef class DocumentLoop:
             if stop == STOP_MATCH:
                 self.serial += 1
                 return True
+            if stop == STOP_PAUSE:
+                self.serial += 1
+                return False
             if stop != STOP_TEXT:
                 self._tell_odd(stop)
                 continue

@@ -170,6 +170,26 @@ cdef class EventLoop:
         self.time_calls()
         self.least_ns = least_ns
 
+    def interrupt(self):
+        """Let `next` return False before it looks at another event; from any thread."""
+        self.pause_at = 0
+
+    def exchange(self, Matcher matcher not None):
+        """Ask another matcher from the next event on; by the thread of the loop, between events.
+
+        What the state knows stays. `matched` is empty until the next match.
+        """
+        if self.matcher is None or self.tallies != NULL:
+            raise RulekitError("only a loop that shows matches can change its matcher")
+        hits = <uint32_t*> malloc((matcher.c.n_rules + 1) * sizeof(uint32_t))
+        if hits == NULL:
+            raise MemoryError
+        free(self.hits)
+        self.hits = hits
+        self.n_hits = 0
+        self.capacity = matcher.c.n_rules
+        self.matcher = matcher
+
     def next(self):
         """Read on to the next match and return True; False at a pause (signals, progress), None at the end.
 

@@ -59,6 +59,10 @@ class AlertBuilder:
         """Start with another source: nothing is lost yet."""
         self._drops_seen = self._drops_told = 0
 
+    def resume(self, other: AlertBuilder) -> None:
+        """Go on with a source where another builder was."""
+        self._drops_seen, self._drops_told = other._drops_seen, other._drops_told
+
     def build(self, loop: Loop, index: int) -> Alert:
         """Return the alert of a rule for the current event of a loop."""
         rule = self._rules[index]

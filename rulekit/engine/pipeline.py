@@ -10,26 +10,22 @@ from os import PathLike
 from typing import Any, BinaryIO
 
 from rulekit._fastmatch import Matcher
-from rulekit.alert import Alert, priority_number
-from rulekit.compiler import compile
-from rulekit.compiler.program import compile_ruleset
+from rulekit.alert import Alert
+from rulekit.compiler.program import Program, compile_ruleset
 from rulekit.engine._documents import DocumentLoop
 from rulekit.engine._loop import EventLoop
-from rulekit.engine.alerts import AlertBuilder, Loop, compile_output
-from rulekit.engine.evaluate import Evaluation, Evaluators
-from rulekit.engine.judge import Judge
+from rulekit.engine.alerts import Loop, compile_output
+from rulekit.engine.evaluate import Evaluation
+from rulekit.engine.in_force import Choice, InForce
 from rulekit.engine.stats import Stats
 from rulekit.engine.verdict import Verdict, VerdictPolicy
 from rulekit.engine.window import Window
 from rulekit.errors import RuleError
 from rulekit.rules.bound import Bound
 from rulekit.rules.check import check_condition
-from rulekit.rules.definitions import Priority
 from rulekit.rules.falco_config import AppendOutput, Selector
 from rulekit.rules.parser import parse_condition
-from rulekit.rules.ruleset import Ruleset
-from rulekit.rules.selection import select_rules
-from rulekit.rules.static import static_fields
+from rulekit.rules.ruleset import Rule, Ruleset
 from rulekit.sources.base import Source
 from rulekit.sources.documents import DocumentFiles
 from rulekit.sources.lines import LineReader
@@ -86,27 +82,86 @@ class Engine:
     ) -> None:
         if matching not in ("all", "first"):
             raise ValueError(f"matching is {matching!r}: say all or first")
-        chosen = select_rules(
-            ruleset,
-            selectors=selectors,
-            min_priority=Priority(priority_number(min_priority or "debug")),
-            all_rules=all_rules,
-        )
-        self.source = source
-        self.rules = [rule for rule in chosen if rule.source == source]
-        self.program = compile(self.rules)
-        self.first_only = matching == "first"
-        self.caches = caches
         if hostname is None:
             hostname = "" if source == "syscall" else host_name()
-        self.hostname = hostname
-        with static_fields(ruleset.static_fields):
-            self.builder = AlertBuilder(self.rules, source, append_output, self.hostname, context)
+        self._choice = Choice(
+            source=source,
+            first_only=matching == "first",
+            caches=caches,
+            min_priority=min_priority,
+            all_rules=all_rules,
+            selectors=selectors,
+            append_output=append_output,
+            hostname=hostname,
+            context=context,
+            verdicts=verdicts or VerdictPolicy(),
+        )
+        self._start(self._choice.of(ruleset), announce_drops)
+
+    def _start(self, in_force: InForce, announce_drops: bool) -> None:
+        self._in_force = in_force
+        self._loop: Loop | None = None
         self.announce_drops = announce_drops
-        self.verdicts = verdicts or VerdictPolicy()
-        self._evaluators = Evaluators(self.program, source, first_match=self.first_only)
-        self._judge = Judge(self.program, self.rules, source, self.verdicts, self.builder.build)
         self.stats = Stats()
+
+    def another(self) -> Engine:
+        """Return an engine with the same rules, for another source at the same time."""
+        twin = Engine.__new__(Engine)
+        twin._choice = self._choice
+        twin._start(self._choice.again(self._in_force), self.announce_drops)
+        return twin
+
+    @property
+    def source(self) -> str:
+        """Event source of the rules."""
+        return self._choice.source
+
+    @property
+    def rules(self) -> list[Rule]:
+        """The rules that run, in the order of the program; another list after `reload`."""
+        return self._in_force.rules
+
+    @property
+    def program(self) -> Program:
+        """The rules, compiled; another program after `reload`."""
+        return self._in_force.program
+
+    @property
+    def first_only(self) -> bool:
+        """Whether the first rule that matches an event is the only one reported."""
+        return self._choice.first_only
+
+    @property
+    def hostname(self) -> str:
+        """What alerts call the host."""
+        return self._choice.hostname
+
+    @property
+    def verdicts(self) -> VerdictPolicy:
+        """What the matches of rules lead to when `decide` is asked."""
+        return self._choice.verdicts
+
+    def reload(self, ruleset: Ruleset) -> None:
+        """Exchange the rules; a run that is under way goes on with the new ones at its next event.
+
+        Nothing else changes: processes, descriptors, containers and counters are kept, no event is
+        lost or seen twice, and what was chosen when the engine was made (priority, selectors, ...)
+        is applied to the new rules. The alerts of an event all come from the same rules. Rules are
+        compiled in the calling thread, which may be any one, also the one that runs (in
+        `progress`); when it returns, they are in force for every event looked at from then on.
+
+        A live source may have been opened for the events of the old rules only: compare
+        `rulekit.sources.ebpf.routes.events_for` of the old and the new `program`.
+
+        Raises:
+            RuleError: A rule cannot be run; the old rules stay in force.
+        """
+        ready = self._choice.of(ruleset)
+        ready.prepare()
+        self._in_force = ready
+        loop = self._loop
+        if loop is not None:
+            loop.interrupt()
 
     def decide(self, document: bytes | str | object, *, alerts: bool = False) -> Verdict:
         """Return whether something may happen: what all rules together say about a document.
@@ -122,7 +177,7 @@ class Engine:
         Raises:
             RulekitError: The rules of this engine are about system calls.
         """
-        return self._judge.decide(document, alerts)
+        return self._in_force.judge.decide(document, alerts)
 
     def evaluate(self, text: bytes) -> Evaluation:
         """Return the alerts of documents in memory, as `run` would yield them.
@@ -133,7 +188,8 @@ class Engine:
         Args:
             text: JSON: documents one after the other, in arrays, or an EventList.
         """
-        found, events, left_out, problem, _ = self._evaluators.evaluate(text, self.builder.build)
+        rules = self._in_force
+        found, events, left_out, problem, _ = rules.evaluators.evaluate(text, rules.builder.build)
         return Evaluation(tuple(found), events, left_out, problem or "")
 
     def run(
@@ -157,31 +213,46 @@ class Engine:
             SourceError: The source cannot be read, or breaks off; alerts of everything before the
                 damage were yielded, and `stats` is valid.
         """
-        matcher = Matcher(self.program, first_match=self.first_only, caches=self.caches)
-        loop = open_loop(source, matcher, self.source, window=window, on_problem=on_problem)
-        self.builder.begin()
+        rules = self._in_force
+        loop = open_loop(source, rules.matcher(), self.source, window=window, on_problem=on_problem)
+        rules.builder.begin()
         self.stats = stats = Stats()
         started, cpu = time.perf_counter(), time.process_time()
+        self._loop = loop
         try:
-            while (found := loop.next()) is not None:
-                if self.announce_drops and (told := self.builder.drops(loop)) is not None:
+            while True:
+                # Before the first event too: until now nobody could interrupt the loop.
+                if self._in_force is not rules:
+                    rules = self._exchange(rules, loop)
+                found = loop.next()
+                if found is None:
+                    break
+                if self.announce_drops and (told := rules.builder.drops(loop)) is not None:
                     yield told
-                if not found:
-                    if progress is not None:
-                        progress(loop)
-                    continue
-                for index in loop.matched():
-                    alert = self.builder.build(loop, index)
-                    stats.alerts[alert.rule] = stats.alerts.get(alert.rule, 0) + 1
-                    yield alert
-            if self.announce_drops and (told := self.builder.drops(loop)) is not None:
+                if found:
+                    for index in loop.matched():
+                        alert = rules.builder.build(loop, index)
+                        stats.alerts[alert.rule] = stats.alerts.get(alert.rule, 0) + 1
+                        yield alert
+                elif progress is not None:
+                    progress(loop)
+            if self.announce_drops and (told := rules.builder.drops(loop)) is not None:
                 yield told
             stats.complete = True
         finally:
+            self._loop = None
             stats.elapsed_s = time.perf_counter() - started
             stats.cpu_s = time.process_time() - cpu
             loop.fill(stats)
             loop.close()
+
+    def _exchange(self, old: InForce, loop: Loop) -> InForce:
+        """Let a loop that stands between two events go on with the rules that are in force now."""
+        new = self._in_force
+        new.builder.resume(old.builder)
+        loop.exchange(new.matcher())
+        self.stats.reloads += 1
+        return new
 
 
 def open_loop(

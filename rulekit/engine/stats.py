@@ -17,6 +17,7 @@ class Stats:
         alerts: Matches, by rule name, in the order of their first match.
         elapsed_s: Wall-clock seconds; `cpu_s`: seconds of CPU of the whole process.
         counters: Everything that was refused, evicted or malformed, by name; zero ones left out.
+        reloads: How often other rules came into force on the way.
         complete: False when the source broke off before its end.
     """
 
@@ -28,6 +29,7 @@ class Stats:
     elapsed_s: float = 0.0
     cpu_s: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
+    reloads: int = 0
     complete: bool = False
 
     @property
