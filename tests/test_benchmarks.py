@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.alerts_to_file import make_alerts, measure
 from benchmarks.gate import verdict
 from benchmarks.many_rules import many_rules
 from benchmarks.work import main
@@ -49,3 +50,11 @@ def test_the_gate_closes_beyond_three_percent_both_ways() -> None:
     assert verdict({"rules": 97.1}, known) == []
     assert len(verdict({"rules": 103.2}, known)) == 1
     assert "-4.0%, limit 3%" in verdict({"rules": 96.0}, known)[0]
+
+
+def test_alerts_reach_the_file_by_both_paths() -> None:
+    alerts = make_alerts(700, ())
+    assert len({alert.id for alert in alerts}) == 700
+    result = measure(alerts, "json", 1)  # which counts the lines of the file
+    assert result["direct"] > 0
+    assert result["spooled"] > 0

@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import re
 import struct
-import zlib
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from zlib import crc32
 
 _HEADER = struct.Struct("<IIQ")
+_pack, _unpack = _HEADER.pack, _HEADER.unpack_from
 _READ_BYTES = 1 << 18
 MAX_PAYLOAD_BYTES = 16 << 20
 OVERHEAD_BYTES = _HEADER.size  # of a record
@@ -28,14 +29,22 @@ class Log(Protocol):
 
     n_bytes: int
 
-    def append(self, number: int, payload: bytes) -> None:
-        """Add a record at the end; after an `OSError` nothing was added."""
+    def append(self, number: int, payload: bytes) -> int:
+        """Add a record at the end and return its bytes; after an `OSError` nothing was added."""
 
     def head(self) -> int | None:
         """Return the number of the record to be read next, from 1; None when all are read."""
 
     def take(self) -> bytes | None:
         """Return the payload of the next record and go on; None for a damaged one."""
+
+    def take_run(self, before: int, most: int, most_bytes: int) -> tuple[list[bytes], int]:
+        """Return the payloads of the next records, and how many were damaged and left out.
+
+        Args:
+            before: Only records with smaller numbers.
+            most, most_bytes: Go on while there are fewer.
+        """
 
     def drop(self) -> int:
         """Forget the oldest records that are not on their way; return how many."""
@@ -57,20 +66,30 @@ class MemoryLog:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def append(self, number: int, payload: bytes) -> None:
+    def append(self, number: int, payload: bytes) -> int:
         """Add a record."""
         self._waiting.append((number, payload))
         self.n_bytes += len(payload)
+        return len(payload)
 
     def head(self) -> int | None:
         """Return the number of the next record."""
         return self._waiting[0][0] if self._waiting else None
 
-    def take(self) -> bytes | None:
+    def take(self) -> bytes:
         """Return the next record."""
         payload = self._waiting.popleft()[1]
         self._taken_bytes += len(payload)
         return payload
+
+    def take_run(self, before: int, most: int, most_bytes: int) -> tuple[list[bytes], int]:
+        """Return the next records; none is ever damaged."""
+        waiting, size = self._waiting, 0
+        found: list[bytes] = []
+        while waiting and waiting[0][0] < before and len(found) < most and size < most_bytes:
+            found.append(self.take())
+            size += len(found[-1])
+        return found, 0
 
     def drop(self) -> int:
         """Forget the oldest record."""
@@ -159,33 +178,41 @@ class FileLog:
             return self._segments[self._read].number, self._offset
         return self._next_number, 0
 
-    def append(self, number: int, payload: bytes) -> None:
-        """Write a record; after an `OSError` nothing of it stays."""
-        crc = zlib.crc32(payload, number & 0xFFFFFFFF)
-        data = _HEADER.pack(len(payload), crc, number) + payload
+    def append(self, number: int, payload: bytes) -> int:
+        """Write a record and return its bytes; after an `OSError` nothing of it stays."""
+        crc = crc32(payload, number & 0xFFFFFFFF)
+        data = _pack(len(payload), crc, number) + payload
+        size = len(data)
         segment = self._segments[-1] if self._segments else None
         if segment is None or (
-            segment.size_bytes and segment.size_bytes + len(data) > self._segment_bytes
+            segment.size_bytes and segment.size_bytes + size > self._segment_bytes
         ):
-            if segment is not None:
-                segment.close()
-            segment = _Segment(self._next_number, self._path(self._next_number))
-            segment.open()
-            self._next_number += 1
-            self._segments.append(segment)
-        descriptor = segment.open()
+            segment = self._begin()
+        descriptor = segment.descriptor if segment.descriptor >= 0 else segment.open()
         done = 0
         try:
-            while done < len(data):
-                done += os.write(descriptor, data[done:] if done else data)
+            done = os.write(descriptor, data)
+            while done < size:
+                done += os.write(descriptor, data[done:])
         except OSError:
             if done:
                 os.ftruncate(descriptor, segment.size_bytes)
             raise
-        segment.size_bytes += len(data)
+        segment.size_bytes += size
         segment.n_records += 1
         self._n_left += 1
-        self.n_bytes += len(data)
+        self.n_bytes += size
+        return size
+
+    def _begin(self) -> _Segment:
+        """Return a new file to append to."""
+        if self._segments:
+            self._segments[-1].close()
+        segment = _Segment(self._next_number, self._path(self._next_number))
+        segment.open()
+        self._next_number += 1
+        self._segments.append(segment)
+        return segment
 
     def sync(self) -> None:
         """Have the newest file written to the device."""
@@ -211,7 +238,7 @@ class FileLog:
             if found is not None:
                 data, at = found
                 payload = data[at + _HEADER.size : at + _HEADER.size + size]
-                if zlib.crc32(payload, number & 0xFFFFFFFF) == crc:
+                if crc32(payload, number & 0xFFFFFFFF) == crc:
                     self._offset += _HEADER.size + size
                     self._on_the_way = segment.number
                     segment.n_taken += 1
@@ -220,6 +247,59 @@ class FileLog:
         self.n_damaged += 1
         self._skip_rest(segment)
         return None
+
+    def take_run(self, before: int, most: int, most_bytes: int) -> tuple[list[bytes], int]:
+        """Return the payloads of records in a row; a damaged file counts all that it still had."""
+        found: list[bytes] = []
+        n_damaged = size = 0
+        while self._n_left and len(found) < most and size < most_bytes:
+            size += self._take_from_chunk(found, before, most, most_bytes - size)
+            if not self._n_left or len(found) >= most or size >= most_bytes:
+                break
+            # What the chunk does not hold as a whole: the next one, another file, or damage.
+            head = self.head()
+            if head is None or head >= before:
+                break
+            n_left = self._n_left
+            payload = self.take()
+            if payload is None:
+                n_damaged += n_left - self._n_left
+            else:
+                found.append(payload)
+                size += len(payload)
+        return found, n_damaged
+
+    def _take_from_chunk(self, found: list[bytes], before: int, most: int, most_bytes: int) -> int:
+        """Add sound records of the chunk in memory; return their bytes."""
+        if self._read >= len(self._segments):
+            return 0
+        segment = self._segments[self._read]
+        number, start = self._chunk_at
+        if number != segment.number or self._offset < start:
+            return 0
+        data = self._chunk
+        limit = min(len(data), segment.size_bytes - start)
+        at = begin = self._offset - start
+        room = most - len(found)
+        n = taken = 0
+        while n < room and taken < most_bytes and at + _HEADER.size <= limit:
+            length, crc, number = _unpack(data, at)
+            end = at + _HEADER.size + length
+            if number >= before or end > limit:
+                break
+            payload = data[at + _HEADER.size : end]
+            if crc32(payload, number & 0xFFFFFFFF) != crc:
+                break
+            found.append(payload)
+            taken += length
+            n += 1
+            at = end
+        if n:
+            self._offset += at - begin
+            self._on_the_way = segment.number
+            segment.n_taken += n
+            self._n_left -= n
+        return taken
 
     def drop(self) -> int:
         """Remove the oldest file with nothing on its way; return how many records went with it."""
@@ -324,7 +404,7 @@ class FileLog:
             end = at + _HEADER.size + size
             if size > MAX_PAYLOAD_BYTES or end > len(data):
                 break
-            if zlib.crc32(data[at + _HEADER.size : end], number & 0xFFFFFFFF) != crc:
+            if crc32(data[at + _HEADER.size : end], number & 0xFFFFFFFF) != crc:
                 break
             segment.n_records += 1
             self.last_number = max(self.last_number, number)

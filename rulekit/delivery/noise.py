@@ -79,11 +79,13 @@ class Noise:
 
     Attributes:
         suppressed: Alerts held back so far.
+        idle: Whether there is no plan, so that everything passes.
     """
 
     def __init__(self, plans: Sequence[NoisePlan], hostname: str = "") -> None:
         self._limits = [_Limit(plan, hostname) for plan in plans]
         self.suppressed = 0
+        self.idle = not self._limits
 
     def take(self, alert: Alert) -> list[Passed]:
         """Return what is to be delivered now that an alert came: records that fell due, itself."""

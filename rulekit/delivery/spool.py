@@ -28,6 +28,7 @@ _MEMORY_BYTES = 4 << 20  # what may wait in memory while the disk takes nothing
 _SEGMENTS = 32  # files of a full spool
 _MIN_SEGMENT_BYTES = 4096
 _RETRY_DISK_S = 0.2
+_NO_NUMBER = 1 << 64
 _CURSOR = struct.Struct(f"<{2 * _PRIORITIES}Q")
 
 
@@ -60,13 +61,14 @@ class Spool:
 
     def __init__(self, plan: SpoolPlan) -> None:
         self._plan = plan
-        self._lock = threading.Condition()
+        self._mutex = threading.Lock()
+        self._lock = threading.Condition(self._mutex)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Record).decode
         self._number = 0
         self._synced_s = time.monotonic()
         self._n_taken = 0
-        self._wake_at: int | None = None  # so many records end the waiting of `take`
+        self._wake_in = -1  # so many more records end the waiting of `take`; negative: none waits
         self._closing = False
         self._files: list[FileLog] = []
         self._guard = -1
@@ -81,6 +83,9 @@ class Spool:
         # One per priority, so that the least urgent can go; the other policies use the first.
         self._queues: list[Log] = [*self._files] or [MemoryLog() for _ in range(_PRIORITIES)]
         self._logs: list[Log] = [*self._queues, self._overflow]
+        self._used_bytes = sum(log.n_bytes for log in self._queues)
+        self._max_payload_bytes = min(MAX_PAYLOAD_BYTES, plan.max_bytes // 2)
+        self._by_priority = plan.full == "drop_lowest"
 
     def _open(self, folder: Path) -> None:
         try:
@@ -127,34 +132,37 @@ class Spool:
         lose it. With the policy ``block`` it waits until there is room or `stop` is called.
         """
         payload = self._encode(record)
-        if len(payload) > min(MAX_PAYLOAD_BYTES, self._plan.max_bytes // 2):
-            with self._lock:
+        if len(payload) > self._max_payload_bytes:
+            with self._mutex:
                 self._lose("too_large")
             return False
-        with self._lock:
+        with self._mutex:
             while not self._try_put(record.priority, payload):
                 if self._plan.full != "block" or self._closing:
                     self._lose("disk" if self.disk_full else "full")
                     return False
                 self._lock.wait(_RETRY_DISK_S if self.disk_full else None)
-            if self._wake_at is not None and len(self) >= self._wake_at:
-                self._lock.notify_all()
+            if self._wake_in >= 0:
+                self._wake_in -= 1
+                if self._wake_in <= 0:
+                    self._lock.notify_all()
         return True
 
     def _try_put(self, priority: int, payload: bytes) -> bool:
-        log = self._queues[priority if self._plan.full == "drop_lowest" else 0]
+        log = self._queues[priority if self._by_priority else 0]
         room = self._plan.max_bytes - len(payload) - OVERHEAD_BYTES
         # Once more after each file that makes room; there are not many.
         for _ in range(_SEGMENTS * 2):
-            if sum(one.n_bytes for one in self._queues) <= room:
+            if self._used_bytes <= room:
                 try:
-                    log.append(self._number + 1, payload)
+                    self._used_bytes += log.append(self._number + 1, payload)
                 except OSError:
                     self.disk_full = True
                 else:
                     self._number += 1
                     self.disk_full = False
-                    self._sync(log)
+                    if self._plan.sync_s is not None:
+                        self._sync(log)
                     return True
                 # Somebody else took the room of the disk: memory helps as long as it can.
                 if self._overflow.n_bytes + len(payload) <= _MEMORY_BYTES:
@@ -177,19 +185,23 @@ class Spool:
             logs.sort(key=lambda log: log.head() or 1 << 63)
         for log in logs:
             if len(log) and (lost := log.drop()):
+                self._count_bytes()
                 self._lose("disk" if self.disk_full else "full", lost)
                 return True
         return False
+
+    def _count_bytes(self) -> None:
+        self._used_bytes = sum(log.n_bytes for log in self._queues)
 
     def _lose(self, cause: str, number: int = 1) -> None:
         self.dropped[cause] = self.dropped.get(cause, 0) + number
 
     def _sync(self, log: Log) -> None:
-        if self._plan.sync_s is not None and isinstance(log, FileLog):
-            now_s = time.monotonic()
-            if now_s - self._synced_s >= self._plan.sync_s:
-                log.sync()
-                self._synced_s = now_s
+        now_s = time.monotonic()
+        wanted_s = self._plan.sync_s
+        if wanted_s is not None and isinstance(log, FileLog) and now_s - self._synced_s >= wanted_s:
+            log.sync()
+            self._synced_s = now_s
 
     def take(
         self,
@@ -219,13 +231,13 @@ class Spool:
             while heads and len(batch) < max_records and size < max_bytes:
                 i = heads[0][1]
                 log = self._logs[i]
-                before = len(log)
-                payload = log.take()
-                if payload is None:
-                    self._lose("damaged", before - len(log))
-                else:
-                    batch.append(self._decode(payload))
-                    size += len(payload)
+                # The second of a heap is one of the two below the first.
+                before = min(heads[1:3])[0] if len(heads) > 1 else _NO_NUMBER
+                run, lost = log.take_run(before, max_records - len(batch), max_bytes - size)
+                if lost:
+                    self._lose("damaged", lost)
+                size += sum(map(len, run))
+                batch += map(self._decode, run)
                 if head := log.head():
                     heapq.heapreplace(heads, (head, i))
                 else:
@@ -235,11 +247,14 @@ class Spool:
 
     def _wait(self, n_records: int, timeout_s: float | None, wanted: Callable[[], bool]) -> None:
         """Wait until there are so many records, the spool is closing or nothing is wanted."""
-        self._wake_at = n_records
-        self._lock.wait_for(
-            lambda: len(self) >= n_records or self._closing or not wanted(), timeout_s
-        )
-        self._wake_at = None
+
+        def enough() -> bool:
+            missing = n_records - len(self)
+            self._wake_in = max(missing, 0)
+            return missing <= 0 or self._closing or not wanted()
+
+        self._lock.wait_for(enough, timeout_s)
+        self._wake_in = -1
 
     def settle(self) -> None:
         """Forget what was taken: the receiver has it, or refused it for good."""
@@ -247,6 +262,7 @@ class Spool:
             self._n_taken = 0
             for log in self._logs:
                 log.settle()
+            self._count_bytes()
             self._write_cursor()
             self._lock.notify_all()
 

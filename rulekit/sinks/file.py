@@ -55,11 +55,14 @@ class FileSink(Sink):
         while start < len(batch):
             if self._descriptor < 0:
                 self._open()
-            end, size = start, 0
-            while end < len(batch) and (
-                limit is None
-                or not self._size_bytes + size
-                or self._size_bytes + size + len(batch[end].body) <= limit
+            end, size = start if limit is not None else len(batch), 0
+            while (
+                limit is not None
+                and end < len(batch)
+                and (
+                    not self._size_bytes + size
+                    or self._size_bytes + size + len(batch[end].body) <= limit
+                )
             ):
                 size += len(batch[end].body)
                 end += 1
