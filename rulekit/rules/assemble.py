@@ -126,7 +126,7 @@ class _Run:
         self.table = ListTable(self.made.lists, self.owner.texts)
         self._macros()
         for rule in self.collector.rules.values():
-            if not rule.unknown_source and not rule.broken:
+            if not rule.unknown_source and not (rule.broken and self.out.strict):
                 self._rule(rule)
         self._unused()
         return self.made
@@ -194,7 +194,8 @@ class _Run:
                 condition, self.made.macros, visible, self.owner.known, self.made.used_macros
             )
         except MacroError as error:
-            self._bad_macro(error, condition, context)
+            for found in (error, *error.others):
+                self._bad_macro(found, condition, context)
             return None
 
     def _bad_macro(
@@ -219,6 +220,7 @@ class _Run:
     # --- rules
 
     def _rule(self, rule: RuleDef) -> None:
+        """Compile a rule; of a broken one look only for what else is wrong."""
         parts = self._condition_parts(rule)
         if parts is None:
             return
@@ -233,9 +235,11 @@ class _Run:
         written, lists = parsed
         condition = self._resolve(written, rule, None, rule.context)
         if condition is None:
+            # What the macros stand for is not known; what stands beside them is.
+            self._check(rule, written, written)
             return
         result = self._check(rule, written, condition)
-        if result is None or output is None:
+        if result is None or output is None or rule.broken:
             return
         bound, events = result.bound, result.events
         assert bound is not None
@@ -272,7 +276,7 @@ class _Run:
 
     def _condition_parts(self, rule: RuleDef) -> list[Part] | None:
         parts = joined(rule.condition)
-        if not rule.exceptions:
+        if not rule.exceptions or rule.broken:
             return parts
         parts = [Part("("), *parts, Part(")")]
         for exception in rule.exceptions:
@@ -289,6 +293,9 @@ class _Run:
         skipped = failed and rule.skip_if_unknown_filter and result.error_class in _SKIPPABLE
         for found in result.diagnostics:
             if failed and found.falco == "LOAD_COMPILE_CONDITION":
+                continue
+            if condition.macros and found.code == "RK208":
+                # Said of the rule before.
                 continue
             if found.falco == "LOAD_NO_EVTTYPE":
                 if rule.warn_evttypes:

@@ -100,7 +100,8 @@ class RuleDef:
 
     Attributes:
         unknown_source: Nobody provides the source: the rule is kept but never compiled.
-        broken: An element about this rule had an error: do not report what follows from it.
+        broken: An element about this rule had an error: it is never compiled, and nothing is
+            reported that follows from the error.
     """
 
     name: str

@@ -65,6 +65,8 @@ class MacroError(Exception):
         self.node = node
         # One of: undefined, loop, size, depth.
         self.kind = kind
+        # Further names of the same condition that are unknown.
+        self.others: list[MacroError] = []
 
 
 def measure(text: SourceText, node: Node) -> Condition:
@@ -110,8 +112,9 @@ def resolve(
     result = walk.resolve(condition, ())
     if walk.loop is not None:
         raise walk.loop
-    if walk.unknown is not None:
-        raise walk.unknown
+    if walk.unknown:
+        first, *first.others = walk.unknown
+        raise first
     assert result is not None
     return result
 
@@ -130,7 +133,7 @@ class _Resolver:
         self.used = used
         self.done: dict[str, Condition | None] = {}
         self.loop: MacroError | None = None
-        self.unknown: MacroError | None = None
+        self.unknown: list[MacroError] = []
 
     def resolve(self, condition: Condition, path: tuple[str, ...]) -> Condition | None:
         if not condition.macros:
@@ -152,7 +155,7 @@ class _Resolver:
 
     def _reference(self, name: str, node: MacroNode, path: tuple[str, ...]) -> Condition | None:
         if name not in self.macros or not self.visible(name):
-            self.unknown = self.unknown or MacroError(node, "undefined")
+            self.unknown.append(MacroError(node, "undefined"))
             return None
         if name in path:
             self.loop = self.loop or MacroError(node, "loop")

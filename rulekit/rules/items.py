@@ -303,7 +303,9 @@ def _new_rule(
     priority = None
     if _required(element, "priority", missing, known, context, decoder) is not None:
         priority = read_priority(element, context, decoder)
+    before_source = len(decoder.out.errors)
     source = decoder.text(element, "source", context, optional=True)
+    source_is_bad = len(decoder.out.errors) > before_source
     enabled = decoder.boolean(element, "enabled", context)
     capture = decoder.boolean(element, "capture", context)
     duration = decoder.unsigned(element, "capture_duration", context)
@@ -311,7 +313,8 @@ def _new_rule(
     skip = decoder.boolean(element, "skip-if-unknown-filter", context)
     tags = decoder.texts(element, "tags", context, optional=True)
     exceptions = decoder.exceptions(element, context, append=False)
-    if len(decoder.out.errors) > errors or condition is None or output is None or desc is None:
+    broken = len(decoder.out.errors) > errors
+    if condition is None or output is None or source_is_bad:
         return
     rule = RuleDef(
         name.text,
@@ -319,7 +322,7 @@ def _new_rule(
         context,
         [condition],
         [_trimmed(output)],
-        [desc],
+        [desc] if desc is not None else [],
         priority if priority is not None else Priority.DEBUG,
         source.text if source is not None else "syscall",
         context.child("rule condition", element.get("condition")),
@@ -332,6 +335,8 @@ def _new_rule(
         warn is not False,
         bool(skip),
         source_span=source,
+        # Its condition and output are looked at all the same: all that is wrong is told at once.
+        broken=broken,
     )
     collector.define_rule(rule, decoder.out)
 

@@ -43,9 +43,22 @@ def test_all_problems_of_a_file_are_found_and_falco_gets_its_first() -> None:
         + _rule("d", "l and m and evt.type=open"),
     )
     assert result.ruleset is None
-    assert _codes(result) == ["RK101", "RK023", "RK201", "RK204", "RK015", "RK017", "RK301"]
+    b, c = ["RK201", "RK501", "RK023"], ["RK201", "RK204"]
+    assert _codes(result) == ["RK101", *b, *c, "RK015", "RK017", "RK301"]
     assert _errors(result) == [["LOAD_ERR_YAML_VALIDATE"]]
     assert result.files[0].errors[0].diagnostic.code == "RK023"
+
+
+def test_what_stands_beside_unknown_macros_is_looked_at() -> None:
+    result = _load(
+        _rule("a", "evt.type=open and one and foo.bar=1 and two and ok")
+        + "- macro: ok\n  condition: proc.name=a\n"
+        + "- macro: bad\n  condition: three\n"
+        + _rule("b", "evt.type=open and bad and foo.baz=1")
+        + _rule("c", "evt.type=open and foo.bam=1", more="  source: []\n"),
+    )
+    # `bad` is explained where it is defined; without its source nothing is known of rule c.
+    assert _codes(result) == ["RK301", "RK201", "RK301", "RK301", "RK201", "RK017"]
 
 
 def test_warnings_of_reading_stand_beside_the_error() -> None:
