@@ -194,13 +194,9 @@ class RuleExplainer:
         for matched, true, _, _, first in seen:
             if matched:
                 continue
-            limit = None if best is None else best[0]
-            flips = self.flipper.flips(true, at_most=limit)
-            if not flips.sets:
-                continue
-            cost = min(each.bit_count() + bool(each & types) for each in flips.sets)
-            if best is None or cost <= best[0]:
-                best = cost, first
+            far = self.flipper.distance(true, types)
+            if far is not None and (best is None or far <= best[0]):
+                best = far, first
         return None if best is None else self.explain(events, best[1])
 
     def _open(self, events: Events) -> Loop:

@@ -36,6 +36,25 @@ class Feasibility:
         """Tell whether a combination (bits by place) can occur; True also when that is unknown."""
         return all(any(true & known == held for known, held in vectors) for vectors in self._groups)
 
+    def combinations(self, by_place: Mapping[int, int], whole: int) -> int:
+        """Return those that can occur, or of which that is unknown, of a set of combinations.
+
+        Args:
+            by_place: The combinations in which a predicate holds (`rulekit.explain.outcomes`).
+            whole: The set.
+        """
+        found = whole
+        for vectors in self._groups:
+            allowed = 0
+            for known, held in vectors:
+                shown = whole
+                for place, column in by_place.items():
+                    if known >> place & 1:
+                        shown &= column if held >> place & 1 else ~column
+                allowed |= shown
+            found &= allowed
+        return found
+
 
 def comparisons_by_place(condition: Condition) -> dict[int, BoundComparison]:
     """Return the distinct comparisons of a condition."""

@@ -1,18 +1,19 @@
 """The smallest sets of comparisons whose truth would have to be another for another outcome.
 
 Comparisons are taken as independent of each other; one that is written twice is one. Up to
-`EXACT` distinct ones the answer is exact: the outcome for every combination is one integer with as
-many bits as there are combinations. Beyond, a good set is found bottom-up, and may not be smallest.
+`EXACT` distinct ones the answer is exact: sets of combinations are integers
+(`rulekit.explain.outcomes`), and what is one flip further away is found for all of them at once.
+Beyond, a good set is found bottom-up, and may not be smallest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
 
 from rulekit.explain.condition import Part, places_of
+from rulekit.explain.outcomes import as_bytes, columns, everything, lowest, mirrored, widened
 
 EXACT = 20
 MAX_SETS = 8
@@ -42,6 +43,7 @@ class Flipper:
 
     root: Part
     _known: dict[int, Flips] = field(default_factory=dict)
+    _reaches: dict[int, list[bytes]] = field(default_factory=dict)
 
     @cached_property
     def places(self) -> list[int]:
@@ -49,55 +51,81 @@ class Flipper:
         return list(places_of(self.root))
 
     @cached_property
-    def table(self) -> bytes:
-        """Outcome of every combination: bit k, little-endian, for the combination k of `places`."""
-        n = len(self.places)
-        whole = (1 << (1 << n)) - 1
-        columns = {}
-        for i, place in enumerate(self.places):
-            # Runs of 2**i zeros and ones, doubled until the table is full.
-            length = 2 << i
-            column = ((1 << (1 << i)) - 1) << (1 << i)
-            while length < 1 << n:
-                column |= column << length
-                length *= 2
-            columns[place] = column
-        value = _table(self.root, columns, whole)
-        return value.to_bytes(((1 << n) + 7) // 8, "little")
+    def columns(self) -> list[int]:
+        """Combinations in which each of `places` holds; shape ``(n_places,)``."""
+        return columns(len(self.places))
 
-    def flips(self, true: int, *, at_most: int | None = None) -> Flips:
+    @cached_property
+    def outcomes(self) -> int:
+        """The combinations of `places` for which the condition is true."""
+        by_place = dict(zip(self.places, self.columns, strict=True))
+        return _outcomes(self.root, by_place, everything(len(self.places)))
+
+    def flips(self, true: int) -> Flips:
         """Return the smallest changes of a combination after which the outcome is the other one.
 
         Args:
             true: The predicates that hold, bits by place.
-            at_most: Sets larger than this are of no interest.
         """
         if true not in self._known:
             exact = len(self.places) <= EXACT
-            found = self._exact(true, at_most) if exact else self._approximate(true)
-            if at_most is not None and not found.sets:
-                return found
-            self._known[true] = found
+            self._known[true] = self._exact(true) if exact else self._approximate(true)
         return self._known[true]
 
-    def _exact(self, true: int, at_most: int | None) -> Flips:
-        places, table = self.places, self.table
-        now = sum(1 << i for i, place in enumerate(places) if true >> place & 1)
-        outcome = table[now >> 3] >> (now & 7) & 1
-        limit = len(places) if at_most is None else min(at_most, len(places))
-        for size in range(1, limit + 1):
-            found = []
-            for chosen in combinations(range(len(places)), size):
-                other = now
-                for i in chosen:
-                    other ^= 1 << i
-                if table[other >> 3] >> (other & 7) & 1 != outcome:
-                    found.append(_bits(places[i] for i in chosen))
-                    if len(found) == MAX_SETS:
-                        break
-            if found:
-                return Flips(tuple(found), True)
+    def distance(self, true: int, dear: int = 0) -> int | None:
+        """Return how far a combination without a match is from a match.
+
+        That is the size of its smallest sets, and one more when none does without what is dear.
+
+        Args:
+            true: The predicates that hold, bits by place.
+            dear: Predicates, bits by place.
+
+        Returns:
+            None when nothing would help.
+        """
+        if len(self.places) > EXACT:
+            sets = self.flips(true).sets
+            return min((each.bit_count() + bool(each & dear) for each in sets), default=None)
+        now = self._combination(true)
+        size = _first_with(now, self._reach(0))
+        # With nothing that is dear it may take more flips; then one more is as far.
+        cheap = _first_with(now, self._reach(dear)) if dear and size is not None else size
+        return size if size is None or size == cheap else size + 1
+
+    def _combination(self, true: int) -> int:
+        return sum(1 << i for i, place in enumerate(self.places) if true >> place & 1)
+
+    def _reach(self, without: int) -> Sequence[bytes]:
+        """Return the combinations with at most k flips to a match, for each k that adds some."""
+        if without not in self._reaches:
+            n = len(self.places)
+            truths = [i for i, place in enumerate(self.places) if not without >> place & 1]
+            layers = [self.outcomes]
+            while (wider := widened(layers[-1], truths, self.columns)) != layers[-1]:
+                layers.append(wider)
+            self._reaches[without] = [as_bytes(layer, n) for layer in layers]
+        return self._reaches[without]
+
+    def _exact(self, true: int) -> Flips:
+        n, now = len(self.places), self._combination(true)
+        # Seen from here: the combination k is what is there after the flips k.
+        other = self.outcomes
+        for i in range(n):
+            if now >> i & 1:
+                other = mirrored(other, i, self.columns[i])
+        if other & 1:
+            other ^= everything(n)
+        near = 1
+        for _ in range(n):
+            near = widened(near, range(n), self.columns)
+            if other & near:
+                sets = lowest(other & near, MAX_SETS)
+                return Flips(tuple(self._spread(each) for each in sets), True)
         return Flips((), True)
+
+    def _spread(self, combination: int) -> int:
+        return _bits(place for i, place in enumerate(self.places) if combination >> i & 1)
 
     def _approximate(self, true: int) -> Flips:
         outcome = self.root.holds(true)
@@ -119,10 +147,16 @@ def _bits(places: Iterable[int]) -> int:
     return bits
 
 
-def _table(part: Part, columns: dict[int, int], whole: int) -> int:
+def _first_with(combination: int, layers: Sequence[bytes]) -> int | None:
+    """Return the position of the first set that has a combination."""
+    at, bit = combination >> 3, combination & 7
+    return next((k for k, layer in enumerate(layers) if layer[at] >> bit & 1), None)
+
+
+def _outcomes(part: Part, by_place: dict[int, int], whole: int) -> int:
     if part.kind == "comparison":
-        return 0 if part.place is None else columns[part.place]
-    values = [_table(child, columns, whole) for child in part.children]
+        return 0 if part.place is None else by_place[part.place]
+    values = [_outcomes(child, by_place, whole) for child in part.children]
     if part.kind == "not":
         return whole ^ values[0]
     value = values[0]

@@ -19,6 +19,7 @@ from rulekit.errors import SourceError
 from rulekit.explain.condition import Condition, Part, condition_of
 from rulekit.explain.feasible import Feasibility, comparisons_by_place
 from rulekit.explain.flips import EXACT, Flipper
+from rulekit.explain.outcomes import everything, mirrored
 from rulekit.rules.bound import Bound, BoundComparison, TypedValue
 from rulekit.rules.ruleset import Rule, Ruleset
 from rulekit.rules.unparse import unparse
@@ -266,38 +267,20 @@ def _prove(condition: Condition, seen: list[Seen]) -> None:
     """Mark the goals that no event can reach."""
     if len(seen) > EXACT or all(all(each.goals.values()) for each in seen):
         return
-    feasible = Feasibility(comparisons_by_place(condition))
     flipper = Flipper(condition.root)
-    places, table = flipper.places, flipper.table
-    n = len(places)
-    open_goals = {
-        i: {name for name, reached in seen[place].goals.items() if not reached}
-        for i, place in enumerate(places)
-    }
-    for combination in range(1 << n):
-        if not any(open_goals.values()):
-            return
-        needed = []
-        for i, goals in open_goals.items():
-            if not goals:
-                continue
-            truth = "true" if combination >> i & 1 else "false"
-            other = combination ^ 1 << i
-            decides = (table[combination >> 3] >> (combination & 7) & 1) != (
-                table[other >> 3] >> (other & 7) & 1
-            )
-            hits = goals & ({truth, f"decided_{truth}"} if decides else {truth})
-            if hits:
-                needed.append((i, hits))
-        if needed and feasible.possible(_spread(combination, places)):
-            for i, hits in needed:
-                open_goals[i] -= hits
-    for i, goals in open_goals.items():
-        seen[places[i]].impossible = frozenset(goals)
-
-
-def _spread(combination: int, places: Sequence[int]) -> int:
-    true = 0
-    for i, place in enumerate(places):
-        true |= (combination >> i & 1) << place
-    return true
+    places, outcomes = flipper.places, flipper.outcomes
+    by_place = dict(zip(places, flipper.columns, strict=True))
+    feasible = Feasibility(comparisons_by_place(condition))
+    possible = feasible.combinations(by_place, everything(len(places)))
+    for i, (place, column) in enumerate(by_place.items()):
+        deciding = possible & (outcomes ^ mirrored(outcomes, i, column))
+        reachable = {
+            "true": possible & column,
+            "false": possible & ~column,
+            "decided_true": deciding & column,
+            "decided_false": deciding & ~column,
+        }
+        goals = seen[place].goals
+        seen[place].impossible = frozenset(
+            name for name, combinations in reachable.items() if not combinations and not goals[name]
+        )

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from rulekit.alert import Alert
 from rulekit.errors import RuleError, SourceError
@@ -20,6 +20,9 @@ from rulekit.testing.case import Case, override_text
 from rulekit.testing.inline import Scenario, scenario
 from rulekit.testing.inline_audit import is_audit
 from rulekit.text.diagnostic import Diagnostic
+
+if TYPE_CHECKING:
+    from rulekit.engine.pipeline import Engine
 
 PassKey: TypeAlias = "tuple[object, ...]"
 
@@ -80,11 +83,12 @@ def pass_key(case: Case) -> PassKey:
 
 @dataclass(slots=True)
 class Loader:
-    """Loads the rules of cases, each combination once."""
+    """Loads and compiles the rules of cases, each combination once."""
 
     known: dict[PassKey, tuple[Ruleset | None, tuple[Diagnostic, ...]]] = field(
         default_factory=dict
     )
+    engines: dict[PassKey, Engine] = field(default_factory=dict)
 
     def load(self, case: Case) -> tuple[Ruleset | None, tuple[Diagnostic, ...]]:
         """Return the rules of a case, or None and why."""
@@ -92,6 +96,29 @@ class Loader:
         if key not in self.known:
             self.known[key] = self._load(case)
         return self.known[key]
+
+    def engine(self, cases: Sequence[Case], ruleset: Ruleset) -> Engine:
+        """Return what runs the rules of cases that share a pass.
+
+        Raises:
+            RuleError: A rule cannot be run.
+        """
+        from rulekit.engine.pipeline import Engine
+
+        case = cases[0]
+        # What others expect of unknown names is told when they are judged.
+        usable = [each for each in cases if not unknown_names(each, ruleset)]
+        wanted = tuple(wanted_fields(usable, ruleset))
+        key = (rules_key(case), case.matching, case.all_rules, wanted)
+        if key not in self.engines:
+            self.engines[key] = Engine(
+                ruleset,
+                source=source_of(case),
+                matching=case.matching,
+                all_rules=case.all_rules,
+                append_output=wanted,
+            )
+        return self.engines[key]
 
     def _load(self, case: Case) -> tuple[Ruleset | None, tuple[Diagnostic, ...]]:
         files: list[Path | object] = list(case.rules)
@@ -161,23 +188,13 @@ def unknown_names(case: Case, ruleset: Ruleset) -> list[Diagnostic]:
 
 def run_pass(cases: Sequence[Case], loader: Loader) -> Pass:
     """Make the pass that some cases share; all have the same `pass_key`."""
-    from rulekit.engine.pipeline import Engine
-
     case = cases[0]
     ruleset, diagnostics = loader.load(case)
     if ruleset is None:
         return Pass(None, diagnostics=diagnostics)
     made = None if case.events is None else scenario(case.events)
-    # What others expect of unknown names is told when they are judged.
-    usable = [each for each in cases if not unknown_names(each, ruleset)]
     try:
-        engine = Engine(
-            ruleset,
-            source=source_of(case),
-            matching=case.matching,
-            all_rules=case.all_rules,
-            append_output=wanted_fields(usable, ruleset),
-        )
+        engine = loader.engine(cases, ruleset)
     except RuleError as error:
         return Pass(ruleset, scenario=made, error=str(error))
     alerts: list[Alert] = []

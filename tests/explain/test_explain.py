@@ -14,7 +14,7 @@ from rulekit.cli.main import main
 from rulekit.errors import RulekitError
 from rulekit.explain.condition import Part
 from rulekit.explain.event import RuleExplainer
-from rulekit.explain.flips import EXACT, Flipper
+from rulekit.explain.flips import EXACT, MAX_SETS, Flipper, Flips
 from rulekit.explain.render import explanation_json, render_explanation
 from rulekit.rules.loader import load_files
 from rulekit.rules.ruleset import Ruleset
@@ -149,9 +149,30 @@ def test_exact_sets_are_smallest_also_when_comparisons_repeat(true: int) -> None
         assert SHARED.holds(true ^ each) != SHARED.holds(true)
 
 
+@pytest.mark.parametrize("dear", [0, 0b1, 0b10010, 0b11111])
+@pytest.mark.parametrize("true", [t for t in range(32) if not SHARED.holds(t)])
+def test_distance_is_that_of_the_cheapest_smallest_set(true: int, dear: int) -> None:
+    size = smallest(SHARED, 5, true)
+    assert size is not None
+    sets = [each for each in range(32) if each.bit_count() == size and SHARED.holds(true ^ each)]
+    cost = min(size + bool(each & dear) for each in sets)
+    assert Flipper(SHARED).distance(true, dear) == cost
+
+
 def test_nothing_helps_a_condition_that_cannot_change() -> None:
     root = node("and", leaf(0), node("not", leaf(0)))
     assert Flipper(root).flips(0).sets == ()
+    assert Flipper(root).distance(0) is None
+
+
+def test_as_many_comparisons_as_are_exact_may_all_have_to_be_different() -> None:
+    flipper = Flipper(node("and", *(leaf(i) for i in range(EXACT))))
+    assert flipper.flips(0) == Flips(((1 << EXACT) - 1,), True)
+    assert flipper.flips(0b11) == Flips(((1 << EXACT) - 1 & ~0b11,), True)
+    assert flipper.distance(0b11) == EXACT - 2
+    assert len(flipper.flips((1 << EXACT) - 1).sets) == MAX_SETS
+    never = Flipper(node("and", *(leaf(i) for i in range(EXACT)), node("not", leaf(3))))
+    assert never.flips(0) == Flips((), True)
 
 
 def test_many_comparisons_give_a_good_set_marked_approximate() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from rulekit.testing import runner
 from rulekit.testing.judge import Result
+from rulekit.testing.passes import Loader
 from rulekit.testing.pool import Crashed, Job, TimedOut, run_jobs
 from rulekit.testing.read import load_cases
 from rulekit.testing.runner import Options, group_cases, run_cases
@@ -167,6 +168,27 @@ def test_cases_with_the_same_input_share_a_pass(
     monkeypatch.setattr(runner, "run_pass", lambda *args: made.append(1) or run_pass(*args))
     assert [r.outcome for r in results(path)] == ["failed", "passed", "passed"]
     assert len(made) == 2
+
+
+def test_rules_are_compiled_once_for_all_cases_that_run_the_same(write: Write) -> None:
+    asks_more = "  expect: [{rule: Secret opened, fields: {proc.pcmdline: x}}]\n"
+    path = write(
+        "".join(
+            f"- case: {i}\n  events: [{{proc: vim}}, {{open: /etc/{i}}}]\n{tail}"
+            for i, tail in enumerate(
+                ["  only: true\n"] * 3
+                + [asks_more] * 2
+                + ["  silent: Secret opened\n  matching: first\n"]
+            )
+        )
+    )
+    loader = Loader()
+    groups = group_cases(load_cases(path))
+    found = [result.outcome for group in groups for result in runner.run_group(group, loader)]
+    assert found == ["passed"] * 3 + ["failed"] * 2 + ["passed"]
+    assert len(groups) == 6
+    assert len(loader.known) == 1
+    assert len(loader.engines) == 3
 
 
 def test_a_failure_ends_the_run_when_asked(write: Write) -> None:
