@@ -6,8 +6,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from rulekit.cli.console import say
 from rulekit.cli.rules import config_or_explain
-from rulekit.errors import RulekitError
+from rulekit.errors import RulekitError, SinkError
 
 if TYPE_CHECKING:
     from rulekit.config.read import Config
@@ -48,9 +49,14 @@ def run(args: argparse.Namespace) -> int:
     if config is None:
         return 1
     about = describe(config)
+    unusable = [sink for sink in about["sinks"] if sink["error"]]
+    for sink in unusable:
+        say(f"{args.file}: sink {sink['name']}: {sink['error']}")
     if args.format == "json":
         print(json.dumps(about))
-        return 0
+        return int(bool(unusable))
+    if unusable:
+        return 1
     print(f"{args.file}: ok")
     print(f"  rules: {', '.join(about['rules']) or 'none'}")
     for sink in about["sinks"]:
@@ -61,18 +67,31 @@ def run(args: argparse.Namespace) -> int:
 
 
 def describe(config: Config) -> dict[str, Any]:
-    """Return what a configuration means as plain data; secrets are left out."""
+    """Return what a configuration means as plain data; secrets are left out.
+
+    Sinks are made, not opened: ``error`` says what one cannot work with, as a certificate that is
+    not there or a library that is not installed.
+    """
     from rulekit.config.build import spool_plan
 
     sinks = []
     for sink in config.sinks:
         spool = spool_plan(sink.name, sink.options.spool, config.options.spool)
+        acknowledges, error = sink.kind.acknowledges, ""
+        try:
+            made = sink.kind(sink.own)
+        except SinkError as problem:
+            error = str(problem)
+        else:
+            acknowledges = made.acknowledges
+            made.close()
         sinks.append(
             {
                 "name": sink.name,
                 "type": sink.options.type,
                 "format": type(sink.formatter).__module__.rpartition(".")[2],
-                "acknowledges": sink.kind.acknowledges,
+                "acknowledges": acknowledges,
+                "error": error,
                 "spool": "in memory" if spool.folder is None else str(spool.folder),
                 "max_bytes": int(spool.max_bytes),
                 "full": spool.full,

@@ -12,7 +12,8 @@ from rulekit.cli.rules import config_or_explain
 from rulekit.errors import RulekitError, SinkError
 
 if TYPE_CHECKING:
-    from rulekit.config.read import ConfiguredSink
+    from rulekit.config.read import Config, ConfiguredSink
+    from rulekit.sinks.base import Sink
 
 HELP = "list kinds of sinks, try a sink, prepare its receiver"
 DESCRIPTION = """\
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if unknown:
         raise RulekitError(f"{args.config} has no sink {', '.join(sorted(unknown))}")
     chosen = [sink for sink in config.sinks if not args.names or sink.name in args.names]
-    results = [_try(sink, args) for sink in chosen]
+    results = [_try(sink, config, args) for sink in chosen]
     results = [result for result in results if result]
     if args.format == "json":
         print(json.dumps(results))
@@ -64,13 +65,13 @@ def run(args: argparse.Namespace) -> int:
     return int(any(result["error"] for result in results))
 
 
-def _try(sink: ConfiguredSink, args: argparse.Namespace) -> dict[str, Any]:
+def _try(sink: ConfiguredSink, config: Config, args: argparse.Namespace) -> dict[str, Any]:
     result = {"sink": sink.name, "type": sink.options.type, "done": "", "error": ""}
     made = None
     try:
         made = sink.kind(sink.own)
         if args.action == "test":
-            result["done"] = _send_one(sink, made)
+            result["done"] = _send_one(sink, made, config.options.host)
         else:
             steps = made.setup(dry=args.dry)
             if not steps:
@@ -86,7 +87,7 @@ def _try(sink: ConfiguredSink, args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def _send_one(sink: ConfiguredSink, made: Any) -> str:
+def _send_one(sink: ConfiguredSink, made: Sink, host: str | None) -> str:
     from rulekit.alert import internal_alert, priority_number
     from rulekit.engine.pipeline import host_name
     from rulekit.sinks.base import Record
@@ -97,7 +98,7 @@ def _send_one(sink: ConfiguredSink, made: Any) -> str:
         "rulekit internal: test of a sink",
         {"sink": sink.name},
         time_ns=time.time_ns(),
-        hostname=host_name(),
+        hostname=host or host_name(),
     )
     body = sink.formatter.format(alert)
     number = priority_number(alert.priority)
@@ -105,7 +106,7 @@ def _send_one(sink: ConfiguredSink, made: Any) -> str:
     receipt = made.send([record])
     if receipt is not None and (receipt.refused or receipt.again):
         raise SinkError(receipt.refused.get(0) or receipt.reason)
-    how = "delivered" if sink.kind.acknowledges else "sent; this kind of sink gets no answer"
+    how = "delivered" if made.acknowledges else "sent; this sink gets no answer"
     return f"{how} (alert {alert.id})"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,8 +84,10 @@ class FileSink(Sink):
             self._descriptor = -1
 
     def reopen(self) -> None:
-        """Close the file; the next batch opens what has its name then."""
+        """Close the file and open what has its name now; a problem is told by the next batch."""
         self.close()
+        with contextlib.suppress(SinkError):
+            self._open()
 
     def counters(self) -> dict[str, int]:
         """Return how often the file was rotated."""

@@ -17,6 +17,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from rulekit.errors import SinkError, reason
+from rulekit.sinks._stream import Recent
 from rulekit.sinks.base import Options, Receipt, Record, Sink
 from rulekit.sinks.values import Duration
 
@@ -46,7 +47,8 @@ class ProgramOptions(Options, kw_only=True):
 class ProgramSink(Sink):
     """Writes alerts to the standard input of a program, one a line.
 
-    An alert is delivered when the program has read it; with ``ack`` when it says so.
+    An alert is delivered when the program has read it; with ``ack`` when it says so, and without
+    ``keep_alive`` when the program has ended well.
     """
 
     Options = ProgramOptions
@@ -59,10 +61,12 @@ class ProgramSink(Sink):
         self._process: subprocess.Popen[bytes] | None = None
         self._answers = b""
         self._starts = 0
-        self._possibly_lost = 0
+        self._recent = Recent()
 
     def send(self, batch: Sequence[Record]) -> Receipt | None:
         """Have the program read a batch, and confirm it if it does so."""
+        if self._process is not None and self._process.poll() is None:
+            self._recent.alive()
         if self._process is None:
             self._start()
         ids: dict[bytes, int] = {record.id.encode(): i for i, record in enumerate(batch)}
@@ -74,6 +78,7 @@ class ProgramSink(Sink):
             elif not self._options.keep_alive:
                 self._wait_for_end(len(batch))
         except SinkError as error:
+            self._recent.broke()
             self._stop(0.0)
             confirmed = len(batch) - len(ids)
             if not self._options.ack or not confirmed:
@@ -81,6 +86,8 @@ class ProgramSink(Sink):
             return Receipt(again=sorted(ids.values()), reason=str(error))
         if not self._options.keep_alive:
             self.close()
+        elif not self._options.ack:
+            self._recent.sent(len(batch))
         return None
 
     def close(self) -> None:
@@ -93,7 +100,7 @@ class ProgramSink(Sink):
 
     def counters(self) -> dict[str, int]:
         """Return how often the program was started, and what it may have lost."""
-        return {"starts": self._starts, "possibly_lost": self._possibly_lost}
+        return {"starts": self._starts, "possibly_lost": self._recent.possibly_lost}
 
     def _start(self) -> None:
         command = self._options.command

@@ -42,6 +42,21 @@ def test_check_shows_mistakes(cli, tmp_path: Path) -> None:
     assert f"{path}:3:19" in done.stderr
 
 
+def test_check_says_which_sink_cannot_work(cli, tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "sinks:\n  a: {type: syslog, url: 'tls://h:1', ca_cert: no.pem}\n"
+        "  b: {type: syslog, url: 'relp://h:1'}\n  c: {type: syslog, url: 'gopher://h'}\n",
+    )
+    done = cli("config", "check", path, "--format", "json")
+    assert done.returncode == 1
+    assert f"sink a: {tmp_path}/no.pem: no such file or directory" in done.stderr
+    assert "sink c: gopher://h: an address begins with one of" in done.stderr
+    about = json.loads(done.stdout)
+    assert [bool(sink["error"]) for sink in about["sinks"]] == [True, False, True]
+    assert about["sinks"][1]["acknowledges"] is True
+
+
 def test_the_schema_is_json(cli) -> None:
     assert json.loads(cli("config", "schema").stdout)["$defs"]["sink.file"]
 
@@ -130,6 +145,8 @@ def test_a_signal_has_files_opened_anew(tmp_path: Path) -> None:
             time.sleep(0.05)
         log.rename(tmp_path / "old.log")
         process.send_signal(signal.SIGUSR1)
-        time.sleep(0.5)
+        while not log.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert log.exists()
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors

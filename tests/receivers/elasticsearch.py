@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import ssl
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,14 +34,14 @@ class Elasticsearch(HttpReceiver):
         documents: By stream and id.
     """
 
-    def __init__(self, *, opensearch: bool = False) -> None:
+    def __init__(self, *, opensearch: bool = False, context: ssl.SSLContext | None = None) -> None:
         self.opensearch = opensearch
         self.policies: dict[str, tuple[int, Any]] = {}
         self.templates: dict[str, Any] = {}
         self.streams: set[str] = set()
         self.aliases: dict[str, str] = {}
         self.documents: dict[str, dict[str, Any]] = {}
-        super().__init__(self._answer)
+        super().__init__(self._answer, context)
 
     def _answer(self, request: Request) -> Response:
         parts = urlsplit(request.path)

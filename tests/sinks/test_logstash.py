@@ -154,6 +154,27 @@ def test_lines_over_tcp_count_what_may_be_lost() -> None:
         made.close()
 
 
+def test_what_lines_over_tcp_may_lose_is_bounded_by_its_count() -> None:
+    with LinesInput() as server, Proxy(server.port) as proxy:
+        made = sink(f"tcp://127.0.0.1:{proxy.port}")
+        n = 0
+        for cut_after in (700, 2000, 9000, 30_000):
+            proxy.fault = Fault(cut_after=cut_after)
+            proxy.cut()
+            for _ in range(8):
+                for _ in range(20):
+                    try:
+                        made.send(records(20, n, size=100))
+                        break
+                    except SinkError:
+                        proxy.fault = Fault()
+                n += 20
+        time.sleep(0.3)
+        lost = len(set(ids(n)) - set(received(server)))
+        assert lost <= made.counters()["possibly_lost"] <= n
+        made.close()
+
+
 def test_documents_are_ecs_unless_said_otherwise() -> None:
     assert LogstashSink.default_format == "ecs"
     with BeatsInput() as server:

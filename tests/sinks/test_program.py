@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import textwrap
 import time
@@ -114,6 +116,38 @@ def test_a_program_that_ends_is_started_again(tmp_path: Path) -> None:
         break
     made.close()
     assert set(received(out)) == set(ids(6))
+
+
+def test_what_a_killed_program_may_have_lost_is_bounded_by_its_count(tmp_path: Path) -> None:
+    # Reads eagerly, writes slowly, and is killed with what it holds.
+    script = tmp_path / "slow.py"
+    script.write_text(
+        "import os, sys, time\n"
+        "out = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)\n"
+        "open(sys.argv[1] + '.pid', 'w').write(str(os.getpid()))\n"
+        "while lines := os.read(0, 1 << 20).splitlines(True):\n"
+        "    for line in lines:\n"
+        "        time.sleep(0.002)\n"
+        "        os.write(out, line)\n"
+    )
+    out = tmp_path / "out"
+    made = sink([sys.executable, str(script), str(out)])
+    n = 0
+    for _ in range(3):
+        for _ in range(5):
+            try:
+                made.send(records(20, n))
+            except SinkError:
+                made.send(records(20, n))
+            n += 20
+        os.kill(int((tmp_path / "out.pid").read_text()), signal.SIGKILL)
+    time.sleep(0.1)
+    with pytest.raises(SinkError, match="SIGKILL"):
+        made.send(records(20, n))
+    made.close()
+    lost = len(set(ids(n)) - set(received(out)))
+    counted = made.counters()["possibly_lost"]
+    assert 0 < lost <= counted <= n
 
 
 @pytest.mark.parametrize(
