@@ -80,9 +80,14 @@ cdef class CaptureReader:
         }
 
     @property
+    def losses(self):
+        """Events that a live stream could not take in so far, by reason."""
+        return self._chunks.losses if hasattr(self._chunks, "losses") else {}
+
+    @property
     def n_lost(self):
-        """Events that a live stream could not take in, so far."""
-        return self._chunks.n_lost if hasattr(self._chunks, "n_lost") else 0
+        """Events that a live stream could not take in so far."""
+        return sum(self.losses.values())
 
     def close(self):
         """Close the source; the reader cannot be used any more. Idempotent."""

@@ -8,6 +8,7 @@ import stat
 import struct
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Progress:
         text = f"{events:,} events  {rate:,.0f}/s"
         if loop.n_drops:
             text += f"  {loop.n_drops:,} drops"
+            if reasons := loss_reasons(loop.losses):
+                text += f" ({reasons})"
         self._draw(text, share)
 
     def count(self, done: int, total: int, noun: str) -> None:
@@ -107,6 +110,11 @@ def size_of(capture: str) -> int | None:
 def count(number: int, noun: str) -> str:
     """Return ``1 alert``, ``2 alerts``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def loss_reasons(losses: Mapping[str, int]) -> str:
+    """Return ``ring full 12, too long 1``; nothing when nothing was lost."""
+    return ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in losses.items() if n)
 
 
 def summary(stats: Stats) -> str:

@@ -32,7 +32,7 @@ watching ends first, so does the command."""
 
 
 def add_scope(parser: argparse._ActionsContainer) -> None:
-    """Add ``--scope``, ``--whole-host`` and ``--snaplen``."""
+    """Add ``--scope``, ``--whole-host``, ``--snaplen`` and ``--buffer``."""
     parser.add_argument(
         "--scope",
         metavar="SCOPE",
@@ -48,6 +48,26 @@ def add_scope(parser: argparse._ActionsContainer) -> None:
         default=80,
         help="keep so many bytes of what is read and written, 80 by default",
     )
+    parser.add_argument(
+        "--buffer",
+        metavar="SIZE",
+        type=_buffer,
+        default="8MiB",
+        help="room for events that were not read yet, 8MiB by default, up to a power of two",
+    )
+
+
+def _buffer(text: str) -> int:
+    from rulekit.sinks.values import Size
+    from rulekit.sources.ebpf.loader import MAX_RING_BYTES, MIN_RING_BYTES
+
+    try:
+        size = Size.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not 0 < size <= MAX_RING_BYTES:
+        raise argparse.ArgumentTypeError(f"up to {MAX_RING_BYTES >> 20} MiB are possible")
+    return max(MIN_RING_BYTES, 1 << (size - 1).bit_length())
 
 
 def _snaplen(text: str) -> int:
@@ -74,7 +94,7 @@ def live(
     """Open the live source that the arguments ask for; it ends at SIGINT, SIGTERM, with a command.
 
     Args:
-        args: With `scope`, `whole_host`, `snaplen` and `launch`.
+        args: With `scope`, `whole_host`, `snaplen`, `buffer` and `launch`.
 
     Raises:
         RulekitError: No scope, or one that is none.
@@ -87,7 +107,12 @@ def live(
         raise RulekitError("a command behind -- is its own scope: leave --scope out")
     scope = None if args.launch else _scope_of(args)
     with _Launched(args.launch) as launched:
-        source = EbpfSource(scope or Scope("tree", launched.pid), events, snaplen=args.snaplen)
+        source = EbpfSource(
+            scope or Scope("tree", launched.pid),
+            events,
+            snaplen=args.snaplen,
+            ring_bytes=args.buffer,
+        )
 
         def stop(number: int, frame: FrameType | None) -> None:
             source.stop()

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rulekit.cli.console import Progress, count, say
+from rulekit.cli.console import Progress, count, loss_reasons, say
 from rulekit.cli.live import SCOPE_HELP, add_scope, live
 
 if TYPE_CHECKING:
@@ -136,4 +136,5 @@ def _summary(path: str, made: Recording) -> str:
     text = f"{name}: {count(made.events, 'event')}"
     if made.state_only:
         text += f", {made.state_only} more for the state only"
-    return f"{text}, {made.bytes} bytes, {count(made.lost, 'drop')}"
+    text += f", {made.bytes} bytes, {count(made.lost, 'drop')}"
+    return f"{text} ({reasons})" if (reasons := loss_reasons(made.losses)) else text

@@ -350,6 +350,11 @@ cdef class DocumentLoop:
         """Events known to be lost: none, whoever sends documents does not say."""
         return 0
 
+    @property
+    def losses(self):
+        """See `n_drops`."""
+        return {}
+
     def fill(self, stats):
         """Copy the loop's figures into a `rulekit.engine.stats.Stats`."""
         stats.events = self.n_events

@@ -21,6 +21,7 @@ class EventLoop:
     span_ns: int
     n_events: int
     n_drops: int
+    losses: dict[str, int]
     n_bytes: int
     def __init__(
         self,

@@ -345,6 +345,11 @@ cdef class EventLoop:
         return self.decoder.n_drops + self.reader.n_lost
 
     @property
+    def losses(self):
+        """Events that a live source lost so far, by reason; a recorder does not say why."""
+        return self.reader.losses
+
+    @property
     def n_bytes(self):
         """Inflated bytes of the source used so far."""
         return self.decoder.base + self.decoder.pos

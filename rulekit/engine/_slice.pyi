@@ -12,6 +12,7 @@ class SliceLoop:
     n_bytes: int
     n_lost: int
     n_drops: int
+    losses: dict[str, int]
     limit: int
     def __init__(
         self,

@@ -348,6 +348,11 @@ cdef class SliceLoop:
         return self.decoder.n_drops + self.reader.n_lost
 
     @property
+    def losses(self):
+        """Events that a live source lost so far, by reason."""
+        return self.reader.losses
+
+    @property
     def n_lost(self):
         """Events that waited for another one of their thread and were forgotten for want of room."""
         return self.waiting.n_lost + self.samples.n_lost

@@ -54,10 +54,12 @@ class AlertBuilder:
         )
         self._drops_seen = 0
         self._drops_told = 0
+        self._losses_told: dict[str, int] = {}
 
     def begin(self) -> None:
         """Start with another source: nothing is lost yet."""
         self._drops_seen = self._drops_told = 0
+        self._losses_told = {}
 
     def resume(self, other: AlertBuilder) -> None:
         """Go on with a source where another builder was."""
@@ -107,12 +109,18 @@ class AlertBuilder:
         if not lost:
             return None
         self._drops_told = total
+        told, self._losses_told = self._losses_told, dict(loop.losses)
+        reasons = {
+            f"n_drops_{name}": n - told.get(name, 0)
+            for name, n in self._losses_told.items()
+            if n != told.get(name, 0)
+        }
         noun = "system call" if lost == 1 else "system calls"
         return internal_alert(
             DROPS_RULE,
             "Warning",
             f"{DROPS_RULE}: {lost} {noun} lost before the rules saw them",
-            {"n_drops": lost, "n_evts": position},
+            {"n_drops": lost, **reasons, "n_evts": position},
             time_ns=loop.ts_ns,
             hostname=self._hostname,
             event=position,

@@ -47,7 +47,7 @@ class Recording:
         events: Those asked for; `state_only` those besides, marked as not to be shown.
         bytes: In all files together, as compressed.
         files: Written, oldest first, also those that are removed again.
-        lost: Events that happened and are in no file, because the ring was full or they too long.
+        lost: Events that happened and are in no file; `losses` the same by reason.
     """
 
     events: int = 0
@@ -55,6 +55,7 @@ class Recording:
     bytes: int = 0
     files: list[str] = field(default_factory=list)
     lost: int = 0
+    losses: dict[str, int] = field(default_factory=dict)
 
 
 def record(
@@ -108,6 +109,7 @@ def record(
         made.events = loop.n_chosen
         made.state_only = loop.n_state_only
         made.lost = loop.n_drops
+        made.losses = dict(loop.losses)
         loop.close()
         source.close()
     return made

@@ -85,6 +85,12 @@ cdef struct Library:
     int (*map_set_initial_value)(void* map, const void* data, size_t size) nogil
     int (*map_update)(int fd, const void* key, const void* value, uint64_t flags) nogil
     int (*map_lookup)(int fd, const void* key, void* value) nogil
+    int (*program_fd)(void* program) nogil
+    int (*get_info)(int fd, void* info, uint32_t* size) nogil
+
+cdef enum:
+    SKIPPED_AT = 208                 # recursion_misses of bpf_prog_info
+    INFO_BYTES = 216
 
 cdef Library lib
 cdef bint _opened = False
@@ -97,7 +103,7 @@ _FUNCTIONS = (
     "bpf_program__set_autoload", "bpf_program__attach", "bpf_program__attach_iter",
     "bpf_link__fd", "bpf_link__destroy", "bpf_iter_create", "bpf_map__fd",
     "bpf_map__set_max_entries", "bpf_map__set_initial_value", "bpf_map_update_elem",
-    "bpf_map_lookup_elem",
+    "bpf_map_lookup_elem", "bpf_program__fd", "bpf_obj_get_info_by_fd",
 )
 
 
@@ -282,6 +288,16 @@ cdef class BpfObject:
         if code:
             raise _error(f"map {map}", code)
         return bytes(value)
+
+    def n_skipped(self, str program):
+        """Return how often the kernel did not run a program because it was running on that cpu."""
+        cdef char info[INFO_BYTES]
+        cdef uint32_t size = INFO_BYTES
+        cdef int fd = lib.program_fd(self._program(program))
+        memset(info, 0, INFO_BYTES)
+        if fd < 0 or lib.get_info(fd, info, &size):
+            return 0
+        return (<uint64_t*> (info + SKIPPED_AT))[0]
 
     def iterate(self, str program, bytes target=None):
         """Run an iterator to its end and return all that it wrote.

@@ -23,18 +23,19 @@ from rulekit.sources.ebpf.scope import (
 
 BTF = "/sys/kernel/btf/vmlinux"
 DEFAULT_RING_BYTES = 8 << 20
+MIN_RING_BYTES, MAX_RING_BYTES = 64 << 10, 1 << 30
 DEFAULT_SNAPLEN = 80
 MAX_SNAPLEN = 0x7FFF
 
 _OBJECT_NAME = "rulekit"
 _SCOPES = {"tree": 1, "cgroup": 2, "pidns": 3, "host": 4}
 _SETTINGS = struct.Struct("<QQiIIIIIII")
-_ATTACHED = ("sys_exit", "sched_process_exec", "sched_process_exit")
 _FORK = "sched_process_fork"
+_ATTACHED = ("sys_exit", "sched_process_exec", "sched_process_exit")
 # Programs beside system calls, by the slot of their event; attached when it is asked for.
 _TRACEPOINTS = {232: "signal_deliver", 152: "sched_switch", 290: "page_fault_user"}
 _ITERATORS = ("adopt", "identify", "tasks", "tasks_short", "descriptors")
-_COUNTERS = ("produced", "ring_full", "too_long", "no_scratch", "unreadable")
+_COUNTERS = ("produced", "ring_full", "too_long", "no_scratch", "unreadable", "not_followed")
 LOSSES = ("ring_full", "too_long", "no_scratch")
 _PASSES = 16  # over the tasks, until no new one of the tree is found
 
@@ -73,7 +74,6 @@ class Probe:
             for program in _ITERATORS:
                 loaded.use(program, program in ("tasks", "descriptors"))
             loaded.use("adopt", scope.kind == "tree")
-            loaded.use(_FORK, scope.kind == "tree")
             loaded.set_entries("ring", ring_bytes)
             loaded.set_entries("scratch", _n_cpus() + 1)
             loaded.set_constants(settings)
@@ -82,8 +82,8 @@ class Probe:
                 loaded.update("scope_cgroup", bytes(4), struct.pack("<I", self._cgroup))
             self._set_events(events)
             self.ring = Ring(loaded.map_fd("ring"), ring_bytes)
+            loaded.attach(_FORK)
             if scope.kind == "tree":
-                loaded.attach(_FORK)
                 self._adopt(loaded)
             for program in _ATTACHED:
                 loaded.attach(program)
@@ -185,7 +185,10 @@ class Probe:
 
     def counters(self) -> dict[str, int]:
         """Return what the probe counted on all cpus, by name of the counter."""
-        return {name: self._sum("counters", i) for i, name in enumerate(_COUNTERS)}
+        found = {name: self._sum("counters", i) for i, name in enumerate(_COUNTERS)}
+        if self._object is not None:
+            found["skipped"] = sum(map(self._object.n_skipped, (_FORK, *_ATTACHED)))
+        return found
 
     def lost_by_type(self) -> dict[str, int]:
         """Return how many events were lost, by type; those of which none was are left out."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntFlag
 from functools import cache
 
 from rulekit.compiler.passes.fold import GENERIC_BASE, slot_table
@@ -13,12 +14,30 @@ from rulekit.compiler.program import Program
 from rulekit.schema.events import event_types, load_table
 from rulekit.schema.values import value_tables
 
+# Where the routes of each kind begin in the probe's table.
+COMPAT = 1024
+SOCKETCALL = COMPAT + 512
+IPC = SOCKETCALL + 32
 N_ROUTES = 2048
-COMPAT = 1024  # routes of 32-bit programs begin here
 GENERIC_EXIT = 1
+NO_NUMBER = 0xFFFF  # of a call that the native architecture does not have
 
 _ROUTE = struct.Struct("<HHHBBB3x")
 _TABLES = {"x86_64": "syscalls_x86_64", "aarch64": "syscalls_aarch64"}
+
+
+class RouteFlag(IntFlag):
+    """What is special about the arguments of a call; values are those of the probe."""
+
+    NARROW = 1  # structures have the layout of 32-bit programs
+    SOCKETCALL = 2  # the first argument says which call it is, the second where its arguments are
+    IPC = 4  # the first argument says which call it is
+    INDIRECT = 8  # the first argument says where the arguments are
+    SHORT_IDS = 16  # users and groups have 16 bits
+    PAGES = 32  # an offset counts pages
+
+
+NO_FLAGS = RouteFlag(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +46,9 @@ class Route:
 
     Attributes:
         index: Of the probe's table.
-        name: Of the call on its architecture.
+        name: Of the call that it is told as.
         type: Of its exit event, 1 for generic ones; `code` as generic events name it.
         native: Number as generic events have it.
-        narrow: Its structures have the layout of 32-bit programs.
     """
 
     index: int
@@ -38,7 +56,7 @@ class Route:
     type: int
     code: int
     native: int
-    narrow: bool = False
+    flags: RouteFlag = NO_FLAGS
 
     @property
     def slot(self) -> int:
@@ -48,21 +66,69 @@ class Route:
     def encode(self, wanted: bool) -> bytes:
         """Return the entry of the probe's table."""
         n_params = len(event_types()[self.type].params)
-        return _ROUTE.pack(self.type, self.code, self.native, wanted, n_params, self.narrow)
+        return _ROUTE.pack(self.type, self.code, self.native, wanted, n_params, self.flags)
 
 
 @cache
 def routes(machine: str = "") -> tuple[Route, ...]:
     """Return the calls of an architecture, by default of this machine.
 
+    Those of x86_64 are followed by those that 32-bit programs make there.
+
     Raises:
         KeyError: The architecture is not supported.
     """
-    table = value_tables()[_TABLES[machine or platform.machine()]]
-    return tuple(
+    machine = machine or platform.machine()
+    table = value_tables()[_TABLES[machine]]
+    native = tuple(
         Route(int(number), call["name"], call["exit"] or GENERIC_EXIT, call["sc"], int(number))
         for number, call in table.items()
     )
+    return native + tuple(_narrow_routes(native)) if machine == "x86_64" else native
+
+
+def _narrow_routes(native: tuple[Route, ...]) -> Iterator[Route]:
+    """Yield the routes of 32-bit programs on x86_64: i386 and x32."""
+    tables = load_table("syscalls_32")
+    by_name = {route.name: route for route in native}
+    by_number = {route.index: route for route in native}
+    codes = {name: int(code) for code, name in value_tables()["ppm_sc"].items()}
+    events = {
+        event.name: event.id
+        for event in event_types()
+        if event.is_exit and not event.flags & {"OLD_VERSION", "UNUSED"}
+    }
+
+    def route(index: int, name: str, flags: RouteFlag) -> Route:
+        if name in by_name:
+            return replace(by_name[name], index=index, flags=flags)
+        type = events.get(name.lstrip("_"), GENERIC_EXIT)
+        return Route(index, name, type, codes[name], NO_NUMBER, flags)
+
+    for number, name in tables["x32"].items():
+        yield route(int(number), name, RouteFlag.NARROW)
+    names = {
+        number: by_number[other].name
+        for number, other in value_tables()["ia32_to_x86_64"].items()
+        if other in by_number
+    }
+    kinds = {"socketcall": RouteFlag.SOCKETCALL, "ipc": RouteFlag.IPC}
+    special = {
+        "indirect": RouteFlag.INDIRECT,
+        "short_ids": RouteFlag.SHORT_IDS,
+        "pages": RouteFlag.PAGES,
+    }
+    for number, name in (names | tables["i386"]).items():
+        flags = kinds.get(name, NO_FLAGS)
+        for table, flag in special.items():
+            if number in tables[table]:
+                flags |= flag
+        if number not in tables["wide"]:
+            flags |= RouteFlag.NARROW
+        yield route(COMPAT + int(number), name, flags)
+    for base, table in ((SOCKETCALL, "socketcall"), (IPC, "ipc")):
+        for number, name in tables[table].items():
+            yield route(base + int(number), name, RouteFlag.NARROW)
 
 
 @dataclass(frozen=True, slots=True)

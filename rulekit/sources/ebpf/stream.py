@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 
+from rulekit.errors import SourceError
 from rulekit.sources.ebpf.loader import LOSSES, Probe
 
 BATCH_BYTES = 1 << 20
@@ -29,16 +30,19 @@ class RingStream:
         path: What the source is called.
 
     Attributes:
-        n_lost: Events that happened and were not taken in, as of a second ago at most.
+        losses: Events that happened and were not taken in, by reason, as of a second ago at most;
+            exact at the end.
     """
 
     cut = False
 
     def __init__(self, probe: Probe, snapshot: bytes, path: str) -> None:
         self.path = path
-        self.n_lost = 0
+        self.losses: dict[str, int] = {}
         self._probe = probe
         self._counters: dict[str, int] = {}
+        self._lost_types: dict[str, int] = {}
+        self._problem: Exception | None = None
         self._snapshot = snapshot
         self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
         self._full: queue.SimpleQueue[tuple[bytearray, int] | None] = queue.SimpleQueue()
@@ -65,15 +69,24 @@ class RingStream:
             return memoryview(b"")
         if item is None:
             self._ended = True
+            if self._problem is not None:
+                raise SourceError(f"the probe cannot be read: {self._problem}", self.path)
             return None
         self._current, size = item
         return memoryview(self._current)[:size]
 
     def stats(self) -> dict[str, int]:
-        """Return what the probe counted besides: events lost by reason, unreadable parameters."""
-        return {f"events_{name}": self._counters.get(name, 0) for name in LOSSES} | {
-            "parameters_unreadable": self._counters.get("unreadable", 0)
-        }
+        """Return what the probe counted: losses by reason and type, and other misfortunes."""
+        lost = {f"lost_{name}": n for name, n in self.losses.items()}
+        return (
+            lost
+            | {f"lost_of_type_{name}": n for name, n in self._lost_types.items()}
+            | {
+                "parameters_unreadable": self._counters.get("unreadable", 0),
+                "processes_not_followed": self._counters.get("not_followed", 0),
+                "calls_skipped_by_kernel": self._counters.get("skipped", 0),
+            }
+        )
 
     def stop(self) -> None:
         """Let the stream end after what is in the ring now. Safe in signal handlers."""
@@ -87,6 +100,14 @@ class RingStream:
             self._thread.join(0.1)
 
     def _run(self) -> None:
+        try:
+            self._drain()
+        except Exception as error:  # whoever reads must hear of it, or waits for ever
+            self._problem = error
+        finally:
+            self._full.put(None)
+
+    def _drain(self) -> None:
         last = counted = time.monotonic()
         stopping = False
         while True:
@@ -112,8 +133,10 @@ class RingStream:
             idle = time.monotonic() - last > 1
             self._stopping.wait(IDLE_NAP_S if idle else NAP_S)
         self._count()
-        self._full.put(None)
 
     def _count(self) -> None:
         self._counters = self._probe.counters()
-        self.n_lost = sum(self._counters[name] for name in LOSSES)
+        losses = {name: self._counters[name] for name in LOSSES}
+        if losses != self.losses:
+            self._lost_types = self._probe.lost_by_type()
+            self.losses = losses

@@ -121,7 +121,7 @@ def test_fields_are_the_same_with_fewer_events(attack: Attack) -> None:
     for capture in (attack.everything, attack.needed):
         shown = subprocess.run(
             [sys.executable, "-m", "rulekit", "events", "-e", capture, "-p", f"*{FIELDS}",
-             "evt.type in (execve, openat, dup2, connect, accept4, procexit, setuid, ptrace,"
+             "evt.type in (execve, openat, dup2, connect, accept4, close, procexit, setuid, ptrace,"
              " unlinkat, fcntl, bind, chdir, clone, vfork)"],
             capture_output=True, text=True, check=True,
         ).stdout.splitlines()  # fmt: skip
@@ -152,3 +152,36 @@ def test_alerts_come_while_it_happens(
     assert b"sleep 0.1" in watcher.line() + watcher.line()
     work.end()
     watcher.stop()
+
+
+FORKING = """
+import os, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+for _ in range(20):
+    one, two = os.pipe()
+    child = os.fork()
+    os.close(one)
+    os.close(two)
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def test_what_a_child_inherited_is_known_though_its_parent_closed_it_before_it_ran(
+    workload: Callable[..., Workload], command: Callable[..., Command], tmp_path: Path
+) -> None:
+    """On one cpu the parent goes on first: it closes before the child returns from its fork."""
+    work = workload(sys.executable, "-c", FORKING)
+    capture = tmp_path / "a.scap"
+    watcher = command("record", "--scope", f"pidns:{work.pid}", "-w", str(capture))
+    work.go()
+    code, _, err = watcher.stop()
+    assert code == 0, err
+    shown = subprocess.run(
+        [sys.executable, "-m", "rulekit", "events", "-e", capture, "-p", "*%fd.type %proc.vpid",
+         "evt.type = close and proc.vpid != 1 and evt.res = SUCCESS"],
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert len(shown) == 40
+    assert {line.split()[0] for line in shown} == {"pipe"}

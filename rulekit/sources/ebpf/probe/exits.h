@@ -18,6 +18,12 @@
 #define TEXT(n) put_user_text(e, c->a[n]);
 #define ADDRESS(n, size) put_address(e, c->a[n], c->a[size]);
 
+/* A signed number that is as wide as a register. */
+INLINE u64 signed_argument(struct call *c, u32 n)
+{
+	return c->halves ? (s64)(s32)c->a[n] : c->a[n];
+}
+
 #define CASE(event, ...)                                                                           \
 	case event:                                                                                \
 		__VA_ARGS__                                                                        \
@@ -125,7 +131,7 @@ INLINE void put_read_data(struct event *e, struct call *c, u64 pointer)
 
 INLINE u64 position(struct call *c, u32 n)
 {
-	return c->narrow ? c->a[n] | c->a[n + 1] << 32 : c->a[n];
+	return c->halves ? c->a[n] | c->a[n + 1] << 32 : c->a[n];
 }
 
 INLINE void put_vector(struct event *e, u64 written)
@@ -480,7 +486,7 @@ INLINE void put_key_argument(struct event *e, struct call *c, u32 n, bool text)
 	long length = 0;
 	if (!text) {
 		*at = PPM_KEYCTL_IDX_INT64;
-		*(u64 *)(at + 1) = c->narrow ? (s64)(s32)c->a[n] : c->a[n];
+		*(u64 *)(at + 1) = signed_argument(c, n);
 		close_param(e, 9);
 		return;
 	}
@@ -514,10 +520,11 @@ INLINE void exit_capset(struct event *e, struct call *c)
 
 INLINE void exit_three_ids(struct event *e, struct call *c)
 {
+	u32 mask = c->flags & ROUTE_SHORT_IDS ? 0xffff : 0xffffffff;
 	RES
-	put_u32(e, user_u32(c->a[0]));
-	put_u32(e, user_u32(c->a[1]));
-	put_u32(e, user_u32(c->a[2]));
+	put_u32(e, user_u32(c->a[0]) & mask);
+	put_u32(e, user_u32(c->a[1]) & mask);
+	put_u32(e, user_u32(c->a[2]) & mask);
 }
 
 INLINE void put_process_data(struct event *e, struct call *c)
@@ -531,8 +538,9 @@ INLINE void on_exit(struct call *c, struct route *route)
 	struct event event, *e = &event;
 	u32 type = route->type;
 	bool at;
-	/* A program that started was told of when it did. */
-	if (c->ret == 0 && (type == PPME_SYSCALL_EXECVE_19_X || type == PPME_SYSCALL_EXECVEAT_X))
+	/* A program that started was told of when it did, and so was whom a call made. */
+	if (c->ret == 0 && (type == PPME_SYSCALL_EXECVE_19_X || type == PPME_SYSCALL_EXECVEAT_X ||
+			    is_clone(type)))
 		return;
 	if (!begin(e, type, route->n_params, c->task->pid))
 		return;
@@ -544,10 +552,7 @@ INLINE void on_exit(struct call *c, struct route *route)
 	case PPME_SYSCALL_CLONE3_X:
 	case PPME_SYSCALL_FORK_20_X:
 	case PPME_SYSCALL_VFORK_20_X:
-		put_clone(e, c,
-			  type == PPME_SYSCALL_CLONE_20_X  ? clone_flags(c->a[0])
-			  : type == PPME_SYSCALL_CLONE3_X ? clone_flags(user_u64(c->a[0]))
-							  : 0);
+		put_clone(e, c, type);
 		break;
 	case PPME_SYSCALL_EXECVE_19_X:
 	case PPME_SYSCALL_EXECVEAT_X:
@@ -630,7 +635,7 @@ INLINE void on_exit(struct call *c, struct route *route)
 		CASE(PPME_SYSCALL_PREADV_X, RES exit_vector_read(e, c); put_u64(e, position(c, 3));)
 		CASE(PPME_SYSCALL_WRITEV_X, RES exit_vector_write(e, c);)
 		CASE(PPME_SYSCALL_PWRITEV_X, RES exit_vector_write(e, c); put_u64(e, position(c, 3));)
-		CASE(PPME_SYSCALL_LSEEK_X, RES FD(0) U64(1) U8(2))
+		CASE(PPME_SYSCALL_LSEEK_X, RES FD(0) put_u64(e, signed_argument(c, 1)); U8(2))
 		CASE(PPME_SYSCALL_LLSEEK_X, RES FD(0) put_u64(e, c->a[1] << 32 | c->a[2]); U8(4))
 		CASE(PPME_SYSCALL_IOCTL_3_X, RES FD(0) U64(1) U64(2))
 		CASE(PPME_SYSCALL_SENDFILE_X, RES put_u64(e, user_word(c->a[2], c->narrow)); FD(0) FD(1) U64(3))
@@ -642,10 +647,7 @@ INLINE void on_exit(struct call *c, struct route *route)
 		CASE(PPME_SYSCALL_GETDENTS64_X, RES FD(0))
 		CASE(PPME_SYSCALL_STAT_X, RES TEXT(0))
 		CASE(PPME_SYSCALL_LSTAT_X, RES TEXT(0))
-		CASE(PPME_SYSCALL_STAT64_X, RES TEXT(0))
-		CASE(PPME_SYSCALL_LSTAT64_X, RES TEXT(0))
 		CASE(PPME_SYSCALL_FSTAT_X, RES FD(0))
-		CASE(PPME_SYSCALL_FSTAT64_X, RES)
 		CASE(PPME_SYSCALL_NEWFSTATAT_X, RES FD(0) TEXT(1) put_u32(e, c->a[3] & 0x1900);)
 		CASE(PPME_SYSCALL_ACCESS_X, RES TEXT(0) put_u32(e, c->a[1] & 7);)
 		CASE(PPME_SYSCALL_GETCWD_X, RES put_user_text(e, c->ret > 0 ? c->a[0] : 0);)
@@ -682,12 +684,10 @@ INLINE void on_exit(struct call *c, struct route *route)
 		CASE(PPME_SYSCALL_QUOTACTL_X, exit_quotactl(e, c);)
 
 		/* memory */
-		CASE(PPME_SYSCALL_BRK_4_X, RES put_memory(e); U64(0))
-		CASE(PPME_SYSCALL_MMAP_X, RES put_memory(e); U64(0) U64(1)
+		CASE(PPME_SYSCALL_BRK_4_X, RES put_memory(e, c->task); U64(0))
+		CASE(PPME_SYSCALL_MMAP_X, RES put_memory(e, c->task); U64(0) U64(1)
 		     put_u32(e, protection(c->a[2])); put_u32(e, mapping_flags(c->a[3])); FD(4) U64(5))
-		CASE(PPME_SYSCALL_MMAP2_X, RES put_memory(e); U64(0) U64(1)
-		     put_u32(e, protection(c->a[2])); put_u32(e, mapping_flags(c->a[3])); FD(4) U64(5))
-		CASE(PPME_SYSCALL_MUNMAP_X, RES put_memory(e); U64(0) U64(1))
+		CASE(PPME_SYSCALL_MUNMAP_X, RES put_memory(e, c->task); U64(0) U64(1))
 		CASE(PPME_SYSCALL_MPROTECT_X, RES U64(0) U64(1) put_u32(e, protection(c->a[2]));)
 		CASE(PPME_SYSCALL_MLOCK_X, RES U64(0) U64(1))
 		CASE(PPME_SYSCALL_MUNLOCK_X, RES U64(0) U64(1))
@@ -711,10 +711,8 @@ INLINE void on_exit(struct call *c, struct route *route)
 		     put_option(e, c->a[1], c->a[2], c->a[3], c->a[4]); U32(4))
 		CASE(PPME_SOCKET_GETSOCKOPT_X, exit_getsockopt(e, c);)
 		CASE(PPME_SOCKET_SENDTO_X, exit_send(e, c);)
-		CASE(PPME_SOCKET_SEND_X, c->a[4] = c->a[5] = 0; exit_send(e, c);)
 		CASE(PPME_SOCKET_RECVFROM_X, RES put_read_data(e, c, c->a[1]);
 		     put_sender(e, c, c->a[4], user_u32(c->a[5])); FD(0) U32(2))
-		CASE(PPME_SOCKET_RECV_X, RES put_read_data(e, c, c->a[1]); FD(0) U32(2) put_sender(e, c, 0, 0);)
 		CASE(PPME_SOCKET_SENDMSG_X, exit_sendmsg(e, c);)
 		CASE(PPME_SOCKET_SENDMMSG_X, exit_sendmmsg(e, c);)
 		CASE(PPME_SOCKET_RECVMSG_X, exit_recvmsg(e, c);)

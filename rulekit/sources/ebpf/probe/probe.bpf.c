@@ -72,13 +72,22 @@ int page_fault_user(u64 *ctx)
 #endif
 
 /* What a task starts belongs to the tree that it belongs to. */
+INLINE void follow(struct task_struct *parent, struct task_struct *child)
+{
+	if (bpf_task_storage_get(&tree, parent, 0, 0) &&
+	    !bpf_task_storage_get(&tree, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		count(COUNT_NOT_FOLLOWED);
+}
+
 SEC("tp_btf/sched_process_fork")
 int sched_process_fork(u64 *ctx)
 {
 	struct task_struct *parent = (struct task_struct *)ctx[0];
 	struct task_struct *child = (struct task_struct *)ctx[1];
-	if (settings.scope == SCOPE_TREE && bpf_task_storage_get(&tree, parent, 0, 0))
-		bpf_task_storage_get(&tree, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (settings.scope == SCOPE_TREE)
+		follow(parent, child);
+	if (task_in_scope(child))
+		on_fork(parent, child);
 	return 0;
 }
 

@@ -5,11 +5,20 @@
 #include "file.h"
 #include "scope.h"
 
+INLINE bool is_clone(u32 type)
+{
+	return type == PPME_SYSCALL_CLONE_20_X || type == PPME_SYSCALL_CLONE3_X ||
+	       type == PPME_SYSCALL_FORK_20_X || type == PPME_SYSCALL_VFORK_20_X;
+}
+
 /* Whom a call made, from both sides: in the caller `ret` is the child, in the child 0. */
-INLINE void put_clone(struct event *e, struct call *c, u32 flags)
+INLINE void put_clone(struct event *e, struct call *c, u32 type)
 {
 	struct task_struct *task = c->task;
 	struct cred *cred = READ(task, cred);
+	u32 flags = type == PPME_SYSCALL_CLONE_20_X  ? clone_flags(c->a[0])
+		    : type == PPME_SYSCALL_CLONE3_X ? clone_flags(user_u64(c->a[0]))
+						    : 0;
 	if (c->ret == 0 ? own_pid_namespace(task)
 			: READ(READ(READ(task, nsproxy), pid_ns_for_children), level) != 0)
 		flags |= PPM_CL_CHILD_IN_PIDNS;
@@ -24,6 +33,24 @@ INLINE void put_clone(struct event *e, struct call *c, u32 flags)
 	put_s64(e, own_number(task, PID_SELF));
 	put_s64(e, own_number(task, PID_GROUP));
 	put_u64(e, namespace_start(task));
+}
+
+/* A task that was made and has not run yet. It is told of now and not when it first returns: until
+ * then its parent, on another cpu, can have closed what the child has inherited. */
+INLINE void on_fork(struct task_struct *parent, struct task_struct *child)
+{
+	struct event event, *e = &event;
+	struct call call = {};
+	struct route *route = route_of(&call, parent, bpf_task_pt_regs(parent));
+	/* Tasks of the kernel are made by no call. */
+	if (!route || !is_clone(route->type))
+		return;
+	call.task = child;
+	call.ret = 0;
+	if (!begin(e, route->type, route->n_params, child->pid))
+		return;
+	put_clone(e, &call, route->type);
+	submit(e);
 }
 
 INLINE u32 executable_flags(struct inode *inode, struct cred *cred, bool memfd)
@@ -217,7 +244,7 @@ INLINE void on_switch(struct task_struct *task, struct task_struct *next)
 	put_s64(e, READ(next, pid));
 	put_u64(e, READ(task, maj_flt));
 	put_u64(e, READ(task, min_flt));
-	put_memory(e);
+	put_memory(e, task);
 	submit(e);
 }
 

@@ -31,6 +31,7 @@ enum counter {
 	COUNT_TOO_LONG,	    /* of them, lost because they do not fit into a block */
 	COUNT_NO_SCRATCH,   /* of them, lost because the buffer of the cpu was not there */
 	COUNT_UNREADABLE,   /* parameters without a value because their memory was paged out or gone */
+	COUNT_NOT_FOLLOWED, /* tasks of a tree that are not watched because no memory was left to mark them */
 	N_COUNTERS,
 };
 

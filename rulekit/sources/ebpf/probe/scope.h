@@ -55,3 +55,25 @@ INLINE bool in_scope(struct task_struct *task)
 		return bpf_task_storage_get(&tree, task, 0, 0) != 0;
 	return settings.scope == SCOPE_HOST;
 }
+
+/* Whether a task that is not the current one belongs to the scope. */
+INLINE bool task_in_scope(struct task_struct *task)
+{
+	struct kernfs_node *node;
+	u32 i;
+	if (task->tgid == settings.self_tgid)
+		return false;
+	if (settings.scope == SCOPE_PIDNS)
+		return in_pidns(task);
+	if (settings.scope == SCOPE_TREE)
+		return bpf_task_storage_get(&tree, task, 0, 0) != 0;
+	if (settings.scope != SCOPE_CGROUP)
+		return settings.scope == SCOPE_HOST;
+	node = READ(READ(READ(task, cgroups), dfl_cgrp), kn);
+	for (i = 0; i < MAX_ANCESTORS && node; i++) {
+		if (READ(node, id) == settings.cgroup_id)
+			return true;
+		node = parent_node(node);
+	}
+	return false;
+}

@@ -97,28 +97,6 @@ INLINE void end_entry(struct entry *e, struct seq_file *seq)
 	bpf_seq_write(seq, e->bytes, n);
 }
 
-/* Whether a task that is not the current one belongs to the scope. */
-INLINE bool task_in_scope(struct task_struct *task)
-{
-	struct kernfs_node *node;
-	u32 i;
-	if (task->tgid == settings.self_tgid)
-		return false;
-	if (settings.scope == SCOPE_PIDNS)
-		return in_pidns(task);
-	if (settings.scope == SCOPE_TREE)
-		return bpf_task_storage_get(&tree, task, 0, 0) != 0;
-	if (settings.scope != SCOPE_CGROUP)
-		return settings.scope == SCOPE_HOST;
-	node = READ(READ(READ(task, cgroups), dfl_cgrp), kn);
-	for (i = 0; i < MAX_ANCESTORS && node; i++) {
-		if (READ(node, id) == settings.cgroup_id)
-			return true;
-		node = parent_node(node);
-	}
-	return false;
-}
-
 /* Texts of a task that is not the current one, with their final zeros; `longest` is a power of two.
  * Only iterators that may sleep can read them. */
 INLINE u32 copy_texts(struct entry *e, struct task_struct *task, u64 start, u64 end, u32 longest)

@@ -86,15 +86,14 @@ INLINE s64 counted_pages(struct mm_struct *mm, u32 kind)
 }
 
 /* Kilobytes of a program: of its addresses, of what of them is in memory, of what is swapped out. */
-SEPARATE u32 write_memory(u32 at)
+SEPARATE u32 write_memory(u32 at, u64 mm_at)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm = (void *)mm_at;
 	u8 *bytes = own_scratch();
 	if (!bytes)
 		return 0;
 	bytes += at & AT_MASK;
-	*(u32 *)bytes = mm ? pages_kb(mm->total_vm) : 0;
+	*(u32 *)bytes = mm ? pages_kb(READ(mm, total_vm)) : 0;
 	/* In memory: of files, anonymous and shared. */
 	*(u32 *)(bytes + 4) = mm ? pages_kb(counted_pages(mm, 0)) + pages_kb(counted_pages(mm, 1)) +
 					   pages_kb(counted_pages(mm, 3))
@@ -103,9 +102,9 @@ SEPARATE u32 write_memory(u32 at)
 	return 12;
 }
 
-INLINE void put_memory(struct event *e)
+INLINE void put_memory(struct event *e, struct task_struct *task)
 {
-	write_memory(e->at);
+	write_memory(e->at, (u64)READ(task, mm));
 	close_param(e, 4);
 	close_param(e, 4);
 	close_param(e, 4);
@@ -259,7 +258,7 @@ INLINE void put_task(struct event *e, struct task_struct *task)
 	put_u64(e, limit_of_files(task));
 	put_u64(e, READ(task, maj_flt));
 	put_u64(e, READ(task, min_flt));
-	put_memory(e);
+	put_memory(e, task);
 }
 
 INLINE u32 terminal_of(struct task_struct *task)
