@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ settings.register_profile("default", deadline=None)
 settings.register_profile("short", deadline=None, max_examples=20)
 settings.register_profile("long", deadline=None, max_examples=1000)
 settings.load_profile("default")
+
+# Programs that commands keep are no business of who runs the tests, and stay from run to run.
+os.environ.setdefault(
+    "RULEKIT_CACHE", os.path.join(tempfile.gettempdir(), f"rulekit-tests-{os.getuid()}")
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 

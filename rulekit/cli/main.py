@@ -24,6 +24,7 @@ COMMANDS = (
     "explain",
     "profile",
     "check",
+    "compile",
     "fmt",
     "show",
     "fields",
@@ -76,8 +77,13 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\ntry `{self.prog} --help`\n")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser with every command."""
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser with every command.
+
+    Args:
+        only: Leave out all commands but this one (or all of this group): the modules of the others
+            need not be imported.
+    """
     parser = _Parser(
         prog="rulekit",
         description="Runs, tests and checks Falco rules over recorded system calls.",
@@ -89,6 +95,8 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     groups: dict[str, argparse._SubParsersAction[_Parser]] = {}
     for name in COMMANDS:
+        if only is not None and name.split()[0] != only:
+            continue
         module = command(name)
         group, _, last = name.rpartition(" ")
         if group and group not in groups:
@@ -115,7 +123,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     own, launch = split_launch(sys.argv[1:] if argv is None else argv)
-    args = build_parser().parse_args(own)
+    known = {name.split()[0] for name in COMMANDS}
+    args = build_parser(own[0] if own and own[0] in known else None).parse_args(own)
     args.launch = launch
     try:
         code: int = args.run(args)

@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RULES",
         action="append",
         type=Path,
-        help="rules file; more of them are loaded in the order given",
+        help="rules file; more of them are loaded in the order given; or one of `rulekit compile`",
     )
     what.add_argument(
         "-e",
@@ -139,7 +139,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Deliver the alerts of a capture; 2 when the rules or the capture cannot be used."""
-    from rulekit.cli.rules import load_or_explain
+    from rulekit.cli.programs import runnable_or_explain
     from rulekit.sources.detect import AUDIT, detect_source
     from rulekit.sources.opening import as_source, event_source_of
 
@@ -175,28 +175,33 @@ def run(args: argparse.Namespace) -> int:
         source, capture = detect_source(capture)
     capture = as_source(source, capture)
     source = event_source_of(source)
-    ruleset = load_or_explain(
+    choice = {
+        "source": source,
+        "min_priority": args.min_priority or config.priority,
+        "all_rules": args.all_rules,
+        "selectors": (*config.selectors, *(args.selectors or ())),
+    }
+    runnable = runnable_or_explain(
         rules,
+        choice,
         append_output=config.append_output,
         static_fields=config.static_fields,
         sources={"syscall", source},
     )
-    if ruleset is None:
+    if runnable is None:
         return 2
     from rulekit.engine.pipeline import Engine, host_name
 
     engine = Engine(
-        ruleset,
-        source=source,
+        runnable.rules,
+        **choice,
         matching=args.matching or config.rule_matching,
-        min_priority=args.min_priority or config.priority,
-        all_rules=args.all_rules,
-        selectors=(*config.selectors, *(args.selectors or ())),
         append_output=config.append_output,
         hostname=(sinks.options.host if sinks else None) or (host_name() if is_live else None),
         context=sinks.context if sinks else formatter.context,
         announce_drops=sinks is not None or is_live,
     )
+    runnable.keep(engine)
     if not engine.rules:
         say("no rule is left to run: all are disabled, for another source or below --min-priority")
     bar = Progress(size_bytes, False if args.quiet or args.follow else None)

@@ -9,13 +9,21 @@ from rulekit.compiler.ir import (
     FieldOperand,
     Graph,
     LiteralOperand,
-    NodeOp,
     Predicate,
 )
 from rulekit.compiler.lower import Lowered
-from rulekit.compiler.passes.fold import GENERIC_BASE
-from rulekit.compiler.passes.index import EXISTS_BIT, Domain, How
-from rulekit.compiler.program import NONE, OPERAND_CALL, OPERAND_FIELD, OPERAND_LITERAL, Program
+from rulekit.compiler.tables import (
+    EXISTS_BIT,
+    GENERIC_BASE,
+    NONE,
+    OPERAND_CALL,
+    OPERAND_FIELD,
+    OPERAND_LITERAL,
+    Domain,
+    How,
+    NodeOp,
+    Program,
+)
 from rulekit.schema.events import event_types
 from rulekit.schema.values import value_tables
 

@@ -8,23 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TypeAlias
 
+from rulekit.compiler.tables import NodeOp
 from rulekit.rules.bound import TypedValue
 from rulekit.schema.types import Kind
 
 FALSE = 0
 TRUE = 1
-
-
-class NodeOp(IntEnum):
-    FALSE = 0
-    TRUE = 1
-    PREDICATE = 2
-    NOT = 3
-    AND = 4
-    OR = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from rulekit.compiler.ir import (
     Predicate,
     TupleOperand,
 )
+from rulekit.compiler.tables import MAX_DEPTH
 from rulekit.errors import RuleError
 from rulekit.rules.bound import (
     Bound,
@@ -31,8 +32,6 @@ from rulekit.schema.types import Kind
 
 # Evaluating these has an effect on their next evaluation: each rule has its own.
 WITH_MEMORY = frozenset({"evt.deltatime", "evt.deltatime.s", "evt.deltatime.ns", "util.cnt"})
-# The matcher recurses once per level.
-MAX_DEPTH = 5000
 
 # Name, condition, event types on which the rule may be tried (None: all).
 RuleInput: TypeAlias = "tuple[str, Bound, Iterable[int] | None]"

@@ -1,11 +1,10 @@
-"""A compiled ruleset: flat arrays that the matcher reads, and what they need to be understood."""
+"""Writes programs: numbers of the graph become positions in flat arrays."""
 
 from __future__ import annotations
 
 import gc
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import count
 
 from rulekit.compiler.ir import (
@@ -14,138 +13,34 @@ from rulekit.compiler.ir import (
     FieldOperand,
     Graph,
     LiteralOperand,
-    NodeOp,
     Predicate,
 )
 from rulekit.compiler.lower import Lowered, RuleInput, lower
-from rulekit.compiler.passes.fold import N_SLOTS, EventClass, fold
+from rulekit.compiler.passes.fold import EventClass, fold
 from rulekit.compiler.passes.gate import gates
-from rulekit.compiler.passes.index import Answers, How, index
+from rulekit.compiler.passes.index import Answers, index
 from rulekit.compiler.passes.order import Costs
 from rulekit.compiler.passes.split import SplitRoot, Splitter, choose_keys
+from rulekit.compiler.tables import (
+    KINDS,
+    MODIFIERS,
+    N_SLOTS,
+    NONE,
+    OPERAND_CALL,
+    OPERAND_FIELD,
+    OPERAND_LITERAL,
+    OPERAND_TUPLE,
+    OPS,
+    QUANTIFIERS,
+    TABLES,
+    How,
+    NodeOp,
+    Program,
+)
 from rulekit.rules.bound import TypedValue
 from rulekit.schema.types import Kind
 
-# Numbers of the native enums in _fastmatch.pxd, native/_textindex.pxd and state/_fields.pxd.
-OPS = {
-    "exists": 0,
-    "in": 1,
-    "!=": 2,
-    "<": 3,
-    "<=": 4,
-    ">": 5,
-    ">=": 6,
-    "contains": 7,
-    "bcontains": 7,
-    "icontains": 8,
-    "startswith": 9,
-    "bstartswith": 9,
-    "endswith": 10,
-    "glob": 11,
-    "iglob": 12,
-    "pmatch": 13,
-    "regex": 14,
-    "intersects": 15,
-    "=": 1,
-}
-MODIFIERS = {None: 0, "anyof": 1, "allof": 2, "oneof": 3}
-KINDS = {kind: number for number, kind in enumerate(Kind)}
-QUANTIFIERS = {"one": 0, "list": 1, "ancestors": 2, "ends": 3}
-OPERAND_FIELD, OPERAND_CALL, OPERAND_LITERAL, OPERAND_TUPLE = range(4)
-NONE = 0xFFFFFFFF
-
-# Name → type code of each array. One row of a table is one position in all arrays of its prefix.
-TABLES = {
-    "operand_form": "B",  # OPERAND_*
-    "operand_kind": "B",  # KINDS
-    "operand_quantifier": "B",  # QUANTIFIERS
-    "operand_domain": "B",  # index.Domain, 255: none
-    "operand_name": "I",  # field or transformer, or value of a literal: number of a text
-    "operand_key": "I",  # bracket argument: number of a text, or NONE
-    "operand_index": "q",  # numeric argument, -1: none
-    "operand_first": "I",  # arguments: first and number of them in `arguments`
-    "operand_n": "I",
-    "arguments": "I",  # operands
-    "predicate_op": "B",
-    "predicate_modifier": "B",
-    "predicate_kind": "B",
-    "predicate_quantifier": "B",
-    "predicate_how": "B",  # index.How
-    "predicate_left": "I",
-    "predicate_other": "I",  # or NONE
-    "predicate_first": "I",  # values: in texts, numbers, doubles or networks, as the kind says
-    "predicate_n": "I",
-    "predicate_test": "I",  # number of the text test, or NONE
-    "predicate_part": "I",
-    "predicate_bit": "I",
-    "test_op": "B",  # text comparisons, each distinct one once
-    "test_modifier": "B",
-    "test_first": "I",
-    "test_n": "I",
-    "domain_first": "I",  # tests of each domain in `domain_tests`, by bit; one more for the end
-    "domain_tests": "I",
-    "parts": "I",  # operands of the process signature
-    "process_bits": "I",  # predicates of the process signature
-    "text_end": "Q",  # texts lie end to end in `pool`; offsets, one more for the end
-    "numbers": "q",  # UINT as its two's complement
-    "doubles": "d",
-    "network_text": "I",
-    "network_bits": "I",
-    "node_op": "B",
-    "node_first": "I",  # predicate, or first child in `children`
-    "node_n": "I",
-    "children": "I",
-    "slot_class": "H",  # by slot: number of the class + 1, 0: no rule
-    # Rules of each class in `class_*`; one more for the end. A rule may stand there several times
-    # in a row, once per alternative of its root: it matches if one of them holds.
-    "class_first": "I",
-    "class_rule": "I",
-    "class_root": "I",  # nodes
-    "class_process": "I",
-    "class_rest": "I",
-    "class_early": "I",  # gates of each class that come before the keys
-    "key_first": "I",  # keys of each class; one more for the end
-    "key_operand": "I",
-    "key_nodes": "I",  # what each rule of the class demands of the key: as many nodes as rules
-    "gate_first": "I",  # gates of each class; one more for the end
-    "gate_node": "I",
-    "gate_words": "Q",  # rules that demand the node: as many words per gate as the class has
-}
-
-
-@dataclass(slots=True)
-class Program:
-    """A compiled ruleset; immutable once made, shared freely between threads.
-
-    Attributes:
-        names: Names of the rules; a match is a position in it.
-        tables: The arrays of `TABLES`.
-        pool: All texts, end to end.
-    """
-
-    names: tuple[str, ...]
-    tables: dict[str, array[int]] = field(repr=False)
-    pool: bytes = field(repr=False)
-
-    def text(self, number: int) -> bytes:
-        """Return a text of the pool."""
-        ends = self.tables["text_end"]
-        return self.pool[ends[number] : ends[number + 1]]
-
-    def event_codes(self) -> frozenset[int]:
-        """Return the event types that some rule can match; 1 stands for all generic calls."""
-        return frozenset(slot if slot < 512 else 1 for slot in self.slots())
-
-    def slots(self) -> frozenset[int]:
-        """Return the slots (see `rulekit.compiler.passes.fold`) that some rule can match."""
-        return frozenset(i for i, number in enumerate(self.tables["slot_class"]) if number)
-
-    def fields(self) -> frozenset[str]:
-        """Return the names of all fields that rules read."""
-        forms, names = self.tables["operand_form"], self.tables["operand_name"]
-        return frozenset(
-            self.text(names[i]).decode() for i, form in enumerate(forms) if form == OPERAND_FIELD
-        )
+__all__ = ["Program", "compile_ruleset", "write_program"]
 
 
 def compile_ruleset(rules: Sequence[RuleInput]) -> Program:

@@ -6,31 +6,48 @@ the head as JSON, the arrays, the literals. Integers are little-endian.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import struct
 import sys
 from array import array
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
-from rulekit.compiler.ir import NodeOp
-from rulekit.compiler.lower import MAX_DEPTH
-from rulekit.compiler.passes.fold import N_SLOTS
-from rulekit.compiler.passes.index import EXISTS_BIT, N_DOMAINS, How
-from rulekit.compiler.program import KINDS, NONE, TABLES, Program
+from rulekit.compiler.tables import (
+    EXISTS_BIT,
+    KINDS,
+    MAX_DEPTH,
+    N_DOMAINS,
+    N_SLOTS,
+    NONE,
+    TABLES,
+    How,
+    NodeOp,
+    Program,
+)
 from rulekit.errors import RuleError
 from rulekit.schema.types import Kind
 
 MAGIC = b"RKC\n"
 # Changes with the tables and with the meaning of any number in them.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _PREFIX = struct.Struct("<4sI32s")
 _SIZES = {"B": 1, "H": 2, "I": 4, "q": 8, "Q": 8, "d": 8}
 
 
-def save_program(program: Program, path: str | PathLike[str]) -> None:
-    """Write a program; the file appears whole or not at all."""
+def save_program(
+    program: Program, path: str | PathLike[str], about: Mapping[str, Any] | None = None
+) -> None:
+    """Write a program; the file appears whole or not at all.
+
+    Args:
+        about: What becomes JSON, kept beside the program for whoever wrote it.
+    """
     body = bytearray()
     sizes = {}
     for name, code in TABLES.items():
@@ -39,14 +56,38 @@ def save_program(program: Program, path: str | PathLike[str]) -> None:
             table.byteswap()
         sizes[name] = len(table)
         body += table.tobytes()
-    head = json.dumps({"names": program.names, "sizes": sizes, "pool": len(program.pool)}).encode()
+    head = json.dumps(
+        {
+            "names": program.names,
+            "sizes": sizes,
+            "pool": len(program.pool),
+            "about": about or {},
+        }
+    ).encode()
     content = struct.pack("<I", len(head)) + head + bytes(body) + program.pool
     target = Path(path)
-    partial = target.with_name(target.name + ".partial")
-    partial.write_bytes(
-        _PREFIX.pack(MAGIC, FORMAT_VERSION, hashlib.sha256(content).digest()) + content
-    )
-    partial.replace(target)
+    import tempfile  # takes longer to import than a program to read
+
+    # A name of its own: several processes may write the same file at the same time.
+    handle, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with open(handle, "wb") as file:
+            file.write(_PREFIX.pack(MAGIC, FORMAT_VERSION, hashlib.sha256(content).digest()))
+            file.write(content)
+        os.chmod(partial, 0o666 & ~_umask())
+        os.replace(partial, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)
+        raise
+
+
+def _umask() -> int:
+    # There is no way to ask that does not change it for a moment, but this.
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/self/status").read_text("ascii").splitlines()
+        return int(next(line for line in lines if line.startswith("Umask:")).split()[1], 8)
+    return 0o077
 
 
 def load_program(path: str | PathLike[str]) -> Program:
@@ -56,6 +97,11 @@ def load_program(path: str | PathLike[str]) -> Program:
         RuleError: The file is no program, of another version, damaged, or inconsistent in itself.
         OSError: It cannot be read.
     """
+    return load_saved(path)[0]
+
+
+def load_saved(path: str | PathLike[str]) -> tuple[Program, dict[str, Any]]:
+    """Read a program and what was kept beside it; raises as `load_program` does."""
     data = Path(path).read_bytes()
     if len(data) < _PREFIX.size or not data.startswith(MAGIC):
         raise RuleError(f"{path}: not a compiled program")
@@ -69,14 +115,14 @@ def load_program(path: str | PathLike[str]) -> Program:
     if hashlib.sha256(content).digest() != digest:
         raise RuleError(f"{path}: damaged (the checksum does not match)")
     try:
-        program = _parse(content)
+        program, about = _parse(content)
         _validate(program)
-    except (ValueError, KeyError, TypeError, IndexError, struct.error) as e:
+    except (ValueError, KeyError, TypeError, IndexError, struct.error, RecursionError) as e:
         raise RuleError(f"{path}: inconsistent: {e}") from e
-    return program
+    return program, about
 
 
-def _parse(content: memoryview) -> Program:
+def _parse(content: memoryview) -> tuple[Program, dict[str, Any]]:
     (size,) = struct.unpack_from("<I", content)
     head = json.loads(bytes(content[4 : 4 + size]))
     at = 4 + size
@@ -94,7 +140,7 @@ def _parse(content: memoryview) -> Program:
     pool = bytes(content[at:])
     if len(pool) != head["pool"]:
         raise ValueError("the literals are cut off")
-    return Program(tuple(str(name) for name in head["names"]), tables, pool)
+    return Program(tuple(str(name) for name in head["names"]), tables, pool), dict(head["about"])
 
 
 class _Check:
@@ -180,22 +226,23 @@ def _validate_predicates(check: _Check, n_operands: int, n_tests: int, n_texts: 
     bounds[KINDS[Kind.ADDRESS]] = n_texts
     bounds[KINDS[Kind.NETWORK]] = len(tables["network_text"])
     ends, domains = tables["domain_first"], tables["operand_domain"]
-    for i in range(n):
-        kind, test = tables["predicate_kind"][i], tables["predicate_test"][i]
-        how, bit = tables["predicate_how"][i], tables["predicate_bit"][i]
-        left = tables["predicate_left"][i]
-        text = kind in (KINDS[Kind.TEXT], KINDS[Kind.BYTES])
-        if tables["predicate_other"][i] == NONE and text and test == NONE:
+    parts, n_bits = tables["parts"], len(tables["process_bits"])
+    texts = (KINDS[Kind.TEXT], KINDS[Kind.BYTES])
+    # Plain numbers: comparing with members of an enumeration takes most of the time otherwise.
+    process_bit, process_text, of_text = map(int, (How.PROCESS_BIT, How.PROCESS_TEXT, How.TEXT))
+    names = ["kind", "test", "how", "bit", "left", "other", "first", "n", "part"]
+    rows = zip(*(tables[f"predicate_{name}"] for name in names), strict=True)
+    for kind, test, how, bit, left, other, first, count, part in rows:
+        text = kind in texts
+        if other == NONE and text and test == NONE:
             raise ValueError("a text comparison without its literals")
-        if not text and tables["predicate_first"][i] + tables["predicate_n"][i] > bounds[kind]:
+        if not text and first + count > bounds[kind]:
             raise ValueError("predicate_first points past the end")
-        if how == How.PROCESS_BIT and bit >= len(tables["process_bits"]):
+        if how == process_bit and bit >= n_bits:
             raise ValueError("a bit outside the signature")
-        if how == How.PROCESS_TEXT:
-            part = tables["predicate_part"][i]
-            if part >= len(tables["parts"]) or tables["parts"][part] != left:
-                raise ValueError("a part outside the signature")
-        if how in (How.PROCESS_TEXT, How.TEXT):
+        if how == process_text and (part >= len(parts) or parts[part] != left):
+            raise ValueError("a part outside the signature")
+        if how in (process_text, of_text):
             domain = domains[left]
             size = ends[domain + 1] - ends[domain] if domain < N_DOMAINS else 0
             if domain >= N_DOMAINS or (bit != EXISTS_BIT and bit >= size):
@@ -209,18 +256,15 @@ def _validate_nodes(check: _Check, n_predicates: int) -> int:
     check.below("node_op", len(NodeOp))
     depth = [0] * n
     children = tables["children"]
-    for node in range(n):
-        op, first, count = (
-            tables["node_op"][node],
-            tables["node_first"][node],
-            tables["node_n"][node],
-        )
-        if op == NodeOp.PREDICATE:
+    predicate, not_ = int(NodeOp.PREDICATE), int(NodeOp.NOT)
+    rows = zip(tables["node_op"], tables["node_first"], tables["node_n"], strict=True)
+    for node, (op, first, count) in enumerate(rows):
+        if op == predicate:
             if first >= n_predicates:
                 raise ValueError("a node of no comparison")
-        elif op >= NodeOp.NOT:
+        elif op >= not_:
             below = children[first : first + count]
-            if len(below) != count or not below or (op == NodeOp.NOT and count != 1):
+            if len(below) != count or not below or (op == not_ and count != 1):
                 raise ValueError("a node with the wrong number of children")
             if max(below) >= node:
                 raise ValueError("a node above its own parent")

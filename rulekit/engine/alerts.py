@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rulekit.alert import Alert, alert_id, internal_alert
 from rulekit.engine._documents import DocumentLoop
 from rulekit.engine._loop import EventLoop
+from rulekit.engine.compiled import CompiledRule
 from rulekit.errors import RuleError
-from rulekit.rules.falco_config import AppendOutput
-from rulekit.rules.fingerprint import fingerprint
-from rulekit.rules.output import parse_output
-from rulekit.rules.ruleset import Rule
 from rulekit.state._outputs import OutputProgram
-from rulekit.text.diagnostic import Diagnostic
-from rulekit.text.source import SourceText
+
+if TYPE_CHECKING:
+    from rulekit.rules.falco_config import AppendOutput
+    from rulekit.rules.output import OutputTemplate
+    from rulekit.rules.ruleset import Rule
+    from rulekit.text.diagnostic import Diagnostic
 
 Loop = EventLoop | DocumentLoop
 
@@ -74,7 +75,7 @@ class AlertBuilder:
             fields[key] = values[key] if is_raw else text
         rule_hash = self._hashes[index]
         if not rule_hash:
-            rule_hash = self._hashes[index] = fingerprint(rule)
+            rule_hash = self._hashes[index] = _hash_of(rule)
         event_id = "" if self._event_id is None else loop.render(self._event_id)[0]
         context: Mapping[str, Any] = {}
         missing = None
@@ -137,10 +138,26 @@ def compile_output(text: str, source: str = "syscall", *, buffers: str = "dots")
     Raises:
         RuleError: It names an unknown field.
     """
-    template = parse_output(SourceText("format", text), source)
-    if isinstance(template, Diagnostic):
+    template = _parsed(text, source)
+    if not hasattr(template, "parts"):
         raise RuleError(template.message, (template,))
     return OutputProgram(template, buffers=buffers)
+
+
+def _parsed(text: str, source: str) -> OutputTemplate | Diagnostic:
+    # Not at the top: rules that were compiled before need nothing of this.
+    from rulekit.rules.output import parse_output
+    from rulekit.text.source import SourceText
+
+    return parse_output(SourceText("format", text), source)
+
+
+def _hash_of(rule: Rule | CompiledRule) -> str:
+    if isinstance(rule, CompiledRule):
+        return rule.rule_hash
+    from rulekit.rules.fingerprint import fingerprint
+
+    return fingerprint(rule)
 
 
 def _extra_fields(
@@ -159,7 +176,7 @@ def _context(fields: Sequence[str], source: str) -> OutputProgram | None:
     """Return one output of all the fields that a source has, or None."""
     known = []
     for name in fields:
-        if not isinstance(parse_output(SourceText("format", f"%{name}"), source), Diagnostic):
+        if hasattr(_parsed(f"%{name}", source), "parts"):
             known.append(name)
     return compile_output(" ".join(f"%{name}" for name in known), source) if known else None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rulekit._fastmatch import Matcher
 from rulekit.alert import Alert
-from rulekit.compiler.program import Program
+from rulekit.compiler.tables import Program
 from rulekit.engine._decide import Decider
 from rulekit.engine._documents import DocumentLoop
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 from rulekit._fastmatch import Matcher
 from rulekit.alert import priority_number
 from rulekit.compiler import compile
-from rulekit.compiler.program import Program
+from rulekit.compiler.tables import Program
 from rulekit.engine.alerts import AlertBuilder
+from rulekit.engine.compiled import CompiledRules, compiled_rules
 from rulekit.engine.evaluate import Evaluators
 from rulekit.engine.judge import Judge
 from rulekit.engine.verdict import VerdictPolicy
-from rulekit.rules.definitions import Priority
-from rulekit.rules.falco_config import AppendOutput, Selector
-from rulekit.rules.ruleset import Rule, Ruleset
+from rulekit.errors import RuleError
+from rulekit.rules.priority import Priority
 from rulekit.rules.selection import select_rules
 from rulekit.rules.static import static_fields
+
+if TYPE_CHECKING:
+    from rulekit.rules.falco_config import AppendOutput, Selector
+    from rulekit.rules.ruleset import Rule, Ruleset
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +40,20 @@ class Choice:
     context: Sequence[str]
     verdicts: VerdictPolicy
 
-    def of(self, ruleset: Ruleset, program: Program | None = None) -> InForce:
-        """Return the rules of a ruleset that take part, compiled.
-
-        Args:
-            program: What compiling gave before for the same ruleset and choice.
+    def of(self, ruleset: Ruleset | CompiledRules) -> InForce:
+        """Return the rules that take part, compiled.
 
         Raises:
-            RuleError: A rule cannot be run.
+            RuleError: A rule cannot be run; compiled rules are for another source.
         """
+        if isinstance(ruleset, CompiledRules):
+            if ruleset.source != self.source:
+                raise RuleError(
+                    f"the rules were compiled for the source {ruleset.source}, not {self.source}"
+                )
+            # They have what an engine reads of rules; what they were made from is gone.
+            rules = cast("list[Rule]", list(ruleset.rules))
+            return self._made(rules, ruleset.program, ruleset.static_fields)
         chosen = select_rules(
             ruleset,
             selectors=self.selectors,
@@ -51,9 +61,7 @@ class Choice:
             all_rules=self.all_rules,
         )
         rules = [rule for rule in chosen if rule.source == self.source]
-        if program is None:
-            program = compile(rules)
-        return self._made(rules, program, ruleset.static_fields)
+        return self._made(rules, compile(rules), ruleset.static_fields)
 
     def again(self, current: InForce) -> InForce:
         """Return the same rules, compiled before, for another engine."""
@@ -87,6 +95,10 @@ class InForce:
     choice: Choice
     constants: Mapping[str, str]
     _ready: list[Matcher] = field(default_factory=list)
+
+    def compiled(self) -> CompiledRules:
+        """Return what can be written to a file and run again without the text of the rules."""
+        return compiled_rules(self.rules, self.program, self.choice.source, self.constants)
 
     def prepare(self) -> None:
         """Make a matcher now, so that the loop that takes it need not wait."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from rulekit.alert import Alert
-from rulekit.compiler.program import Program
+from rulekit.compiler.tables import Program
 from rulekit.engine._documents import DocumentLoop
 from rulekit.engine.evaluate import Evaluators
 from rulekit.engine.verdict import ACTIONS, Verdict, VerdictPolicy
 from rulekit.errors import RulekitError
-from rulekit.rules.ruleset import Rule
-from rulekit.sources.kubernetes import event_of
+
+if TYPE_CHECKING:
+    from rulekit.rules.ruleset import Rule
 
 _ALLOWED = Verdict("allow")
 
@@ -65,6 +67,8 @@ class Judge:
         build = self._alert if alerts else None
         found, _, _, problem, foreign = self._evaluators.evaluate(text, build)
         if foreign:
+            from rulekit.sources.kubernetes import event_of
+
             try:
                 text = event_of(text)
             except ValueError as error:

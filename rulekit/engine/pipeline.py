@@ -7,11 +7,11 @@ import platform
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from os import PathLike
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rulekit._fastmatch import Matcher
 from rulekit.alert import Alert
-from rulekit.compiler.program import Program, compile_ruleset
+from rulekit.compiler.tables import Program
 from rulekit.engine._documents import DocumentLoop
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.alerts import Loop, compile_output
@@ -21,17 +21,17 @@ from rulekit.engine.stats import Stats
 from rulekit.engine.verdict import Verdict, VerdictPolicy
 from rulekit.engine.window import Window
 from rulekit.errors import RuleError
-from rulekit.rules.bound import Bound
-from rulekit.rules.check import check_condition
-from rulekit.rules.falco_config import AppendOutput, Selector
-from rulekit.rules.parser import parse_condition
-from rulekit.rules.ruleset import Rule, Ruleset
 from rulekit.sources.base import Source
 from rulekit.sources.documents import DocumentFiles
 from rulekit.sources.lines import LineReader
 from rulekit.sources.opening import open_reader
 from rulekit.state._outputs import OutputProgram
-from rulekit.text.source import SourceText
+
+if TYPE_CHECKING:
+    from rulekit.engine.compiled import CompiledRules
+    from rulekit.rules.bound import Bound
+    from rulekit.rules.falco_config import AppendOutput, Selector
+    from rulekit.rules.ruleset import Rule, Ruleset
 
 Progress = Callable[[Loop], None]
 Tell = Callable[[str], None]
@@ -42,7 +42,8 @@ class Engine:
     """Runs a ruleset over sources; one engine may be used for many sources, one at a time.
 
     Args:
-        ruleset: Rules to run; only the enabled ones of `source` take part.
+        ruleset: Rules to run; only the enabled ones of `source` take part. Of rules compiled before
+            (`rulekit.engine.compiled`) all do: which ones, was chosen when they were compiled.
         source: Event source: ``syscall`` for captures; ``k8s_audit`` for audit events of
             Kubernetes and every other name for JSON documents of any kind.
         matching: ``first`` reports the first rule, in the order of definition, that matches an
@@ -66,7 +67,7 @@ class Engine:
 
     def __init__(
         self,
-        ruleset: Ruleset,
+        ruleset: Ruleset | CompiledRules,
         *,
         source: str = "syscall",
         matching: str = "first",
@@ -141,7 +142,11 @@ class Engine:
         """What the matches of rules lead to when `decide` is asked."""
         return self._choice.verdicts
 
-    def reload(self, ruleset: Ruleset) -> None:
+    def compiled(self) -> CompiledRules:
+        """Return the rules as they can be written to a file and run without their text."""
+        return self._in_force.compiled()
+
+    def reload(self, ruleset: Ruleset | CompiledRules) -> None:
         """Exchange the rules; a run that is under way goes on with the new ones at its next event.
 
         Nothing else changes: processes, descriptors, containers and counters are kept, no event is
@@ -291,6 +296,8 @@ def match_conditions(source: CapturePath, conditions: Sequence[str]) -> Iterator
 
     Positions are 1-based among all event headers of the capture. One pass serves all conditions.
     """
+    from rulekit.compiler.program import compile_ruleset
+
     errors: dict[int, str] = {}
     bound: dict[int, Bound] = {}
     for i, condition in enumerate(conditions):
@@ -350,6 +357,11 @@ def bind(condition: str, source: str = "syscall") -> Bound:
     Raises:
         RuleError: It cannot be parsed, or does not fit the fields.
     """
+    # Not at the top: rules that were compiled before need nothing of this.
+    from rulekit.rules.check import check_condition
+    from rulekit.rules.parser import parse_condition
+    from rulekit.text.source import SourceText
+
     node = parse_condition(SourceText("condition", condition), max_depth=100)
     result = check_condition(node, source, stand_alone=True)
     if result.bound is None:

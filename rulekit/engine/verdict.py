@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rulekit.alert import Alert, priority_number
-from rulekit.rules.ruleset import Rule
+
+if TYPE_CHECKING:
+    from rulekit.rules.ruleset import Rule
 
 Action = Literal["allow", "warn", "deny"]
 

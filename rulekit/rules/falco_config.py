@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rulekit.errors import RulekitError
 
 
@@ -104,6 +102,8 @@ def read_falco_config(path: str | Path, overrides: Sequence[str] = ()) -> FalcoC
     Raises:
         ConfigError: Unreadable, not YAML, or a value of the wrong kind.
     """
+    import yaml  # not at the top: without a configuration nobody needs it
+
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as e:
@@ -126,6 +126,8 @@ _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d*)\]")
 
 def _override(data: dict[str, Any], text: str) -> None:
     """Set one ``key=value``; missing maps and lists on the way are made."""
+    import yaml
+
     key, equals, value_text = text.partition("=")
     steps: list[str | int] = []
     position = 0

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
-from rulekit.rules.definitions import Priority
 from rulekit.rules.falco_config import Selector
-from rulekit.rules.ruleset import Rule, Ruleset
+from rulekit.rules.priority import Priority
+
+if TYPE_CHECKING:
+    from rulekit.rules.ruleset import Rule, Ruleset
 
 
 def select_rules(

@@ -48,10 +48,11 @@ def partly_known_fields() -> dict[str, str]:
 
 def _reasons(group: str) -> dict[str, str]:
     found = {}
+    names = [field.name for field in current_fields("syscall")]
     for entry in audit_table()[group]:
         for pattern in entry["fields"]:
             start = pattern.removesuffix("*")
-            for field in current_fields("syscall"):
-                if field.name == pattern or (start != pattern and field.name.startswith(start)):
-                    found[field.name] = entry["why"]
+            for name in names:
+                if name == pattern or (start != pattern and name.startswith(start)):
+                    found[name] = entry["why"]
     return found

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, BinaryIO
 
 from rulekit.errors import SourceError
 
 if TYPE_CHECKING:
     from rulekit.capture._reader import CaptureReader
-    from rulekit.compiler.program import Program
+    from rulekit.compiler.tables import Program
 
 PLUGIN_GROUP = "rulekit.sources"
 
@@ -90,6 +89,8 @@ def open_source(spec: str | os.PathLike[str] | BinaryIO) -> Source:
     if isinstance(spec, str):
         name, colon, rest = spec.partition(":")
         if colon and not os.path.exists(spec):
+            from importlib.metadata import entry_points
+
             for plugin in entry_points(group=PLUGIN_GROUP, name=name):
                 try:
                     source = plugin.load()(rest)

@@ -11,9 +11,9 @@ from itertools import islice
 
 from rulekit.capture.reader import GZIP_MAGIC, ZSTD_MAGIC
 from rulekit.sources.documents import DocumentSource
-from rulekit.sources.linux_audit.log import is_audit_log
 
 _HEAD_BYTES = 4096
+_CAPTURE_MAGIC = b"\x0a\x0d\x0d\x0a"  # of the first block of every capture, either way
 _ZSTD_BLOCK_BYTES = 132 * 1024
 _FILES = 64  # of a folder that are looked into
 AUDIT = "k8s_audit"
@@ -65,6 +65,11 @@ def source_of_bytes(head: bytes) -> str:
             return CAPTURE
     elif head.startswith(ZSTD_MAGIC):
         head = _inflate_zstd(head)
+    if not head or head.startswith(_CAPTURE_MAGIC):
+        return CAPTURE
+    # Not at the top: it reads tables that captures do not need.
+    from rulekit.sources.linux_audit.log import is_audit_log
+
     if is_audit_log(head):
         return LINUX_AUDIT
     is_json = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")

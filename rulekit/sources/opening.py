@@ -9,7 +9,6 @@ from rulekit.capture._reader import CaptureReader
 from rulekit.sources.base import Source
 from rulekit.sources.detect import LINUX_AUDIT, detect_source
 from rulekit.sources.documents import DocumentSource
-from rulekit.sources.linux_audit.log import AuditSource
 
 SyscallSource = str | os.PathLike[str] | BinaryIO | Source | CaptureReader
 
@@ -24,7 +23,7 @@ def event_source_of(source: str) -> str:
 
 def as_source(kind: str, spec: DocumentSource) -> Source | DocumentSource:
     """Return `spec` as what an engine can run: a `Source` for logs of Linux audit."""
-    return AuditSource(spec) if kind == LINUX_AUDIT else spec
+    return _audit_source(spec) if kind == LINUX_AUDIT else spec
 
 
 def open_reader(source: SyscallSource) -> CaptureReader:
@@ -39,5 +38,12 @@ def open_reader(source: SyscallSource) -> CaptureReader:
         return source.open()
     kind, opened = detect_source(source)
     if kind == LINUX_AUDIT:
-        return AuditSource(opened).open()
+        return _audit_source(opened).open()
     return CaptureReader(opened)
+
+
+def _audit_source(spec: DocumentSource) -> Source:
+    # Not at the top: its tables take a while to read, and captures need none of them.
+    from rulekit.sources.linux_audit.log import AuditSource
+
+    return AuditSource(spec)

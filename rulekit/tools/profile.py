@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rulekit.compiler.dump import ProgramText
-from rulekit.compiler.passes.fold import GENERIC_BASE
-from rulekit.compiler.passes.index import Domain
+from rulekit.compiler.tables import GENERIC_BASE, Domain
 from rulekit.engine._loop import EventLoop
 from rulekit.engine._profile import Profiler
 from rulekit.engine.pipeline import CapturePath, Engine

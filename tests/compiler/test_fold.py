@@ -6,7 +6,8 @@ import pytest
 
 from rulekit.compiler.ir import TRUE
 from rulekit.compiler.lower import lower
-from rulekit.compiler.passes.fold import ASYNC_EVENT, GENERIC_BASE, GENERIC_EXIT, fold, slot_table
+from rulekit.compiler.passes.fold import ASYNC_EVENT, GENERIC_EXIT, fold, slot_table
+from rulekit.compiler.tables import GENERIC_BASE
 from rulekit.schema.events import event_types
 from rulekit.schema.values import value_tables
 from tests.properties.conditions import bound

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rulekit.compiler.ir import FALSE, TRUE, Graph, NodeOp
-from rulekit.compiler.lower import MAX_DEPTH, Lowered, lower
+from rulekit.compiler.ir import FALSE, TRUE, Graph
+from rulekit.compiler.lower import Lowered, lower
+from rulekit.compiler.tables import MAX_DEPTH, NodeOp
 from rulekit.errors import RuleError
 from rulekit.rules.bound import Bound, BoundAnd, BoundNot
 from tests.properties.conditions import SPAN, bound, check

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rulekit.compiler.ir import TRUE, Graph, NodeOp
+from rulekit.compiler.ir import TRUE, Graph
 from rulekit.compiler.lower import lower
 from rulekit.compiler.passes.split import Splitter, choose_keys
+from rulekit.compiler.tables import NodeOp
 from tests.properties import conditions as c
 
 

@@ -18,17 +18,15 @@ from rulekit.compiler.ir import (
     FieldOperand,
     Graph,
     LiteralOperand,
-    NodeOp,
     Predicate,
     TupleOperand,
 )
 from rulekit.compiler.lower import Lowered
 from rulekit.compiler.reference import Value
+from rulekit.compiler.tables import GENERIC_BASE, N_SLOTS, NodeOp
 from rulekit.schema.events import event_types
 from rulekit.schema.values import value_tables
 
-GENERIC_BASE = 512
-N_SLOTS = 1536
 GENERIC_EXIT = 1
 ASYNC_EVENT = 402
 

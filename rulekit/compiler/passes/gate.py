@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rulekit.compiler.ir import Graph, NodeOp
+from rulekit.compiler.ir import Graph
 from rulekit.compiler.passes.order import Costs
 from rulekit.compiler.passes.split import EVENT, NEAR_PATH, Splitter
+from rulekit.compiler.tables import NodeOp
 
 # Looking up the path costs about as much; dearer gates come after the keys.
 EARLY_COST = 16

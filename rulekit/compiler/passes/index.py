@@ -10,39 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 from rulekit.compiler.ir import FieldOperand, Graph, Predicate
 from rulekit.compiler.passes.split import FIRST_KEY, NEAR_PATH, PROCESS, PROCESS_FIELDS, Splitter
+from rulekit.compiler.tables import EXISTS_BIT, N_DOMAINS, Domain, How
 from rulekit.rules.bound import TypedValue
 from rulekit.schema.types import Kind
-
-
-class How(IntEnum):
-    """How a comparison is answered while caches are on."""
-
-    DIRECT = 0
-    PROCESS_BIT = 1  # number `bit` of the signature's own bits
-    PROCESS_TEXT = 2  # bit `bit` of part `part` of the signature; EXISTS: the part is there
-    TEXT = 3  # bit `bit` of what is kept on the key's string
-
-
-class Domain(IntEnum):
-    """Groups of text fields whose values look alike."""
-
-    NAME = 0
-    LINE = 1
-    FILE = 2
-    OTHER = 3
-    PATH = 4
-    EVENT = 5
-    # Kept on the list that the text is joined from, so that it need not be joined.
-    ENVIRONMENT = 6
-    ARGUMENTS = 7
-
-
-N_DOMAINS = 8
-EXISTS_BIT = 0xFFFFFFFF
 
 _DOMAIN_OF = {
     "name": Domain.NAME,

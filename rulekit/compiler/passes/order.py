@@ -7,9 +7,9 @@ from rulekit.compiler.ir import (
     FieldOperand,
     Graph,
     LiteralOperand,
-    NodeOp,
     Predicate,
 )
+from rulekit.compiler.tables import NodeOp
 from rulekit.schema.types import Kind
 
 # Rough nanoseconds, from measurements of extraction and of comparison.

@@ -18,9 +18,9 @@ from rulekit.compiler.ir import (
     FieldOperand,
     Graph,
     LiteralOperand,
-    NodeOp,
     Predicate,
 )
+from rulekit.compiler.tables import NodeOp
 from rulekit.schema.types import Kind
 
 # What a value depends on, as bits. Anything not declared here depends on the event.

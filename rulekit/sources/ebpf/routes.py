@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from enum import IntFlag
 from functools import cache
 
-from rulekit.compiler.passes.fold import GENERIC_BASE, slot_table
-from rulekit.compiler.program import Program
+from rulekit.compiler.passes.fold import slot_table
+from rulekit.compiler.tables import GENERIC_BASE, Program
 from rulekit.schema.events import event_types, load_table
 from rulekit.schema.values import value_tables
 

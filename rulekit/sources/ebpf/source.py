@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rulekit.capture._reader import CaptureReader
-from rulekit.compiler.program import Program
+from rulekit.compiler.tables import Program
 from rulekit.sources.base import Source
 from rulekit.sources.ebpf.loader import DEFAULT_RING_BYTES, DEFAULT_SNAPLEN, Probe
 from rulekit.sources.ebpf.routes import EventSet, events_for, state_events
