@@ -15,6 +15,7 @@ from rulekit.formats.base import Formatter
 from rulekit.sinks.base import Record
 
 LOST_RULE = "rulekit internal: alerts lost"
+DISK_RULE = "rulekit internal: disk full"
 _TICK_S = 1.0
 _POLL_S = 0.01
 _ROOM = 0.75  # of a spool, beyond which a source that can wait is to wait
@@ -80,6 +81,7 @@ class Delivery:
         self._lock = threading.Lock()
         self._workers: list[SinkWorker] = []
         self._told: dict[str, dict[str, int]] = {}
+        self._full: set[str] = set()
         self._stopping = threading.Event()
         self._clock = threading.Thread(target=self._tick, name="delivery clock", daemon=True)
         try:
@@ -107,7 +109,7 @@ class Delivery:
     def has_room(self) -> bool:
         """Return whether no spool is nearly full or on a full disk: more alerts would lose some."""
         return all(
-            not worker.spool.disk_full
+            worker.spool.disk_has_room()
             and worker.spool.n_bytes < worker.plan.spool.max_bytes * _ROOM
             for worker in self._workers
         )
@@ -200,7 +202,9 @@ class Delivery:
                         self._spread(passed.alert, passed.like)
 
     def _announce(self) -> None:
-        """Tell of alerts that were lost since the last time."""
+        """Tell of disks that are full, and of alerts that were lost, since the last time."""
+        for worker in self._workers:
+            self._announce_disk(worker)
         for worker in self._workers:
             lost = dict(worker.spool.dropped)
             if worker.stats.refused:
@@ -226,6 +230,30 @@ class Delivery:
             )
             if self._spread(alert, alert):
                 self._told[worker.name] = lost
+
+    def _announce_disk(self, worker: SinkWorker) -> None:
+        """Tell when the disk of a spool begins to refuse alerts, and when it takes them again."""
+        was_full, is_full = worker.name in self._full, not worker.spool.disk_has_room()
+        if is_full == was_full:
+            return
+        folder = str(worker.plan.spool.folder)
+        if not is_full:
+            self._full.discard(worker.name)
+            self._tell(f"sink {worker.name}: there is room in {folder} again")
+            return
+        self._full.add(worker.name)
+        text = f"{DISK_RULE}: the spool of sink {worker.name} cannot be written"
+        self._tell(f"{text.removeprefix('rulekit internal: ')}: {folder}")
+        alert = internal_alert(
+            DISK_RULE,
+            "Critical",
+            text,
+            {"sink": worker.name, "folder": folder},
+            time_ns=time.time_ns(),
+            hostname=self._hostname,
+            occasion=f"{worker.name} {time.time_ns()}",
+        )
+        self._spread(alert, alert)
 
 
 _CAUSES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import heapq
@@ -17,7 +18,8 @@ from typing import Literal
 
 import msgspec
 
-from rulekit.delivery.log import MAX_PAYLOAD_BYTES, OVERHEAD_BYTES, FileLog, Log, MemoryLog
+from rulekit.delivery.log import MAX_PAYLOAD_BYTES, OVERHEAD_BYTES, FileLog
+from rulekit.delivery.memory import Log, MemoryLog
 from rulekit.errors import SinkError, reason
 from rulekit.sinks.base import Record
 
@@ -28,6 +30,7 @@ _MEMORY_BYTES = 4 << 20  # what may wait in memory while the disk takes nothing
 _SEGMENTS = 32  # files of a full spool
 _MIN_SEGMENT_BYTES = 4096
 _RETRY_DISK_S = 0.2
+_PROBE_BYTES = 16 << 10
 _NO_NUMBER = 1 << 64
 _CURSOR = struct.Struct(f"<{2 * _PRIORITIES}Q")
 
@@ -119,6 +122,22 @@ class Spool:
     def n_bytes(self) -> int:
         """Bytes that wait, on disk and in memory."""
         return sum(log.n_bytes for log in self._logs)
+
+    def disk_has_room(self) -> bool:
+        """Return whether the disk takes alerts; after a failure that is tried with a small file."""
+        folder = self._plan.folder
+        if not self.disk_full or folder is None:
+            return True
+        probe = folder / "probe"
+        try:
+            probe.write_bytes(bytes(_PROBE_BYTES))
+            probe.unlink()
+        except OSError:
+            with contextlib.suppress(OSError):
+                probe.unlink()
+            return False
+        self.disk_full = False
+        return True
 
     @property
     def stopped(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -11,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from rulekit.alert import Alert
-from rulekit.delivery.pipeline import LOST_RULE, Delivery
+from rulekit.delivery.pipeline import DISK_RULE, LOST_RULE, Delivery
 from rulekit.delivery.spool import SpoolPlan
 from rulekit.delivery.worker import RetryPlan, SinkPlan
 from rulekit.errors import SinkError
 from rulekit.formats.json import JsonFormatter
 from rulekit.sinks.base import Receipt, Record, Sink, SinkRefused
+from tests.receivers.process import wait_until
 
 FAST = RetryPlan(first_s=0.01, most_s=0.05, jitter_s=0.01, failures=3, cooldown_s=0.05)
 
@@ -230,6 +232,68 @@ def test_losses_are_told_by_an_internal_alert(tmp_path: Path) -> None:
     assert 0 < lost <= dead.dropped["full"]
     assert dead.stats.accepted >= 2000 - lost
     assert len(bodies) - len(told) == 2000
+
+
+def test_a_full_disk_is_told_and_forgotten_when_there_is_room(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    filler = small_disk / "filler"
+    with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+    dead_now = [True]
+
+    def dead(attempt: int, batch: Sequence[Record]) -> None:
+        if dead_now[0]:
+            raise SinkError("down")
+
+    other, well = ScriptedSink(dead), ScriptedSink(take_all)
+    bodies: list[dict[str, object]] = []
+    well.script = lambda attempt, batch: bodies.extend(json.loads(one.body) for one in batch)
+    said: list[str] = []
+    delivery = started(
+        plan("full", other, small_disk / "s"), plan("well", well, tmp_path / "w"), tell=said.append
+    )
+    for i in range(100):
+        assert delivery.submit(alert(i))  # memory takes them
+    assert not delivery.has_room()
+    wait_until(lambda: len(bodies) == 101, "the alert about the disk")
+    (told,) = [body for body in bodies if body["rule"] == DISK_RULE]
+    assert told["source"] == "internal"
+    assert told["output_fields"]["sink"] == "full"  # type: ignore[index]
+    filler.unlink()
+    assert delivery.has_room()
+    wait_until(lambda: any("room in" in line for line in said), "the end of it")
+    dead_now[0] = False
+    assert delivery.close() == {}
+    assert other.received[:100] == ids(*range(100))
+    assert delivery.status()[0].dropped == {}
+
+
+def test_more_than_disk_and_memory_hold_is_counted_and_told(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    def dead(attempt: int, batch: Sequence[Record]) -> None:
+        raise SinkError("down")
+
+    well = ScriptedSink(take_all)
+    bodies: list[dict[str, object]] = []
+    well.script = lambda attempt, batch: bodies.extend(json.loads(one.body) for one in batch)
+    delivery = started(
+        plan("dead", ScriptedSink(dead), small_disk / "s"), plan("well", well, tmp_path / "w")
+    )
+    n = 6000
+    for i in range(n):
+        delivery.submit(Alert(i, "r", "Warning", "m" * 1000, id=f"{i:032x}"))
+    left = delivery.close(drain_s=0.5)["dead"]
+    told = [body for body in bodies if body["rule"] == LOST_RULE]
+    dropped = sum(delivery.status()[0].dropped.values())
+    n_internal = len(bodies) - n
+    assert dropped > 0
+    assert told
+    # Every alert waits or is counted; the announcements are alerts themselves.
+    assert left + dropped == n + n_internal
+    assert {one.stats.accepted for one in delivery.status()[1:]} == {n + n_internal}
 
 
 def test_reopening_happens_before_the_next_batch(tmp_path: Path) -> None:
