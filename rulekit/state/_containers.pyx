@@ -10,6 +10,7 @@ from rulekit.state._state cimport Account, Container, State, hash_id
 cdef enum:
     ID_DIGITS = 64           # of a full container id
     ID_SHOWN = 12
+    MACHINE_NAME = 64        # longest name of a systemd machine, in bytes
     MAX_MEMO = 1 << 16
     MAX_BUCKETS = 1 << 20
     TYPE_HOST = 65534
@@ -469,13 +470,77 @@ cdef bint _bpm(const char* path, uint32_t length, const char** id, uint32_t* id_
     return True
 
 
+cdef bint _between(const char* path, uint32_t length, const char* before, uint32_t before_len,
+                   const char* after, uint32_t after_len, const char** name,
+                   uint32_t* name_len) noexcept nogil:
+    # The rest of a folder's name after `before`, which ends with `after`.
+    cdef int64_t at = _find_first(path, length, before, before_len)
+    if at < 0 or not _until_slash(path, length, at + before_len, name, name_len):
+        return False
+    if name_len[0] <= after_len or not _ends_with(name[0], name_len[0], after, after_len):
+        return False
+    name_len[0] -= after_len
+    return name_len[0] <= MACHINE_NAME
+
+
+cdef uint32_t _unescape(const char* name, uint32_t length, char* out) noexcept nogil:
+    # systemd writes bytes that unit names may not hold as \xNN.
+    cdef uint32_t i = 0, n = 0, j
+    cdef int value, digit
+    while i < length:
+        value = -1
+        if i + 3 < length and name[i] == 92 and name[i + 1] == 120:
+            value = 0
+            for j in range(i + 2, i + 4):
+                digit = name[j]
+                if 48 <= digit <= 57:
+                    digit -= 48
+                elif 97 <= digit <= 102:
+                    digit -= 87
+                else:
+                    value = -1
+                    break
+                value = value * 16 + digit
+        if value > 0:
+            out[n] = <char> value
+            i += 4
+        else:
+            out[n] = name[i]
+            i += 1
+        n += 1
+    return n
+
+
+cdef bint _nspawn(const char* path, uint32_t length, char* out, uint32_t* n) noexcept nogil:
+    # Machines of systemd-nspawn: a service of its own, or a scope that systemd-machined made. The
+    # supervisor runs on the host. Scopes of libvirt hold programs of the host (qemu), or are
+    # looked at below (lxc).
+    cdef const char* name = NULL
+    cdef uint32_t length_of_name = 0
+    n[0] = 0
+    if _between(path, length, b"/systemd-nspawn@", 16, b".service", 8, &name, &length_of_name):
+        if _ends_with(path, length, b"/supervisor", 11):
+            return True
+    elif not _between(path, length, b"/machine.slice/machine-", 23, b".scope", 6, &name,
+                      &length_of_name):
+        return False
+    elif (length_of_name > 8 and memcmp(name, b"qemu\\x2d", 8) == 0) or (
+            length_of_name > 7 and memcmp(name, b"lxc\\x2d", 7) == 0):
+        return False
+    n[0] = _unescape(name, length_of_name, out)
+    return True
+
+
 cdef Str* _id_of_path(State* state, const char* path, uint32_t length) noexcept nogil:
     cdef const char* id = NULL
     cdef uint32_t n = 0
     cdef int i
+    cdef char[MACHINE_NAME] machine
     for i in range(N_AFFIXES):
         if _digits_between(path, length, &_affixes[i], &id):
             return intern(state.strings, id, ID_SHOWN)
+    if _nspawn(path, length, machine, &n):
+        return intern(state.strings, machine, n) if n else state.strings.empty
     if (_containerd(path, length, &id, &n) or _lxc(path, length, &id, &n)
             or _libvirt(path, length, &id, &n) or _bpm(path, length, &id, &n)):
         return intern(state.strings, id, n)

@@ -6,11 +6,20 @@ engine of July 2026 means, so most rules name what has changed since.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 NA = "<NA>"
+NEW_FLAGS = (
+    *("FD_UPPER_LAYER", "FD_LOWER_LAYER", "O_F_CREATED", "CLONE_CHILD_IN_PIDNS"),
+    *("EXE_UPPER_LAYER", "EXE_LOWER_LAYER", "EXE_FROM_MEMFD"),
+)
+CALLS = (
+    *(("accept", "accept4"), ("sigreturn", "rt_sigreturn")),
+    *(("<unknown>", "fadvise64"), ("<unknown>", "unknown")),
+)
 THREADS = ("res", "tid", "pid", "ptid", "vtid", "vpid", "next")
 
 
@@ -24,7 +33,7 @@ class Shown:
     theirs: Mapping[str, str]
     mine: Mapping[str, str]
     field: str
-    once: dict[str, int]  # what stays the same within a capture
+    once: dict[str, int | str]  # what stays the same within a capture
 
     def mine_fd_category(self) -> str:
         """Return the category that the kind of the fd gives."""
@@ -112,13 +121,131 @@ def _same_parameter(event: Shown, theirs: str, mine: str) -> bool:
         # A thread without a name.
         or (name in THREADS and new in (old.split("(")[0], f"{old.split('(')[0]}(<NA>)"))
         or _same_value(event, old, new)
-        or (old.endswith("...") and new.startswith(old[:-3]))
+        or _flags(event, old, new)
+        or _same_path(event, old, new)
+        or _shortened(event, old, new)
+        or _path(event, old, new)
+        or _same_fd(event, old, new)
+        or (name == "fds" and new == "NULL")
+        or (name == "cwd" and new == NA)  # sysdig shows memory that nobody has written to
         or (name == "res" and _address(event, old, new))
     )
 
 
+def _openat2(event: Shown, theirs: str, mine: str) -> bool:
+    # Sysdig does not know this parameter of openat2.
+    key = f"openat2 {event.mine['proc.pid']} {event.mine['fd.name']}"
+    if event.type == "openat2":
+        event.once[key] = 1
+    return theirs == "0" and key in event.once
+
+
+def _own_table(event: Shown, theirs: str, mine: str) -> bool:
+    if event.theirs["thread.ismain"] != "false" or event.mine["thread.ismain"] != "false":
+        return False
+    if event.field.startswith("fd."):
+        return event.theirs["fd.type"] == NA
+    return (_number(theirs) or 0) < (_number(mine) or 0)
+
+
+def _out_of_sight(event: Shown, theirs: str, mine: str) -> bool:
+    """Whether a path begins below a directory that the capture does not tell of."""
+    old, new = (re.sub(r"^(\w*:|<.>)", "", text) for text in (theirs, mine))
+    if new.startswith("<UNKNOWN>"):
+        rest = os.path.normpath(f"/{new.removeprefix('<UNKNOWN>')}")
+        return rest.lstrip("/") == old.lstrip("/")
+    if old.startswith("//") and not new.startswith("/"):
+        return old.removeprefix("//") == new
+    return (old, new) in (("/", ""), ("/", ".."))
+
+
+def _path(event: Shown, theirs: str, mine: str) -> bool:
+    """Whether a number or name is the same, and what stands for it in brackets is explained."""
+    old, _, there = theirs.partition("(")
+    new, _, here = mine.partition("(")
+    if old not in (new, re.sub(r"[^ -~]", "", new)):
+        return False
+    there, here = there.removesuffix(")"), here.removesuffix(")")
+    causes = (_same_path, _out_of_sight, _other_bytes)
+    return there == here or any(holds(event, there, here) for holds in causes)
+
+
+def _same_fd(event: Shown, theirs: str, mine: str) -> bool:
+    """Whether both show one fd, of which only sysdig thinks that it is a unix socket."""
+    return theirs in (f"{mine}(<u>)", "<u>") and _number(mine) is not None
+
+
+def _of_process(event: Shown, theirs: str, mine: str) -> bool:
+    key = f"process by its own event {event.theirs['proc.pid']}"
+    if event.type == "clone3" and "|CLONE_PARENT|" in event.mine["evt.args"]:
+        event.once[key] = 1
+    return key in event.once and (_number(theirs) or 0) > (_number(mine) or 0)
+
+
+def _other_bytes(event: Shown, theirs: str, mine: str) -> bool:
+    return re.sub(r"[^ -~]", ".", mine) == theirs.rstrip(" ")
+
+
+def _same_in_container(event: Shown, theirs: str, mine: str) -> bool:
+    id = event.mine["container.id"]
+    theirs, mine = theirs.replace("://", ":/"), id + mine
+    return theirs in (mine, mine.rstrip("\n")) or _other_bytes(event, theirs, mine)
+
+
+def _shortened(event: Shown, theirs: str, mine: str) -> bool:
+    return theirs.endswith("...") and mine.startswith(theirs[:-3])
+
+
+def _flags(event: Shown, theirs: str, mine: str) -> bool:
+    """Whether ours is theirs with flags that are newer than sysdig."""
+    number, _, names = theirs.rpartition("(")
+    same, _, known = mine.rpartition("(")
+    if number != same:
+        return False
+    new = [name for name in known.rstrip(")").split("|") if name not in NEW_FLAGS]
+    return "|".join(new) == names.rstrip(")") and len(known) > len(names)
+
+
+def _same_path(event: Shown, theirs: str, mine: str) -> bool:
+    """Whether theirs is ours but for the root directory, which sysdig joins to `//`."""
+    return "//" in theirs and theirs.replace("//", "/") == mine
+
+
+def _followed(event: Shown, theirs: str, mine: str) -> bool:
+    # The same name leads to the same program, throughout a capture.
+    return event.once.setdefault(f"exepath {theirs} {event.mine['proc.exe']}", mine) == mine
+
+
+def _userfaultfd(event: Shown, theirs: str, mine: str) -> bool:
+    key = f"userfaultfd {event.mine['proc.pid']}"
+    known = event.mine["fd.type"] == "userfaultfd"
+    if known:
+        event.once[key] = 1
+    if event.field.startswith("fd."):
+        return known and event.theirs["fd.type"] == NA
+    return key in event.once
+
+
+def _namespace_thread(event: Shown, theirs: str, mine: str) -> bool:
+    key = f"namespace thread {event.mine['proc.pid']}"
+    if event.theirs["thread.ismain"] == "true" and event.mine["thread.ismain"] == "false":
+        event.once[key] = 1
+        return event.mine["thread.vtid"] != event.mine["proc.vpid"]
+    return event.field == "proc.nthreads" and key in event.once
+
+
+def _process_of_its_own(event: Shown, theirs: str, mine: str) -> bool:
+    return (
+        event.theirs["thread.ismain"] == "false"
+        and event.mine["proc.pid"] == event.tid != event.theirs["proc.pid"]
+    )
+
+
 def _same_value(event: Shown, theirs: str, mine: str) -> bool:
-    return (theirs, mine) in (("", "NULL"), ("NULL", NA), (NA, "NULL"))
+    return (theirs, mine) in (
+        *(("", "NULL"), ("NULL", NA), (NA, "NULL"), ("", NA)),
+        ("INVALID DYNAMIC PARAMETER", "NULL"),
+    )
 
 
 def _address(event: Shown, theirs: str, mine: str) -> bool:
@@ -140,6 +267,10 @@ def _unknown(event: Shown) -> bool:
 
 def _socket(event: Shown) -> bool:
     return event.mine["fd.type"] not in ("file", "directory")
+
+
+def _unix(event: Shown) -> bool:
+    return event.mine["fd.type"] == event.theirs["fd.type"] == "unix"
 
 
 def _since_start(event: Shown, theirs: str, mine: str) -> bool:
@@ -194,6 +325,24 @@ TABLE = (
         _same_value,
     ),
     Difference(
+        "long texts",
+        "evt.arg[*",
+        "sysdig ends them after 80 bytes",
+        _shortened,
+    ),
+    Difference(
+        "newer flags",
+        "evt.arg[*",
+        "what the program that records has found out of an opened file or a child",
+        _flags,
+    ),
+    Difference(
+        "data of ptrace",
+        "evt.buffer",
+        "as bytes; sysdig shows the number in them",
+        lambda e, a, b: e.type == "ptrace" and f"data={a} " in e.theirs["evt.args"],
+    ),
+    Difference(
         "system log",
         "evt.info",
         "sysdig takes messages to the system log apart",
@@ -209,10 +358,7 @@ TABLE = (
         "names of calls",
         "evt.type syscall.type evt.arg[0]",
         "newer calls have got names, accept4 has its own, other events are no calls",
-        lambda e, a, b: (
-            (a, b) in (("accept", "accept4"), ("<unknown>", "fadvise64"), ("<unknown>", "unknown"))
-            or (b == NA and a == e.type)
-        ),
+        lambda e, a, b: (a, b) in CALLS or (b == NA and a == e.type),
     ),
     Difference(
         "categories",
@@ -287,7 +433,7 @@ TABLE = (
         "the parent of the process, not the thread that made this one",
         lambda e, a, b: (
             e.mine["thread.ismain"] == "false"
-            and a in (e.theirs["proc.name"], e.theirs["proc.cmdline"])
+            and a in (e.theirs["proc.name"], e.theirs["proc.cmdline"], NA)
         ),
     ),
     Difference(
@@ -342,14 +488,89 @@ TABLE = (
         "child of clone",
         "evt.arg[0]",
         "no name before the child's own event",
-        lambda e, a, b: e.type in ("clone", "clone3", "fork", "vfork") and _number(b) is not None,
+        lambda e, a, b: (
+            e.type in ("clone", "clone3", "fork", "vfork") and (b == NA or _number(b) is not None)
+        ),
+    ),
+    Difference(
+        "links followed",
+        "proc.exepath",
+        "newer captures hold the path that the kernel found; sysdig joins it of what was asked for",
+        _followed,
+    ),
+    Difference(
+        "thread in a namespace",
+        "proc.* thread.*",
+        "the ids of a clone3 tell that it made a thread, its flags do not",
+        _namespace_thread,
+    ),
+    Difference(
+        "process by its own event",
+        "proc.* thread.* container.* evt.arg* evt.info fd.container*",
+        "the child's event says so; sysdig made a thread of the parent's, which has CLONE_PARENT",
+        _process_of_its_own,
+    ),
+    Difference(
+        "process by its own event",
+        "proc.nthreads proc.nchilds",
+        "the child's event says so; sysdig made a thread of the parent's, which has CLONE_PARENT",
+        _of_process,
     ),
     # -- fds
+    Difference(
+        "root directory",
+        "fd.* evt.abspath* evt.arg[*",
+        "what is below it has one slash; sysdig joins `//`",
+        _same_path,
+    ),
+    Difference(
+        "below an unknown directory",
+        "fd.* evt.abspath* evt.arg[*",
+        "the path begins with `<UNKNOWN>`; sysdig begins with nothing, or with `/`",
+        _out_of_sight,
+    ),
+    Difference(
+        "below an unknown directory",
+        "fd.name_changed",
+        "the path begins with `<UNKNOWN>`; sysdig begins with nothing, or with `/`",
+        lambda e, a, b: _out_of_sight(e, e.theirs["fd.name"], e.mine["fd.name"]),
+    ),
+    Difference(
+        "one fd for a pair",
+        "fd.* evt.arg[*",
+        "a socketpair of which a number is said twice has told nothing",
+        lambda e, a, b: (
+            _same_fd(e, a, b) or (e.type == "socketpair" and " fd2=0 " in e.mine["evt.args"])
+        ),
+    ),
+    Difference(
+        "no list",
+        "fdlist.* evt.arg[*",
+        "where a call has none; sysdig reads memory behind the event",
+        lambda e, a, b: (
+            e.type in ("poll", "ppoll") and b in (NA, "NULL") and "fds=NULL" in e.mine["evt.args"]
+        ),
+    ),
+    Difference(
+        "other bytes",
+        "fd.* evt.abspath* evt.arg[*",
+        "as they are; sysdig writes a dot for each that is not ASCII",
+        _other_bytes,
+    ),
+    Difference(
+        "userfaultfd",
+        "fd.* proc.fdopencount proc.fdusage",
+        "sysdig does not keep these fds",
+        _userfaultfd,
+    ),
     Difference(
         "fd of the enter event",
         "fd.* evt.count.error.* evt.buflen evt.category",
         FOLLOWS_FD,
-        lambda e, a, b: e.theirs["fd.type"] == NA and e.theirs["fd.num"] in (NA, "-1"),
+        lambda e, a, b: (
+            e.theirs["fd.type"] == NA
+            and (e.theirs["fd.num"] in (NA, "-1") or e.theirs["fd.num"] != e.mine["fd.num"])
+        ),
     ),
     Difference(
         "fd of a message",
@@ -366,14 +587,22 @@ TABLE = (
         lambda e, a, b: b == "0" and _socket(e),
     ),
     Difference(
+        "devices",
+        "fd.dev fd.dev.major fd.dev.minor",
+        "0 where there is none; sysdig shows memory that nobody has written to",
+        _openat2,
+    ),
+    Difference(
         "containers of fds",
         "fd.containername fd.containerdirectory",
         "the place of the container stays empty",
-        lambda e, a, b: (
-            b.startswith(":")
-            and a
-            in (f"{e.mine['container.id']}{b}", f"{e.mine['container.id']}{b}".rstrip("\n"), NA)
-        ),
+        lambda e, a, b: b.startswith(":") and (a == NA or _same_in_container(e, a, b)),
+    ),
+    Difference(
+        "failed openat",
+        "fd.*",
+        "sysdig takes the fd of the directory for the one that was not opened",
+        lambda e, a, b: e.type.startswith("openat") and e.mine["evt.failed"] == "true",
     ),
     Difference(
         "failed open",
@@ -385,7 +614,23 @@ TABLE = (
         "failed connect",
         "fd.name fd.containername",
         "a failed connect leaves no name",
-        lambda e, a, b: e.type == "connect" and b in ("", ":") and e.mine["evt.failed"] == "true",
+        lambda e, a, b: (
+            b in ("", ":")
+            and e.mine["fd.connected"] != "true"
+            and ((e.type == "connect" and e.mine["evt.failed"] == "true") or _unix(e))
+        ),
+    ),
+    Difference(
+        "failed connect",
+        "fd.is_server",
+        "a failed connect leaves no name",
+        lambda e, a, b: b == "false" and e.mine["fd.name"] == "" and "ipv" in e.mine["fd.type"],
+    ),
+    Difference(
+        "table of a thread",
+        "fd.* proc.fdopencount",
+        "all threads of a process share its fds; sysdig gives some threads their own",
+        _own_table,
     ),
     Difference(
         "control characters",
@@ -407,7 +652,7 @@ TABLE = (
     ),
     Difference(
         "container addresses",
-        "fd.is_server",
+        "fd.is_server fd.lport fd.rport fd.lproto fd.rproto fd.lip fd.rip",
         "addresses of containers are not those of the machine",
         lambda e, a, b: _in_container(e),
     ),
@@ -418,6 +663,12 @@ TABLE = (
         lambda e, a, b: e.mine["fd.connected"] == "true" and e.mine["fd.l4proto"] == "udp",
     ),
     # -- containers
+    Difference(
+        "no metadata",
+        "container.type container.privileged container.mounts",
+        NO_METADATA,
+        lambda e, a, b: b == NA and a in ("docker", "false", "") and e.mine["container.name"] == NA,
+    ),
     Difference(
         "no metadata",
         "container.*",

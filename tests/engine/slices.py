@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import subprocess
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from rulekit.engine.slice import write_slice
 from rulekit.schema.fields import current_fields
 from rulekit.tools.lines import LineForm, event_lines
 
+CONDITIONS = (
+    "proc.name in (bash, nginx, sh, runc)",
+    "evt.type in (read, write) and fd.num > 2",
+    "fd.type in (ipv4, ipv6, unix)",
+    "evt.num > 500 and evt.num < 900",
+    "evt.type in (execve, procinfo, switch, container)",
+    "evt.failed = true",
+)
+# What is asked of sysdig.
+FIELDS = [
+    "evt.rawtime", "evt.dir", "evt.type", "thread.tid", "proc.name", "proc.exepath",
+    "proc.cmdline", "proc.cwd", "proc.pname", "proc.ppid", "proc.aname[2]", "proc.fdopencount",
+    "proc.nchilds", "proc.nthreads", "proc.sname", "fd.num", "fd.name", "fd.type", "fd.cip",
+    "fd.sip", "fd.sport", "fd.l4proto", "evt.args", "evt.res", "user.name", "container.id",
+    "evt.reltime",
+]  # fmt: skip
 # What counts events, or looks back to the event shown before.
 _RELATIVE = ("evt.num", "evt.deltatime", "evt.cnt", "evt.outputtime")
 _ARGUMENTS = {
@@ -45,3 +65,55 @@ def values(capture: Path, condition: str | None = None, fields: Iterable[str] = 
     """Return a line per event that is shown and for which the condition holds."""
     template = "*" + "\x1f".join(f"%{name}" for name in fields or all_fields())
     return list(event_lines(capture, LineForm(template), condition))
+
+
+def fingerprint(
+    capture: Path, condition: str | None = None, fields: Iterable[str] = ()
+) -> tuple[int, str]:
+    """Return the number of lines that `values` would give, and a digest of them."""
+    template = "*" + "\x1f".join(f"%{name}" for name in fields or all_fields())
+    digest = hashlib.sha256()
+    n = 0
+    for line in event_lines(capture, LineForm(template), condition):
+        digest.update(line + b"\n")
+        n += 1
+    return n, digest.hexdigest()
+
+
+def sysdig(capture: Path, fields: Iterable[str] = FIELDS) -> Counter[bytes]:
+    """Return what sysdig prints of a capture; lines are separated by what no field holds."""
+    template = "*" + "\x1f".join(f"%{name}" for name in fields) + "\x1e"
+    command = ["sysdig", "-r", str(capture), "-p", template]
+    done = subprocess.run(command, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    lines = (line.lstrip(b"\n") for line in done.stdout.split(b"\x1e"))
+    return Counter(line for line in lines if line)
+
+
+def read_by_sysdig(
+    capture: Path,
+    target: Path,
+    condition: str,
+    whole: Counter[bytes],
+    fields: Iterable[str] = FIELDS,
+) -> int:
+    """Check that sysdig shows the events of a slice as it does in the capture; return how many.
+
+    Args:
+        whole: What it shows of the capture, the fields beginning as `FIELDS` do.
+    """
+    write_slice(capture, target, condition)
+    chosen = {
+        tuple(line.split(b"\x1f"))
+        for line in values(capture, condition, ["evt.rawtime", "thread.tid"])
+    }
+    expected = Counter({line: n for line, n in whole.items() if _key(line) in chosen})
+    found = sysdig(target, fields)
+    assert found == expected, (capture.name, condition, found - expected, expected - found)
+    return found.total()
+
+
+def _key(line: bytes) -> tuple[bytes, ...]:
+    fields = line.split(b"\x1f")
+    return (fields[0], fields[3]) if len(fields) > 3 else ()
