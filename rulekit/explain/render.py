@@ -14,6 +14,7 @@ from rulekit.text.source import Span
 
 _MARKS = {True: "✓", False: "✗", None: "·"}
 _COLOURS = {True: "\x1b[32m", False: "\x1b[31m", None: "\x1b[2m"}
+_JOINED = {"and": "all of", "or": "any of"}
 _MAX_TEXT = 90
 
 
@@ -83,14 +84,16 @@ def _rows(found: Explanation, part: Part, depth: int) -> Iterator[tuple[bool | N
             origin = ", ".join([*where, _place(inner.span)])
             yield truth, f"{indent}{opens}not {_short(inner.text)}  [{value}]", origin
             return
-        yield (
-            truth,
-            f"{indent}{opens}not ({inner.opens or ''}".rstrip() + (":" if inner.opens else ""),
-            "",
-        )
-        yield from _rows(found, inner, depth + 1)
+        if inner.kind == "not":
+            yield truth, f"{indent}{opens}not", ""
+            yield from _rows(found, inner, depth + 1)
+            return
+        within = f"{inner.opens}: " if inner.opens else ""
+        yield truth, f"{indent}{opens}not {within}{_JOINED[inner.kind]}", ""
+        for child in inner.children:
+            yield from _rows(found, child, depth + 1)
         return
-    yield truth, f"{indent}{opens}{'all of' if part.kind == 'and' else 'any of'}", ""
+    yield truth, f"{indent}{opens}{_JOINED[part.kind]}", ""
     for child in part.children:
         yield from _rows(found, child, depth + 1)
 

@@ -162,6 +162,8 @@ def coverage_page(coverage: Coverage) -> str:
     for i, rule in enumerate(coverage.rules):
         body += _rule_html(i, rule)
     subtitle = f"{coverage.share:.1%} of feasible truths and decisions"
+    if coverage.left_out:
+        subtitle += f"; left out: {coverage.left_out} cases that override macros or lists"
     return page("Coverage of rules", subtitle, body)
 
 
@@ -177,10 +179,10 @@ def _rule_html(number: int, rule: RuleCoverage) -> Iterator[str]:
         f"{escape(shown(Path(place['file'])))}:{place['line']}</span></h2>"
     )
     yield (
-        '<table class="fixed"><colgroup><col style="width:4rem"><col><col style="width:5rem">'
-        '<col style="width:5rem"><col style="width:20rem"></colgroup>'
-        '<thead><tr><th class="n">Line</th><th>Comparison</th><th class="n">True</th>'
-        '<th class="n">False</th><th>Missing</th></tr></thead><tbody>'
+        '<table class="fixed"><thead><tr><th class="n wide" style="width:3rem">Line</th>'
+        '<th>Comparison</th><th class="n" style="width:4rem">True</th>'
+        '<th class="n" style="width:4rem">False</th><th style="width:30%">Missing</th></tr></thead>'
+        "<tbody>"
     )
     for seen in rule.comparisons:
         notes = [f'<span class="bad">{escape(gap)}</span>' for gap in missing(seen)]
@@ -198,7 +200,7 @@ def _rule_html(number: int, rule: RuleCoverage) -> Iterator[str]:
         via = escape(" › ".join(seen.part.via))
         way = f'<br><span class="dim">{via}</span>' if via else ""
         yield (
-            f'<tr><td class="n">{place_json(seen.part.span)["line"]}</td>'
+            f'<tr><td class="n wide">{place_json(seen.part.span)["line"]}</td>'
             f"<td><code>{escape(seen.part.text)}</code>{way}</td>"
             f'<td class="n {"ok" if seen.n_true else "bad"}">{seen.n_true}</td>'
             f'<td class="n {"ok" if seen.n_false else "bad"}">{seen.n_false}</td>'

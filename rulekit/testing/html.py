@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from itertools import groupby
+from typing import TypeAlias
 
 from rulekit.testing.judge import Result
 from rulekit.testing.report import failure_text, shown
@@ -37,10 +38,18 @@ tr.open > td { border: 0; }
 .bar.part i { background: var(--part); } .bar.bad i { background: var(--bad); }
 .badge { display: inline-block; min-width: 4.5rem; font-weight: 600; }
 td.w { white-space: nowrap; } p.change { margin: 1rem 0 .25rem; }
-a { color: inherit; }
+a { color: inherit; } ul.bad { padding-left: 1.2rem; } ul.bad li { margin: .2rem 0; }
+details.file { margin: 2rem 0 .5rem; } details.file h2 { display: inline; }
+details.file table { margin-top: .5rem; }
 details > summary { cursor: pointer; }
+@media (max-width: 45rem) { .bar { width: 4rem; } .badge { min-width: 0; }
+  /* Hidden cells would leave a column to those that span all. */
+  td.wide, th.wide { width: 0 !important; padding: 0; font-size: 0; } }
 """
 
+_ByFile: TypeAlias = "Sequence[tuple[str, Sequence[Result]]]"
+# What stands below the text of a file, and what is said there.
+_CARETS = re.compile(r"(?<=\| )( *\^+(?: .*)?)$")
 _CLASSES = {"passed": "ok", "xfailed": "part", "failed": "bad", "error": "bad", "xpassed": "bad"}
 
 
@@ -67,51 +76,88 @@ def results_page(results: Sequence[Result]) -> str:
     counts = Counter(result.outcome for result in results)
     seconds = sum(result.duration_s for result in results)
     parts = [f"{n} {outcome}" for outcome, n in sorted(counts.items(), key=lambda i: -i[1])]
-    body = []
-    for file, group in groupby(
-        sorted(results, key=lambda r: (str(r.case.file), r.case.line)), lambda r: r.case.file
-    ):
-        cases = list(group)
-        good = sum(result.good for result in cases)
-        body.append(
-            f'<h2>{escape(shown(file))} <span class="dim">{good} of {len(cases)}</span></h2>\n'
-            '<table class="fixed"><colgroup><col style="width:6.5rem"><col>'
-            '<col style="width:22rem"><col style="width:4rem"><col style="width:5rem"></colgroup>'
-            '<thead><tr><th>Outcome</th><th>Case</th><th>Rules</th><th class="n">Line</th>'
-            '<th class="n">Time</th></tr></thead><tbody>'
+    by_file = [
+        (shown(file), list(group))
+        for file, group in groupby(
+            sorted(results, key=lambda r: (str(r.case.file), r.case.line)), lambda r: r.case.file
         )
-        body += [_row(result) for result in cases]
-        body.append("</tbody></table>")
+    ]
+    numbers = {id(result): f"c{i}" for i, result in enumerate(results)}
+    body = list(_overview(by_file, numbers))
+    for i, (file, cases) in enumerate(by_file):
+        good = sum(result.good for result in cases)
+        table = [
+            '<table class="fixed"><thead><tr><th style="width:6.5rem">Outcome</th><th>Case</th>'
+            '<th class="wide" style="width:30%">Rules</th>'
+            '<th class="n" style="width:3rem">Line</th>'
+            '<th class="n" style="width:5rem">Time</th></tr></thead><tbody>',
+            *(_row(result, numbers[id(result)]) for result in cases),
+            "</tbody></table>",
+        ]
+        head = f'<h2 id="f{i}">{escape(file)} <span class="dim">{good} of {len(cases)}</span></h2>'
+        if good < len(cases) or len(by_file) == 1:
+            body += [head, *table]
+        else:
+            body += [f'<details class="file"><summary>{head}</summary>', *table, "</details>"]
     summary = f"{', '.join(parts) or 'no cases'} in {seconds:.2f} s"
     return page("Tests of rules", summary, body)
 
 
-def _row(result: Result) -> str:
+def _overview(by_file: _ByFile, numbers: Mapping[int, str]) -> Iterator[str]:
+    """Yield a table of the files when there are several, and what is to be done."""
+    if len(by_file) > 1:
+        heads = '<th>File</th><th>Good</th><th class="n">Time</th>'
+        yield f"<table><thead><tr>{heads}</tr></thead><tbody>"
+        for i, (file, cases) in enumerate(by_file):
+            good = sum(result.good for result in cases)
+            seconds = sum(result.duration_s for result in cases)
+            share = f"{bar(good / len(cases))}{good} of {len(cases)}"
+            yield (
+                f'<tr><td><a href="#f{i}">{escape(file)}</a></td><td class="w">{share}</td>'
+                f'<td class="n">{seconds:.2f} s</td></tr>'
+            )
+        yield "</tbody></table>"
+    bad = [result for _, cases in by_file for result in cases if not result.good]
+    if len(bad) > 1:
+        yield '<h2>To be mended</h2>\n<ul class="bad">'
+        for result in bad:
+            why = result.failures[0].message if result.failures else result.case.xfail or ""
+            yield (
+                f'<li><a href="#{numbers[id(result)]}">{escape(result.case.name)}</a>'
+                f' <span class="dim">{words(why)}</span></li>'
+            )
+        yield "</ul>"
+
+
+def _row(result: Result, anchor: str) -> str:
     name = escape(result.case.name)
     if result.outcome == "xfailed":
         name += f' <span class="dim">({escape(result.case.xfail or "")})</span>'
     rules = "<br>".join(escape(rule) for rule in result.case.named_rules())
     row = (
         f'<td class="{_CLASSES[result.outcome]}"><span class="badge">{result.outcome}</span></td>'
-        f'<td>{name}</td><td class="dim">{rules}</td><td class="n">{result.case.line}</td>'
+        f'<td>{name}</td><td class="dim wide">{rules}</td><td class="n">{result.case.line}</td>'
         f'<td class="n">{result.duration_s * 1000:.0f} ms</td></tr>'
     )
     if result.good:
-        return f"<tr>{row}"
+        return f'<tr id="{anchor}">{row}'
     text = failure_text(result).partition("\n\n")[2].strip("\n")
     lines = "\n".join(_marked(line) for line in text.split("\n"))
     why = f"<details open><summary>why</summary><pre>{lines}</pre></details>"
-    return f'<tr class="open">{row}<tr><td colspan="5" class="why">{why}</td></tr>'
+    return f'<tr class="open" id="{anchor}">{row}<tr><td colspan="5" class="why">{why}</td></tr>'
 
 
 def _marked(line: str) -> str:
-    """Return a line of a tree, its mark in colour."""
+    """Return a line of a failure: the mark of a tree and carets in colour, the headline bold."""
     kind = {"✓": "ok", "✗": "bad"}.get(line.lstrip()[:1])
+    if kind is not None:
+        blanks = len(line) - len(line.lstrip())
+        mark = f'<span class="{kind}">{escape(line[blanks])}</span>'
+        return f"{line[:blanks]}{mark}{escape(line[blanks + 1 :])}"
     text = escape(line)
-    if kind is None:
-        return text
-    blanks = len(line) - len(line.lstrip())
-    return f'{text[:blanks]}<span class="{kind}">{text[blanks]}</span>{text[blanks + 1 :]}'
+    if line.startswith("error["):
+        return f"<b>{text}</b>"
+    return _CARETS.sub(r'<span class="bad">\1</span>', text)
 
 
 def words(text: str) -> str:

@@ -15,7 +15,7 @@ from rulekit.rules.ruleset import Rule, Ruleset
 from rulekit.testing.case import Case
 from rulekit.testing.inline import Scenario, scenario
 from rulekit.testing.mutants import Mutant, MutantKey, mutants_of
-from rulekit.testing.passes import Loader, PassKey, pass_key, rules_key, source_of
+from rulekit.testing.passes import Loader, PassKey, pass_key, rules_key, source_of, unknown_names
 from rulekit.testing.pool import Crashed, Job, TimedOut, run_jobs
 from rulekit.testing.trial import Trial
 
@@ -121,6 +121,10 @@ def _tries(cases: Sequence[Case]) -> list[_Try]:
     for group in groups.values():
         ruleset, _ = loader.load(group[0])
         if ruleset is None:
+            continue
+        # What cannot be run notices nothing.
+        group = [case for case in group if not unknown_names(case, ruleset)]
+        if not group:
             continue
         named = {name for case in group for name in case.named_rules()}
         source = source_of(group[0])

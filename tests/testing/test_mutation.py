@@ -188,3 +188,11 @@ def test_the_score_as_data(write: Write, capsys: Any) -> None:
 def test_a_rule_that_takes_too_long_is_told(write: Write) -> None:
     (found,) = mutate(load_cases(write(GOOD)), limit_s=1e-9)
     assert found.problem == "took longer than 1e-09 s"
+
+
+def test_a_case_that_cannot_be_run_does_not_spoil_the_others(write: Write) -> None:
+    wrong = "- case: wrong\n  events: [{proc: vim}, {open: /etc/shadow}]\n  fires: Nothing\n"
+    found = mutated(write, GOOD + wrong)["Secret opened"]
+    assert (found.problem, found.survivors) == (None, [])
+    assert found.killed > 12
+    assert mutate(load_cases(write(wrong))) == []

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from rulekit.cli.main import main
 from rulekit.testing.html import results_page
 from rulekit.testing.judge import Result
 from rulekit.testing.junit import junit
-from rulekit.testing.read import find_files, load_cases
+from rulekit.testing.read import find_files, load_all, load_cases
 from rulekit.testing.report import diagnostics
 from rulekit.testing.runner import Options, run_cases
 from rulekit.testing.schema import published, schema_text
@@ -103,6 +104,25 @@ def test_the_page_holds_every_case_and_escapes_it(results: list[Result]) -> None
     assert "1 of 5" not in page
     assert "2 of 5" in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_page_begins_with_the_files_and_with_what_failed(write: Write) -> None:
+    write(f"- case: well\n{EVENTS}  rules: rules.yaml\n  fires: Secret opened\n", "good.tests.yaml")
+    write(
+        f"- case: bad\n{EVENTS}  rules: rules.yaml\n  silent: Secret opened\n"
+        f"- case: worse\n{EVENTS}  rules: rules.yaml\n  fires: Shell started\n",
+        "bad.tests.yaml",
+    )
+    cases = load_all(find_files([Path()]))
+    page = results_page(list(run_cases(cases, Options(isolate=False))))
+    head, _, rest = page.partition("<h2 id=")
+    assert "0 of 2" in head
+    assert "1 of 1" in head
+    assert "must stay silent, gave 1 alert" in head
+    for anchor in re.findall('href="#([^"]+)"', head):
+        assert page.count(f'id="{anchor}"') == 1
+    assert "<details open>" in rest  # what failed is seen at once
+    assert '<details class="file">' in rest  # what is well is not
 
 
 # ---- the schema ----
