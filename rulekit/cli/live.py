@@ -1,4 +1,4 @@
-"""Running processes in the place of a capture: `run --source ebpf` and `record`."""
+"""What happens now in the place of a capture: `record`, `run --source` ebpf or linux_audit."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from rulekit.errors import RulekitError, reason
 if TYPE_CHECKING:
     from types import FrameType
 
+    from rulekit.sources.base import Source
     from rulekit.sources.ebpf.routes import EventSet
     from rulekit.sources.ebpf.scope import Scope
     from rulekit.sources.ebpf.source import EbpfSource
+    from rulekit.sources.linux_audit.multicast import MulticastSource
 
 LIVE = "ebpf"
+LIVE_AUDIT = "linux_audit"
 _GRACE_S = 2.0  # for a command to end when it is told to
 LAUNCH_COMMANDS = ("run", "record")  # what follows -- is a command to be watched
 
@@ -113,18 +116,46 @@ def live(
             snaplen=args.snaplen,
             ring_bytes=args.buffer,
         )
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            source.stop()
-
-        signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGTERM, stop)
+        _end_by_signals(source)
         with source:
             source.open()
             if scope is not None:
                 say(f"watching {scope}")
             launched.go(source)
             yield source
+
+
+@contextlib.contextmanager
+def live_audit(args: argparse.Namespace) -> Generator[MulticastSource, None, None]:
+    """Open the kernel's audit; it ends at SIGINT and SIGTERM.
+
+    Raises:
+        RulekitError: A scope was asked for.
+        SourceError: The kernel or its rights do not allow it.
+    """
+    from rulekit.sources.linux_audit.multicast import MAX_BUFFER_BYTES, MulticastSource
+
+    if args.launch or args.whole_host or args.scope is not None:
+        raise RulekitError(
+            "the rules of audit say which processes it reports: leave --scope, --whole-host and a"
+            " command behind -- out"
+        )
+    # The kernel counts what a message takes with all that it keeps beside it, several times its text.
+    source = MulticastSource(buffer_bytes=min(4 * args.buffer, MAX_BUFFER_BYTES))
+    _end_by_signals(source)
+    with source:
+        source.open()
+        told = source.notice()
+        say("watching what the kernel's audit reports" + (f"; {told}" if told else ""))
+        yield source
+
+
+def _end_by_signals(source: Source) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        source.stop()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
 
 
 def _scope_of(args: argparse.Namespace) -> Scope:

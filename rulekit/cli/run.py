@@ -13,7 +13,7 @@ from rulekit.cli.arguments import priority
 from rulekit.cli.console import Progress, say, size_of, summary
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
 from rulekit.cli.follow import FOLLOW_HELP, Following, add_follow, follow
-from rulekit.cli.live import LIVE, add_scope, live
+from rulekit.cli.live import LIVE, LIVE_AUDIT, add_scope, live, live_audit
 from rulekit.cli.printing import add_printing, formatter_of, open_writer
 from rulekit.cli.rules import config_or_explain
 from rulekit.cli.targets import DeliveryTarget, LineTarget, Target
@@ -36,6 +36,8 @@ CAPTURE can be a pipe: '-' is standard input. Memory does not grow with its leng
 
 CAPTURE can be a log of Linux audit, with the same rules of system calls: what auditd (raw or
 enriched), laurel, go-audit or auditbeat write, plain, gzip or zstd. What audit cannot know is null.
+Without a CAPTURE, --source linux_audit reads what the kernel's audit reports from now on, beside
+auditd or without it; that needs CAP_AUDIT_READ and nothing else.
 
 CAPTURE can be an audit log of Kubernetes as well, for rules of the source k8s_audit: lines of
 JSON, an array, an EventList, or a folder of such files, plain, gzip or zstd. What is no audit
@@ -96,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="what CAPTURE is, which decides the rules to run (syscall, linux_audit, k8s_audit,"
         " ...); without it, its first bytes tell. `ebpf` stands for the running processes of"
-        " --scope",
+        " --scope, and linux_audit without a CAPTURE for what the kernel's audit reports now",
     )
     add_follow(what)
     add_scope(what)
@@ -163,18 +165,22 @@ def run(args: argparse.Namespace) -> int:
     source = args.source or (sinks.options.source if sinks else None)
     args.capture = args.capture or (sinks.options.capture if sinks else None)
     capture: Any = args.capture
-    is_live = source == LIVE
+    is_live = source == LIVE or (source == LIVE_AUDIT and capture is None)
     if capture is None and not is_live:
-        raise RulekitError("nothing to read: name a capture with -e, or say --source ebpf")
+        raise RulekitError(
+            "nothing to read: name a capture with -e, or say --source ebpf or linux_audit"
+        )
     size_bytes = None if is_live or capture is None else size_of(capture)
     if source is None and args.follow is not None:
         source = AUDIT
-    elif is_live:
-        source = "syscall"
     elif source is None:
         source, capture = detect_source(capture)
-    capture = as_source(source, capture)
-    source = event_source_of(source)
+    live_source = source if is_live else None
+    if is_live:
+        source = "syscall"
+    else:
+        capture = as_source(source, capture)
+        source = event_source_of(source)
     choice = {
         "source": source,
         "min_priority": args.min_priority or config.priority,
@@ -211,7 +217,7 @@ def run(args: argparse.Namespace) -> int:
         bar.clear()
         say(message)
 
-    events = _events(args, engine, capture, is_live)
+    events = _events(args, engine, capture, live_source)
     with events as found, follow(args, source, tell) as follower:
         if sinks is not None:
             target: Target = DeliveryTarget(
@@ -241,11 +247,15 @@ def run(args: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _events(
-    args: argparse.Namespace, engine: Engine, capture: Any, is_live: bool
+    args: argparse.Namespace, engine: Engine, capture: Any, live_source: str | None
 ) -> Generator[Any, None, None]:
     """Return what the events come from: the capture, or the live source, opened."""
-    if not is_live:
+    if live_source is None:
         yield capture
+        return
+    if live_source == LIVE_AUDIT:
+        with live_audit(args) as audit:
+            yield audit
         return
     from rulekit.sources.ebpf.routes import events_for
 

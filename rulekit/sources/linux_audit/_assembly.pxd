@@ -6,6 +6,7 @@ from rulekit.native._scratch cimport Buf
 from rulekit.sources.linux_audit._convert cimport Converter
 from rulekit.sources.linux_audit._event cimport AuditEvent
 from rulekit.sources.linux_audit._json cimport JsonEvent
+from rulekit.sources.linux_audit._serials cimport Serials
 
 cdef enum:
     MAX_PENDING = 1024       # events whose end is not known yet
@@ -26,6 +27,7 @@ cdef struct Assembly:
     uint32_t n_pending
     Recent recent[N_RECENT]
     uint32_t recent_at
+    Serials serials          # of messages
     uint64_t now_ms          # latest time in the log
     char host[128]           # name of the first host that the log names
     uint32_t host_len
@@ -40,7 +42,10 @@ cdef struct Assembly:
 
 cdef Assembly* assembly_new(uint64_t seed) noexcept nogil      # NULL: no memory
 cdef void assembly_free(Assembly* a) noexcept nogil
+cdef void name_host(Assembly* a, const char* name, uint32_t length) noexcept nogil     # before the first record
 cdef void take_line(Assembly* a, const char* line, uint32_t length) noexcept nogil
+# A record as the kernel sends it: `audit(1700000000.123:45): BODY`, its type a number.
+cdef void take_message(Assembly* a, uint32_t type, const char* text, uint32_t length) noexcept nogil
 cdef void end_all(Assembly* a) noexcept nogil                  # of the log, or of a silence
 cdef AuditEvent* event_of(Assembly* a, uint64_t time_ms, uint64_t serial, const char* node, uint32_t node_len) noexcept nogil
 cdef void end_event(Assembly* a, AuditEvent* e) noexcept nogil

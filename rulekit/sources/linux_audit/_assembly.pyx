@@ -15,7 +15,8 @@ from rulekit.sources.linux_audit._event cimport (
 )
 from rulekit.sources.linux_audit._json cimport json_event_free, json_event_init, read_json
 from rulekit.sources.linux_audit._processes cimport hash_text
-from rulekit.sources.linux_audit._records cimport RecordHead, read_head, take_record
+from rulekit.sources.linux_audit._records cimport RecordHead, read_head, read_stamp, take_record, type_by_number
+from rulekit.sources.linux_audit._serials cimport serials_note
 
 cdef enum:
     WAIT_MS = 2000           # as auditd's own tools wait
@@ -125,6 +126,13 @@ cdef uint64_t _host_of(Assembly* a, const char* node, uint32_t node_len) noexcep
     return hash
 
 
+cdef void name_host(Assembly* a, const char* name, uint32_t length) noexcept nogil:
+    if length:
+        a.host_len = min(length, <uint32_t> 127)
+        memcpy(a.host, name, a.host_len)
+        a.host_hash = hash_text(a.converter.processes, name, length)
+
+
 cdef AuditEvent* event_of(Assembly* a, uint64_t time_ms, uint64_t serial, const char* node, uint32_t node_len) noexcept nogil:
     """Return the event of that id, a new one if need be; NULL: it has ended, or there is no memory."""
     cdef uint64_t host = _host_of(a, node, node_len)
@@ -183,17 +191,9 @@ cdef void _take_json(Assembly* a, const char* line, uint32_t length) noexcept no
     convert_event(a.converter, a.json.e, a.host, a.host_len)
 
 
-cdef void take_line(Assembly* a, const char* line, uint32_t length) noexcept nogil:
-    cdef RecordHead head
+cdef void _take_head(Assembly* a, const RecordHead* head) noexcept nogil:
+    """Give a record to its event; end the event when it was the last one."""
     cdef AuditEvent* e = a.last
-    a.n_lines += 1
-    if length and line[0] == c'{':
-        _take_json(a, line, length)
-        return
-    if not read_head(line, length, &head):
-        if length and not (length == 1 and line[0] == c'\r'):
-            a.n_rejected += 1
-        return
     a.n_records += 1
     if e == NULL or e.serial != head.serial or e.time_ms != head.time_ms or head.node != NULL and e.node != a.host_hash:
         e = event_of(a, head.time_ms, head.serial, head.node, head.node_len)
@@ -202,7 +202,33 @@ cdef void take_line(Assembly* a, const char* line, uint32_t length) noexcept nog
                 a.n_late += 1
             return
         a.last = e
-    if not take_record(e, &head):
+    if not take_record(e, head):
         a.n_paths_lost += 1
-    if head.kind == KIND_EOE or (head.kind == KIND_PROCTITLE and e.seen & SEEN_SYSCALL) or _stands_alone(&head):
+    if head.kind == KIND_EOE or (head.kind == KIND_PROCTITLE and e.seen & SEEN_SYSCALL) or _stands_alone(head):
         end_event(a, e)
+
+
+cdef void take_line(Assembly* a, const char* line, uint32_t length) noexcept nogil:
+    cdef RecordHead head
+    a.n_lines += 1
+    if length and line[0] == c'{':
+        _take_json(a, line, length)
+    elif read_head(line, length, &head):
+        _take_head(a, &head)
+    elif length and not (length == 1 and line[0] == c'\r'):
+        a.n_rejected += 1
+
+
+cdef void take_message(Assembly* a, uint32_t type, const char* text, uint32_t length) noexcept nogil:
+    cdef RecordHead head
+    a.n_lines += 1
+    while length and (text[length - 1] == 0 or text[length - 1] == c'\n'):
+        length -= 1
+    head.node = NULL
+    head.node_len = 0
+    type_by_number(&head, type)
+    if not read_stamp(text, text + length, &head):
+        a.n_rejected += 1
+        return
+    serials_note(&a.serials, <uint32_t> head.serial)
+    _take_head(a, &head)

@@ -136,6 +136,7 @@ cdef void event_reset(AuditEvent* e) noexcept nogil
 # The kind of a record by the name of its type.
 cdef int kind_of(const char* name, uint32_t length) noexcept nogil
 cdef int kind_of_number(uint32_t number) noexcept nogil
+cdef const char* name_of_number(uint32_t number) noexcept nogil        # NULL: it has none that we know
 
 # Before the fields of a record; False: the record cannot be kept (counted).
 cdef bint record_begin(AuditEvent* e, int kind) noexcept nogil

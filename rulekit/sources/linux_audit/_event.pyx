@@ -39,6 +39,8 @@ cdef int8_t HEX[256]         # value of a digit, -1: none
 cdef KeyTable _tables[N_KINDS]
 cdef KindName _kinds[N_KINDS]
 cdef uint8_t _kind_by_number[4096]
+cdef const char* _name_by_number[4096]
+_kept = []                   # what it points into
 
 # In the order in which they come: the next one is tried first.
 _KEYS = {
@@ -98,6 +100,10 @@ cdef int _fill() except -1:
             table.keys[table.n].target = target
             table.n += 1
     numbers = {name: number for number, name in record_types().items()}
+    for number, name in record_types().items():
+        raw = name.encode()
+        _kept.append(raw)
+        _name_by_number[number] = raw
     for kind, name in _NAMES.items():
         raw = name.encode()
         _kinds[kind].head = _head(raw, len(raw))
@@ -130,6 +136,10 @@ cdef int kind_of(const char* name, uint32_t length) noexcept nogil:
 
 cdef int kind_of_number(uint32_t number) noexcept nogil:
     return _kind_by_number[number] if number < 4096 else KIND_OTHER
+
+
+cdef const char* name_of_number(uint32_t number) noexcept nogil:
+    return _name_by_number[number] if number < 4096 else NULL
 
 
 # -- memory ----------------------------------------------------------------------------------------

@@ -15,9 +15,9 @@ from rulekit.sources.linux_audit._event cimport (
     FORM_JSON, FORM_LAUREL, KIND_EOE, KIND_EXECVE, KIND_OBJ_PID, KIND_OTHER, KIND_PATH, KIND_PROCTITLE, KIND_SOCKADDR,
     KIND_SYSCALL, MAX_OTHER_BYTES, MAX_TEXT, NO_NUMBER, OtherRecord, SEEN_CWD, SEEN_EXECVE, SEEN_EXIT, SEEN_NAME,
     SEEN_PROCTITLE, SEEN_SADDR, SEEN_SUCCESS, SEEN_SYSCALL, Span, Value, add_arg, add_other, decode_text, event_free,
-    event_new, event_reset, kind_of, kind_of_number, put_raw, put_span, read_number, record_begin, set_account, set_field,
+    event_new, event_reset, kind_of, put_raw, put_span, read_number, record_begin, set_account, set_field,
 )
-from rulekit.sources.linux_audit._records cimport RecordHead, read_id, take_record
+from rulekit.sources.linux_audit._records cimport RecordHead, read_id, take_record, type_by_number
 
 cdef extern from "<arpa/inet.h>" nogil:
     int inet_pton(int family, const char* text, void* out)
@@ -427,8 +427,6 @@ cdef bint _go_message(Cursor* c, JsonEvent* j) noexcept nogil:
     cdef Value text
     cdef uint64_t number = 0
     cdef int64_t length
-    cdef char digits[24]
-    cdef int i = 24
     text.len = 0
     text.ptr = NULL
     text.form = FORM_JSON
@@ -447,18 +445,9 @@ cdef bint _go_message(Cursor* c, JsonEvent* j) noexcept nogil:
     if not buf_reserve(&j.text, text.len + 1):
         return False
     length = decode_text(&text, j.text.ptr)
-    head.kind = kind_of_number(<uint32_t> number)
+    type_by_number(&head, <uint32_t> number)
     head.body = j.text.ptr
     head.body_len = <uint32_t> length
-    # The name of the type, where it is kept as text, is its number.
-    while True:
-        i -= 1
-        digits[i] = <char> (48 + number % 10)
-        number //= 10
-        if number == 0 or i == 0:
-            break
-    head.type = digits + i
-    head.type_len = 24 - i
     j.n_records += 1
     take_record(j.e, &head)
     return True

@@ -10,12 +10,14 @@ cdef struct RecordHead:
     const char* type
     uint32_t type_len
     int kind                 # RecordKind
+    char made[24]            # name of a type that has a number only
     uint64_t time_ms
     uint64_t serial
     const char* body
     uint32_t body_len        # without what a daemon added in capital letters
 
 cdef bint read_head(const char* line, uint32_t length, RecordHead* head) noexcept nogil     # False: no record
+cdef void type_by_number(RecordHead* head, uint32_t number) noexcept nogil
 cdef bint read_stamp(const char* text, const char* end, RecordHead* head) noexcept nogil    # `audit(1700000000.123:45): BODY`
 cdef bint read_id(const char* text, const char* end, const char** rest, uint64_t* time_ms, uint64_t* serial) noexcept nogil
 # Store a record in its event; False: it does not fit any more.

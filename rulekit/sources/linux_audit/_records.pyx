@@ -1,11 +1,11 @@
 """Records as auditd and the kernel write them, taken apart where they lie."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memchr, memcmp
+from libc.string cimport memchr, memcmp, memcpy, strlen
 
 from rulekit.sources.linux_audit._event cimport (
     FORM_AUDIT, KIND_EOE, KIND_EXECVE, KIND_OBJ_PID, KIND_OTHER, KIND_SYSCALL, MAX_OTHER_BYTES, MAX_TEXT, OtherRecord, Span, Value,
-    add_other, kind_of, kind_of_number, put_raw, read_number, record_begin, set_account,
+    add_other, kind_of, kind_of_number, name_of_number, put_raw, read_number, record_begin, set_account,
     set_field,
 )
 
@@ -71,6 +71,31 @@ cdef bint read_stamp(const char* text, const char* end, RecordHead* head) noexce
     return True
 
 
+cdef void type_by_number(RecordHead* head, uint32_t number) noexcept nogil:
+    cdef const char* name = name_of_number(number)
+    cdef char digits[12]
+    cdef uint32_t n = 0
+    cdef uint32_t length = 8
+    head.kind = kind_of_number(number)
+    if name != NULL:
+        head.type = name
+        head.type_len = <uint32_t> strlen(name)
+        return
+    # As auditd calls what is newer than itself.
+    memcpy(head.made, b"UNKNOWN[", 8)
+    while n == 0 or number:
+        digits[n] = <char> (48 + number % 10)
+        number //= 10
+        n += 1
+    while n:
+        n -= 1
+        head.made[length] = digits[n]
+        length += 1
+    head.made[length] = c']'
+    head.type = head.made
+    head.type_len = length + 1
+
+
 cdef bint read_head(const char* line, uint32_t length, RecordHead* head) noexcept nogil:
     cdef const char* p = line
     cdef const char* end = line + length
@@ -104,7 +129,7 @@ cdef bint read_head(const char* line, uint32_t length, RecordHead* head) noexcep
         while digit < stop and c'0' <= digit[0] <= c'9' and number < 100000:
             number = number * 10 + <uint32_t> (digit[0] - c'0')
             digit += 1
-        head.kind = kind_of_number(number)
+        type_by_number(head, number)
     else:
         head.kind = kind_of(p, head.type_len)
     p = stop + 1

@@ -1,16 +1,19 @@
 """A log of audit as a stream of chunks of a capture."""
 
 import os
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memchr
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.string cimport memchr, memcpy
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 
 from rulekit.native._scratch cimport Buf, buf_free, buf_put
-from rulekit.sources.linux_audit._assembly cimport Assembly, assembly_free, assembly_new, end_all, take_line
+from rulekit.sources.linux_audit._assembly cimport Assembly, assembly_free, assembly_new, end_all, name_host, take_line, take_message
 from rulekit.sources.linux_audit._convert cimport begin_section
+from rulekit.sources.linux_audit._serials cimport serials_end, serials_settle
 
 cdef enum:
     MAX_LINE_BYTES = 64 << 20
+    MESSAGE_HEADER = 16      # struct nlmsghdr
+    FIRST_RECORD = 1005      # AUDIT_USER
 
 
 cdef class AuditDecoder:
@@ -18,6 +21,9 @@ cdef class AuditDecoder:
 
     Bytes go in through `feed` in pieces of any length; what comes out are whole blocks: a section
     header at first, then events.
+
+    Args:
+        host: Name of the machine that the records are of; empty: the log says, or nobody.
     """
 
     cdef Assembly* a             # owned
@@ -26,10 +32,12 @@ cdef class AuditDecoder:
     cdef uint64_t n_too_long
     cdef uint64_t n_bytes
 
-    def __cinit__(self):
+    def __cinit__(self, str host=""):
+        cdef bytes name = host.encode("utf-8", "surrogateescape")
         self.a = assembly_new(<uint64_t> int.from_bytes(os.urandom(8), "little"))
         if self.a == NULL:
             raise MemoryError
+        name_host(self.a, name, <uint32_t> len(name))
 
     def __dealloc__(self):
         assembly_free(self.a)
@@ -63,8 +71,24 @@ cdef class AuditDecoder:
                 take_line(self.a, self.rest.ptr, <uint32_t> self.rest.len)
                 self.rest.len = 0
             end_all(self.a)
+            serials_end(&self.a.serials)
             begin_section(self.a.converter, self.a.host, self.a.host_len)
         return self._given()
+
+    def feed_messages(self, data) -> bytes:
+        """Take messages as `rulekit.sources.linux_audit._netlink.drain` leaves them; as `feed`."""
+        cdef Py_buffer view
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            with nogil:
+                self._take_messages(<const char*> view.buf, <uint64_t> view.len)
+        finally:
+            PyBuffer_Release(&view)
+        return self._given()
+
+    def settle(self) -> None:
+        """Count what is missing of the messages from before the last call; to be called now and then."""
+        serials_settle(&self.a.serials)
 
     cdef bytes _given(self):
         cdef Buf* out = &self.a.converter.out
@@ -99,6 +123,26 @@ cdef class AuditDecoder:
             else:
                 take_line(self.a, p, <uint32_t> (stop - p))
             p = stop + 1
+
+    cdef void _take_messages(self, const char* data, uint64_t size) noexcept nogil:
+        cdef const char* p = data
+        cdef const char* end = data + size
+        cdef uint32_t length
+        cdef uint16_t type
+        self.n_bytes += size
+        while end - p >= MESSAGE_HEADER:
+            memcpy(&length, p, 4)
+            memcpy(&type, p + 4, 2)
+            if length < MESSAGE_HEADER or length > <uint64_t> (end - p):
+                return
+            if type >= FIRST_RECORD:         # below are answers of the kernel to questions
+                take_message(self.a, type, p + MESSAGE_HEADER, length - MESSAGE_HEADER)
+            p += min((length + 3) & ~<uint32_t> 3, <uint64_t> (end - p))
+
+    @property
+    def n_lost(self):
+        """Events that are missing among those of the messages, as far as it is settled."""
+        return self.a.serials.n_lost
 
     @property
     def n_records(self):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -136,14 +137,18 @@ class Decoy:
 class Command:
     """A `rulekit` that watches a workload until it is told to stop.
 
+    Args:
+        args: Of `rulekit`. `through`: a command that starts it.
+
     Attributes:
         said: What it wrote to stderr until it was attached, or had ended.
     """
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, *args: str, through: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rulekit", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+            [*through, sys.executable, "-m", "rulekit", *args],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
         self.pid = self._process.pid
         assert self._process.stderr is not None
         self.said = self._process.stderr.readline()
