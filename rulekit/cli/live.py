@@ -140,7 +140,7 @@ def live_audit(args: argparse.Namespace) -> Generator[MulticastSource, None, Non
             "the rules of audit say which processes it reports: leave --scope, --whole-host and a"
             " command behind -- out"
         )
-    # The kernel counts what a message takes with all that it keeps beside it, several times its text.
+    # The kernel counts a message with all that it keeps beside it: several times its text.
     source = MulticastSource(buffer_bytes=min(4 * args.buffer, MAX_BUFFER_BYTES))
     _end_by_signals(source)
     with source:
