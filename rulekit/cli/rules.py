@@ -25,7 +25,7 @@ def load_or_explain(
 ) -> Ruleset | None:
     """Return the rules of some files, or None after saying why there are none.
 
-    Warnings are left to `rulekit check`.
+    Warnings are counted; what they say is left to `rulekit check`.
     """
     from rulekit.rules.loader import load_files
 
@@ -37,6 +37,9 @@ def load_or_explain(
         explain(errors or result.fatal, sys.stderr)
         say(f"the rules cannot be used: {counts(errors or result.fatal)}; nothing was run")
         return None
+    warnings = [found for found in result.diagnostics if found.severity == "warning"]
+    if warnings:
+        say(f"the rules have {counts(warnings)}: see `rulekit check`")
     return result.ruleset
 
 
