@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from tests.receivers.http import HttpReceiver, Request, Response
+from tests.receivers.process import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = ROOT / "rulesets" / "captures" / "attack-host.scap.gz"
@@ -150,3 +151,41 @@ def test_a_signal_has_files_opened_anew(tmp_path: Path) -> None:
         assert log.exists()
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
+
+
+def test_a_killed_run_loses_nothing_of_a_full_queue(cli, tmp_path: Path) -> None:
+    down = [True]
+
+    def answer(request: Request) -> Response:
+        return Response(503 if down[0] else 200)
+
+    with HttpReceiver(answer) as receiver:
+        form = "format: {type: json, extra: true}"
+        path = write(
+            tmp_path,
+            f"sinks:\n  hook: {{type: webhook, url: '{receiver.url}', {form}}}\n"
+            f"  file: {{type: file, path: all.log, {form}}}\n",
+        )
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        command = [sys.executable, "-m", "rulekit", "run", "-c", str(path), "-e", str(fifo)]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        log = tmp_path / "all.log"
+        with open(fifo, "wb") as pipe:
+            pipe.write(gzip.decompress(HOST.read_bytes()))
+            pipe.flush()
+            wait_until(lambda: log.exists() and log.read_bytes().count(b"\n") == 6, "six alerts")
+            process.kill()
+        process.wait()
+        down[0] = False
+        tried = len(receiver.requests)
+        tiny = ROOT / "rulesets" / "captures" / "tiny-host.scap.gz"
+        assert cli("run", "-c", path, "-e", tiny).returncode == 0
+        posted = [
+            json.loads(request.body)["rulekit"]["id"] for request in receiver.requests[tried:]
+        ]
+    written = [json.loads(line)["rulekit"]["id"] for line in log.read_text().splitlines()]
+    assert posted == written[:6]
+    # The ids are those of any other run.
+    plain = cli("run", "-r", RULES, "-e", HOST, "--format", "json", "--json-extra").stdout
+    assert posted == [json.loads(line)["rulekit"]["id"] for line in plain.splitlines()]
