@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,7 @@ from rulekit import __version__
 from rulekit.errors import SinkError
 from rulekit.sinks._tls import TlsOptions, tls_context
 from rulekit.sinks.base import SinkRefused
-from rulekit.sinks.values import Duration, MaybeSecret, Secret
+from rulekit.sinks.values import Duration, MaybeSecret, Secret, without_secrets
 
 if TYPE_CHECKING:
     import urllib3
@@ -51,10 +51,13 @@ class HttpOptions(TlsOptions, kw_only=True):
 class Answer:
     """What came back: a status and a body, of which the first part may be shown."""
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(
+        self, status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str] = ()
+    ) -> None:
         self.status = status
         self.headers = headers
         self.body = body
+        self._secrets = secrets
 
     def json(self) -> Any:
         """Return the body as JSON; raises `SinkError` when it is none."""
@@ -64,8 +67,10 @@ class Answer:
             raise SinkError(f"the answer is not JSON: {self.shown()}") from None
 
     def shown(self) -> str:
-        """Return the beginning of the body as one line."""
-        return " ".join(self.body[:_SHOWN].decode("utf-8", "replace").split())
+        """Return the beginning of the body as one line, without secrets that it repeats."""
+        # Looked for before it is cut: half a secret is one as well.
+        text = without_secrets(self.body[: 8 * _SHOWN].decode("utf-8", "replace"), self._secrets)
+        return " ".join(text[:_SHOWN].split())
 
     def raise_for_status(self) -> None:
         """Do nothing for a 2xx.
@@ -115,6 +120,7 @@ class HttpClient:
         if options.bearer is not None:
             self._headers["authorization"] = f"Bearer {options.bearer.reveal()}"
         self._headers |= {name: value.reveal() for name, value in options.headers.items()}
+        self._secrets = _secrets(options, self._headers)
 
     def request(
         self,
@@ -144,7 +150,7 @@ class HttpClient:
                 found.release_conn()
         except self._library.exceptions.HTTPError as error:
             raise SinkError(f"{url}: {_words(error)}") from error
-        return Answer(found.status, found.headers, data)
+        return Answer(found.status, found.headers, data, self._secrets)
 
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
@@ -163,6 +169,15 @@ def retry_after_s(value: str | None) -> float:
         except ValueError:
             return 0.0
     return min(max(wanted, 0.0), MAX_PAUSE_S)
+
+
+def _secrets(options: HttpOptions, headers: Mapping[str, str]) -> list[str]:
+    """Return what must not be printed though a receiver may repeat it."""
+    found = [value.reveal() for value in options.headers.values() if value.is_secret]
+    found += [headers[name].rpartition(" ")[2] for name in headers if name == "authorization"]
+    if options.password is not None:
+        found.append(options.password.reveal())
+    return found
 
 
 def _words(error: Exception) -> str:

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from rulekit.errors import SinkError
 from rulekit.sinks.base import Options, Receipt, Record, Sink
-from rulekit.sinks.values import Duration, MaybeSecret
+from rulekit.sinks.values import Duration, MaybeSecret, without_secrets
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Message, Producer
@@ -113,7 +113,9 @@ class KafkaSink(Sink):
         try:
             return self._library.Producer(settings)
         except self._library.KafkaException as error:
-            raise SinkError(f"Kafka: {error.args[0].str()}") from error
+            secrets = [one.reveal() for one in self._options.properties.values() if one.is_secret]
+            text = without_secrets(error.args[0].str(), secrets)
+            raise SinkError(f"Kafka: {text}") from None
 
     def _note(self, error: KafkaError) -> None:
         self._errors = [*self._errors[-2:], error.str()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from rulekit.text.source import SourceText
@@ -90,12 +91,25 @@ class MaybeSecret:
     def __init__(self, value: str | Secret) -> None:
         self._value = value
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether it must not be printed."""
+        return isinstance(self._value, Secret)
+
     def reveal(self) -> str:
         """Return the text or the secret."""
         return self._value.reveal() if isinstance(self._value, Secret) else self._value
 
     def __repr__(self) -> str:
         return repr(self._value)
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return text of somebody else, who may have repeated what he was sent, with stars in place."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return text
 
 
 class Condition:

@@ -9,7 +9,7 @@ import pytest
 
 from rulekit.errors import SinkError
 from rulekit.sinks.kafka import KafkaOptions, KafkaSink
-from rulekit.sinks.values import MaybeSecret
+from rulekit.sinks.values import MaybeSecret, Secret
 from tests.receivers.kafka import Kafka
 from tests.receivers.process import free_port
 from tests.sinks.records import ids, records
@@ -66,3 +66,11 @@ def test_settings_that_librdkafka_does_not_know() -> None:
     made = sink("127.0.0.1:1", "x", properties={"no.such.setting": MaybeSecret("1")})
     with pytest.raises(SinkError, match="no\\.such\\.setting"):
         made.send(records(1))
+
+
+def test_secret_settings_are_not_shown() -> None:
+    secret = MaybeSecret(Secret("test", "hush"))
+    made = sink("127.0.0.1:1", "x", properties={"security.protocol": secret})
+    with pytest.raises(SinkError, match=r"security\.protocol") as caught:
+        made.send(records(1))
+    assert "hush" not in str(caught.value)

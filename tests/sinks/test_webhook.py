@@ -77,6 +77,23 @@ def test_credentials_and_headers_are_sent() -> None:
     assert (bearer.headers["x-token"], bearer.headers["x-plain"]) == ("t", "p")
 
 
+def test_secrets_that_a_receiver_repeats_are_not_shown() -> None:
+    def answer(request: Request) -> Response:
+        sent = [request.headers.get(name, "") for name in ("authorization", "x-token")]
+        return Response(401, f"who is {' '.join(sent)}? {'x' * 280} {sent[0]}".encode())
+
+    with HttpReceiver(answer) as receiver:
+        extra = {"X-Token": MaybeSecret(Secret("test", "hush-token"))}
+        for more in (
+            {"bearer": Secret("test", "hush-bearer")},
+            {"user": "me", "password": Secret("test", "hush-password")},
+        ):
+            with pytest.raises(SinkError, match=r"who is \w+ \*\*\* \*\*\*\?") as caught:
+                sink(receiver.url, headers=extra, **more).send(records(1))
+            assert "hush" not in str(caught.value)
+            assert "aHVz" not in str(caught.value)  # of base64
+
+
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_what_is_wrong_with_an_alert_is_refused_for_good(status: int) -> None:
     def answer(request: Request) -> Response:
