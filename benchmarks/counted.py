@@ -16,6 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.machine import ROOT
+from rulekit.engine.compiled import is_compiled
+from rulekit.engine.pipeline import Engine
+from rulekit.rules.loader import load_files
 
 _LOOP = "__pyx_f_7rulekit_6engine_5_loop_9EventLoop_advance"
 
@@ -40,8 +43,13 @@ def per_event(work: str, capture: Path, rules: Sequence[Path]) -> float:
     """Return the instructions of the loop over events per event header.
 
     Only the loop is counted, from the state at the start of the capture on, not Python around it.
+    Rules are compiled before, so that callgrind need not watch that.
     """
     with tempfile.TemporaryDirectory() as folder:
+        if rules and not is_compiled(rules[0]):
+            program = Path(folder, "program.rkc")
+            Engine(load_files(rules).require(), all_rules=True).compiled().save(program)
+            rules = [program]
         out = Path(folder) / "out"
         command = [
             "valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",

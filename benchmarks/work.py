@@ -3,7 +3,7 @@
 python benchmarks/work.py WORK CAPTURE [RULES.yaml ...]
 
 WORK is `walk` (headers and inflating only), `never` or `always` (one condition that holds for no
-event, for each), or `rules`. Prints JSON: event headers read,
+event, for each), or `rules`, which may be one file of `rulekit compile`. Prints JSON: event headers read,
 matches, CPU time of the loop, peak of resident memory.
 """
 
@@ -19,10 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rulekit._fastmatch import Matcher
 from rulekit.capture._reader import CaptureReader, time_decode
-from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._loop import EventLoop
+from rulekit.engine.compiled import is_compiled, load_compiled
 from rulekit.engine.pipeline import Engine, bind
-from rulekit.rules.loader import load_files
 
 NEVER = "proc.name = nosuch_zzz or fd.name = /nosuch_zzz"
 ALWAYS = "evt.num > 0"
@@ -35,9 +34,16 @@ def main(work: str, capture: str, rules: list[Path]) -> dict[str, float]:
     matcher = None
     started = time.perf_counter()
     if work == "rules":
-        engine = Engine(load_files(rules).require(), all_rules=True)
-        matcher = Matcher(engine.program, first_match=True)
+        if is_compiled(rules[0]):
+            program = load_compiled(rules[0]).program
+        else:
+            from rulekit.rules.loader import load_files
+
+            program = Engine(load_files(rules).require(), all_rules=True).program
+        matcher = Matcher(program, first_match=True)
     elif work != "walk":
+        from rulekit.compiler.program import compile_ruleset
+
         condition = NEVER if work == "never" else ALWAYS
         matcher = Matcher(compile_ruleset([(work, bind(condition), None)]))
     compile_s = time.perf_counter() - started
