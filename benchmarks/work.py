@@ -3,8 +3,8 @@
 python benchmarks/work.py WORK CAPTURE [RULES.yaml ...]
 
 WORK is `walk` (headers and inflating only), `never` or `always` (one condition that holds for no
-event, for each), or `rules`, which may be one file of `rulekit compile`. Prints JSON: event headers read,
-matches, CPU time of the loop, peak of resident memory.
+event, for each), or `rules`, which may be one file of `rulekit compile`. Prints JSON: event
+headers read, matches, CPU time of the loop, peak of resident memory.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ COMMANDS = (
     "test",
     "explain",
     "profile",
+    "bench",
     "check",
     "compile",
     "fmt",
