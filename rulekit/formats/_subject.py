@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from rulekit import __version__
@@ -62,11 +63,12 @@ class Subject:
     __slots__ = ("action", "file", "get", "network", "outcome")
 
     def __init__(self, alert: Alert) -> None:
-        known: dict[str, Any] = {}
-        for fields in (alert.output_fields, alert.context):
-            for name, value in fields.items():
-                if value is not None and value != "" and value != "<NA>":
-                    known[name] = value
+        known = {
+            name: value
+            for fields in (alert.output_fields, alert.context)
+            for name, value in fields.items()
+            if value is not None and value != "" and value != "<NA>"
+        }
         self.get = get = known.get
         self.action: str | None = get("evt.type") or get("ka.verb")
         self.outcome = self._outcome()
@@ -133,15 +135,18 @@ def enrichment(alert: Alert) -> str:
     return "partial" if alert.missing else "complete"
 
 
-def tactics(alert: Alert) -> list[tuple[str, str]]:
-    """Return the ATT&CK tactics of the tags (``mitre_execution``, ``execution``) as (id, name)."""
-    names = [tag.removeprefix("mitre_").lower() for tag in alert.tags]
-    return list(dict.fromkeys(_TACTICS[name] for name in names if name in _TACTICS))
+# Tags are those of a rule: what follows from them is found out once.
+@lru_cache(maxsize=4096)
+def tactics(tags: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return the ATT&CK tactics of tags (``mitre_execution``, ``execution``) as (id, name)."""
+    names = [tag.removeprefix("mitre_").lower() for tag in tags]
+    return tuple(dict.fromkeys(_TACTICS[name] for name in names if name in _TACTICS))
 
 
-def techniques(alert: Alert) -> list[str]:
-    """Return the ATT&CK techniques among the tags (``T1059``, ``T1059.004``)."""
-    return [tag for tag in alert.tags if _TECHNIQUE(tag)]
+@lru_cache(maxsize=4096)
+def techniques(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ATT&CK techniques among tags (``T1059``, ``T1059.004``)."""
+    return tuple(tag for tag in tags if _TECHNIQUE(tag))
 
 
 def technique_url(technique: str) -> str:
@@ -189,7 +194,11 @@ def text(value: Any) -> str | None:
 
 def filled(**values: Any) -> dict[str, Any]:
     """Return those that have a value."""
-    return {name: value for name, value in values.items() if value not in (None, "", {})}
+    return {
+        name: value
+        for name, value in values.items()
+        if value or (value is not None and value != "" and value != {})
+    }
 
 
 def _is_path(value: Any) -> bool:

@@ -63,8 +63,8 @@ def _utc(time_ns: int) -> str:
     return f"{_utc_second(seconds)}.{fraction:09d}"
 
 
-# Alerts come in the order of time: one second after the other.
-@lru_cache(maxsize=8)
+# Alerts come in the order of time, one second after the other; the starts of processes do not.
+@lru_cache(maxsize=1024)
 def _utc_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 

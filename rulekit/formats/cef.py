@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from rulekit import __version__
@@ -12,7 +13,6 @@ from rulekit.formats.base import Formatter, encode
 # Severity 0 to 10 by number of the priority.
 _SEVERITIES = (10, 9, 8, 7, 6, 4, 2, 1)
 _HEADER = str.maketrans({"\\": "\\\\", "|": "\\|", "\n": " ", "\r": " "})
-_EXTENSION = str.maketrans({"\\": "\\\\", "=": "\\=", "\n": "\\n", "\r": "\\r"})
 # Other control characters have no escape in CEF.
 _CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)], "�")
 
@@ -27,14 +27,19 @@ class CefFormatter(Formatter):
         """Return the line of an alert."""
         severity = _SEVERITIES[priority_number(alert.priority)]
         head = ("CEF:0", "rulekit", "rulekit", __version__, alert.rule_hash or "0", alert.rule)
-        header = "|".join(part.translate(_HEADER) for part in head)
+        header = "|".join(map(_header_part, head))
         body = " ".join(
             f"{key}={_escaped(value)}"
             for key, value in _extension(alert).items()
-            if value not in (None, "")
+            if value or (value is not None and value != "")
         )
         line = f"{header}|{severity}|{body}"
         return encode((line if line.isprintable() else line.translate(_CONTROLS)) + "\n")
+
+
+@lru_cache(maxsize=4096)
+def _header_part(text: str) -> str:
+    return text.translate(_HEADER)
 
 
 def _extension(alert: Alert) -> dict[str, Any]:
@@ -88,7 +93,9 @@ def _escaped(value: Any) -> str:
     text = str(value)
     if text.isprintable() and "=" not in text and "\\" not in text:
         return text
-    return text.translate(_EXTENSION)
+    # Replacing is several times faster than a table.
+    text = text.replace("\\", "\\\\").replace("=", "\\=")
+    return text.replace("\n", "\\n").replace("\r", "\\r")
 
 
 FORMAT = CefFormatter

@@ -80,9 +80,9 @@ def cim_event(alert: Alert) -> dict[str, Any]:
         "drops": alert.drops,
         "enrichment": enrichment(alert),
         "missing": list(alert.missing or ()),
-        "mitre_technique_id": techniques(alert),
-        "mitre_tactic": [name for _, name in tactics(alert)],
-        "mitre_tactic_id": [one for one, _ in tactics(alert)],
+        "mitre_technique_id": techniques(alert.tags),
+        "mitre_tactic": [name for _, name in tactics(alert.tags)],
+        "mitre_tactic_id": [one for one, _ in tactics(alert.tags)],
         "dvc": alert.hostname,
         "dest": alert.hostname,
         "action": subject.action,
@@ -103,7 +103,11 @@ def cim_event(alert: Alert) -> dict[str, Any]:
         event |= {"dest_ip": server, "dest_port": server_port}
     elif addresses := texts(subject.get("ka.sourceips")):
         event |= {"src_ip": addresses[0], "src": addresses[0]}
-    event = {name: value for name, value in event.items() if value not in (None, "", [])}
+    event = {
+        name: value
+        for name, value in event.items()
+        if value or (value is not None and value != "" and value != [] and value != ())
+    }
     event["falco"] = output_fields(alert)
     return event
 

@@ -5,6 +5,7 @@ What ECS has no field for stands below ``rulekit``.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from rulekit import __version__
@@ -80,7 +81,7 @@ def ecs_document(alert: Alert) -> dict[str, Any]:
     if subject.container_id is not None:
         document["container"] = _container(subject)
     document |= _kubernetes(subject)
-    threat = _threat(alert)
+    threat = _threat(alert.tags)
     if threat:
         document["threat"] = threat
     document["event"] = filled(
@@ -172,9 +173,11 @@ def _kubernetes(subject: Subject) -> dict[str, Any]:
     return found
 
 
-def _threat(alert: Alert) -> dict[str, Any]:
+@lru_cache(maxsize=4096)
+def _threat(tags: tuple[str, ...]) -> dict[str, Any]:
+    """Return ATT&CK's part, which is shared and not to be changed."""
     found: dict[str, Any] = {}
-    known = tactics(alert)
+    known = tactics(tags)
     if known:
         ids = [one for one, _ in known]
         found["tactic"] = {
@@ -182,7 +185,7 @@ def _threat(alert: Alert) -> dict[str, Any]:
             "name": [name for _, name in known],
             "reference": [f"https://attack.mitre.org/tactics/{one}/" for one in ids],
         }
-    named = techniques(alert)
+    named = techniques(tags)
     main = sorted({one.partition(".")[0] for one in named})
     parts = [one for one in named if "." in one]
     if main:

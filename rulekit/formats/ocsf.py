@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -108,14 +109,22 @@ def ocsf_finding(alert: Alert, version: str = "1.5.0") -> dict[str, Any]:
     return finding
 
 
-def _finding_info(alert: Alert, time_ms: int) -> dict[str, Any]:
-    attacks = [{"tactic": {"uid": uid, "name": name}} for uid, name in tactics(alert)]
-    for one in techniques(alert):
+@lru_cache(maxsize=4096)
+def _attacks(tags: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return ATT&CK's part, which is shared and not to be changed."""
+    attacks: list[dict[str, Any]] = [
+        {"tactic": {"uid": uid, "name": name}} for uid, name in tactics(tags)
+    ]
+    for one in techniques(tags):
         main = one.partition(".")[0]
         attack: dict[str, Any] = {"technique": {"uid": main, "src_url": technique_url(main)}}
         if one != main:
             attack["sub_technique"] = {"uid": one, "src_url": technique_url(one)}
         attacks.append(attack)
+    return attacks
+
+
+def _finding_info(alert: Alert, time_ms: int) -> dict[str, Any]:
     found = filled(
         title=alert.rule,
         desc=alert.description,
@@ -124,7 +133,7 @@ def _finding_info(alert: Alert, time_ms: int) -> dict[str, Any]:
         types=list(alert.tags) or None,
         data_sources=[alert.source],
         analytic={"type_id": _RULE, "type": "Rule", "name": alert.rule, "uid": alert.rule_hash},
-        attacks=attacks or None,
+        attacks=_attacks(alert.tags) or None,
     )
     return {"uid": alert.id, **found}
 

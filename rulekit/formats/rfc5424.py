@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -14,7 +15,6 @@ from rulekit.formats._subject import enrichment
 from rulekit.formats.base import FormatOptions, Formatter, encode, escape_controls
 from rulekit.text.syslog import facility_number, syslog_header
 
-_PARAM = str.maketrans({"\\": "\\\\", '"': '\\"', "]": "\\]"})
 _SD_ID = r"^[!#-<>-\\^-~]{1,32}$"
 
 
@@ -97,20 +97,28 @@ class Rfc5424Formatter(Formatter):
         return encode(f"{header} {data} \ufeff{escape_controls(alert.message)}\n")
 
 
+@lru_cache(maxsize=4096)
 def _key(name: str) -> str:
     return re.sub(r"[^!#-<>-\\^-~]", "_", name)[:32]
 
 
 def _element(name: str, params: dict[str, object]) -> str:
     shown = "".join(
-        f' {key}="{escape_controls(_shown(value)).translate(_PARAM)}"'
+        f' {key}="{_param(_shown(value))}"'
         for key, value in params.items()
-        if value not in (None, "")
+        if value or (value is not None and value != "")
     )
     return f"[{name}{shown}]"
 
 
+def _param(text: str) -> str:
+    text = escape_controls(text)
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("]", "\\]")
+
+
 def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -9,8 +9,6 @@ from msgspec import Meta
 from rulekit.alert import Alert
 from rulekit.formats.base import FormatOptions, Formatter, encode, escape_controls, output_line
 
-_QUOTING = str.maketrans({"\\": "\\\\", '"': '\\"'})
-
 
 class TextOptions(FormatOptions):
     """How the time is written."""
@@ -33,7 +31,8 @@ class TextFormatter(Formatter):
 
     def format(self, alert: Alert) -> bytes:
         """Return the line of an alert; quotes and backslashes are escaped as in JSON."""
-        line = output_line(alert, self._iso8601).translate(_QUOTING)
+        line = output_line(alert, self._iso8601)
+        line = line.replace("\\", "\\\\").replace('"', '\\"')
         return encode(escape_controls(line) + "\n")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from functools import lru_cache
 
 FACILITIES = (
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
@@ -26,7 +27,7 @@ def syslog_header(
     """
     seconds, fraction = divmod(time_ns, 1_000_000_000)
     # Microseconds are all that the RFC allows.
-    when = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{fraction // 1000:06d}Z"
+    when = f"{_second(seconds)}.{fraction // 1000:06d}Z"
     name = syslog_name(host or os.uname().nodename, 255)
     head = f"<{facility * 8 + level}>1 {when} {name}"
     return f"{head} {syslog_name(app_name, 48)} {os.getpid()} {syslog_name(kind, 32)}"
@@ -39,6 +40,12 @@ def facility_number(name: str) -> int:
     return FACILITIES.index(name)
 
 
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+@lru_cache(maxsize=1024)
 def syslog_name(text: str, most: int) -> str:
     """Return text as a part of the header: printable ASCII, `most` characters, ``-`` for none."""
     return _UNPRINTABLE.sub("_", text)[:most] or "-"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+PATIENCE_S = 120.0  # until a program listens, on a machine that does much else
+
 
 def program(name: str, package: str) -> str:
     """Return the path of a program; skip the test where it is not installed."""
@@ -62,11 +64,15 @@ class Process:
                 self.command, cwd=self._folder, stdout=log, stderr=log, stdin=subprocess.PIPE
             )
         try:
-            wait_until(lambda: self._ready() or self._died(), f"{self.command[0]} to listen")
-        except AssertionError:
+            what = f"{self.command[0]} to listen"
+            wait_until(lambda: self._ready() or self._died(), what, PATIENCE_S)
+        except AssertionError as error:
             self.stop()
-            raise
-        assert not self._died(), self.log.read_text(errors="replace")[-2000:]
+            raise AssertionError(f"{error}\n{self._log_end()}") from error
+        assert not self._died(), self._log_end()
+
+    def _log_end(self) -> str:
+        return self.log.read_text(errors="replace")[-2000:]
 
     def _died(self) -> bool:
         return self._process.poll() is not None
