@@ -232,7 +232,7 @@ cdef class SliceLoop:
             if ev.type == PROCINFO:
                 forget_waiting(self.samples, block.tid)
             self.copy_marked(&block)
-            if self.n_state_only == 1 and self.n_chosen == 0:
+            if self.n_needed == 0 and self.n_chosen == 0:
                 self.need_all()          # a capture without any event is none
         elif ev.type == PROCINFO:
             replace_waiting(self.samples, &block)

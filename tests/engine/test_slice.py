@@ -137,6 +137,19 @@ def test_the_first_half_of_an_old_call_comes_with_the_second(old: Path, tmp_path
     assert values(target, None, ["fd.name", "evt.arg.size"]) == [b"/file7\x1f1"]
 
 
+def test_a_slice_of_an_old_capture_is_a_capture_when_nothing_was_chosen(tmp_path: Path) -> None:
+    b = Builder()
+    b.add_process(7, "cat")
+    b.add_raw(6, [(3).to_bytes(8, "little"), (1).to_bytes(4, "little")], tid=7)
+    b.add_raw(7, [(1).to_bytes(8, "little"), b"x"], tid=7)
+    b.save(tmp_path / "old.scap")
+    target = tmp_path / "slice.scap"
+    made = write_slice(tmp_path / "old.scap", target, "proc.name = nosuch")
+    assert (made.events, made.state_only) == (0, 2)
+    assert values(target, None, ["proc.name"]) == []
+    assert made.bytes == target.stat().st_size > 0
+
+
 def test_unshown_events_lead_no_shown_metadata(tmp_path: Path) -> None:
     b = Builder()
     b.add_process(7, "cat")
