@@ -1,4 +1,4 @@
-"""rulekit runs Falco rules over recorded system calls, at native speed.
+"""rulekit runs Falco rules over system calls and audit logs, at native speed.
 
     import rulekit
 

@@ -80,7 +80,8 @@ TABLE_COMMANDS = re.findall(r"^\|[^|]*\| `(rulekit [^`]*)`", TEXT, re.M)
 @pytest.mark.parametrize("line", TABLE_COMMANDS)
 def test_commands_in_the_table_run(line: str) -> None:
     done = run_here(line)
-    assert done.returncode == 0, done.stderr
+    # The manifests are there to have findings.
+    assert done.returncode == (1 if " scan " in line else 0), done.stderr
     assert done.stdout
 
 

@@ -87,7 +87,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     """
     parser = _Parser(
         prog="rulekit",
-        description="Runs, tests and checks Falco rules over recorded system calls.",
+        description="Runs, tests and checks Falco rules over system calls and audit logs.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
