@@ -33,6 +33,7 @@ COMMANDS = (
     "k8s scan",
     "k8s admission",
     "k8s webhook",
+    "k8s audit-policy",
     "linux audit-rules",
     "sink",
     "config",
@@ -41,7 +42,7 @@ COMMANDS = (
 
 # What commands of several words have in common.
 GROUPS = {
-    "k8s": "scan and admit objects of Kubernetes, receive its audit events",
+    "k8s": "scan and admit objects of Kubernetes, receive its audit events, set up its audit",
     "linux": "set up the audit of the Linux kernel for rules",
 }
 

@@ -536,6 +536,12 @@ cdef bint x_uri_param(Context* c, FieldRef* ref, Value* out) noexcept nogil:
 cdef dict _paths = {}        # field → (path, FieldRef.memory or path of the fallback)
 
 
+def field_pointers():
+    """Return the JSON pointer that each field of Kubernetes audit reads, by name."""
+    import rulekit.state._fields  # noqa: F401 - registers all fields
+    return {name: b"/" + path.replace(b"~", b"~1").rstrip(b"/") for name, (path, _) in _paths.items()}
+
+
 cdef int prepare_k8s(FieldRef* ref, str name) except -1:
     cdef bytes path
     path, more = _paths[name]
