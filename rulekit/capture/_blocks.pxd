@@ -60,6 +60,7 @@ cdef struct Decoder:
     uint64_t n_bad_events     # invalid events skipped because of `lenient`
     uint64_t n_drops          # drop records: the recorder lost or sampled events around them
     uint64_t max_block_bytes  # larger blocks are an error
+    bint may_be_empty         # a live source in which nothing has happened is none the worse for it
     bint lenient              # skip and count invalid events in sound blocks instead of stopping
     int error_code            # ErrorCode; stays
     uint64_t error_offset     # of the block or entry, in the stream

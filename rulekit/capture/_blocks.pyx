@@ -105,7 +105,7 @@ cdef int _starved(Decoder* d, uint64_t need) noexcept nogil:
         return NEXT_ERROR
     if d.mode == MODE_START:
         return _error(d, ERROR_NOT_CAPTURE, b"not a capture: there is nothing in it")
-    if d.section_headers == 0:
+    if d.section_headers == 0 and not d.may_be_empty:
         return _error(d, ERROR_NO_EVENTS, b"no events in the capture")
     return NEXT_END
 

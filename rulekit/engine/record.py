@@ -93,18 +93,31 @@ def record(
     made = Recording()
     loop = SliceLoop(source.open(), matcher, keeps_state=rotation.rotates)
     names = _Names(target, rotation)
+    compress = target.endswith(".gz") if compress is None else compress
     ends_s = time.monotonic() + max_seconds if max_seconds else float("inf")
+    first = 0  # events before those of the file that is written
     try:
-        data: bytes | None = b""
-        while data is not None:
-            if made.files:
-                data = loop.snapshot()
-            path = names.next()
-            made.files.append(path)
-            with CaptureFile(path, target.endswith(".gz") if compress is None else compress) as out:
-                data = _fill(loop, out, data, rotation, source, ends_s, max_events, progress)
+        # Before there is a file, so that none is ever without its beginning.
+        loop.limit = _limit(rotation, first, max_events)
+        data, needed = loop.next(), loop.needed
+        more = data is not None
+        while more:
+            made.files.append(names.next())
+            with CaptureFile(made.files[-1], compress) as out:
+                out.write(data or b"", needed)
+                out.sync()
+                more = _fill(loop, out, rotation, source, first, ends_s, max_events, progress)
                 out.finish()
             made.bytes += out.n_bytes
+            if more:
+                first = loop.n_chosen
+                loop.limit = _limit(rotation, first, max_events)
+                snapshot = loop.snapshot()
+                # The next file begins with an event: without any it would be no capture.
+                while (data := loop.next()) == b"":
+                    _tick(source, ends_s)
+                more = data is not None
+                data, needed = snapshot + (data or b""), len(snapshot) + loop.needed
     finally:
         made.events = loop.n_chosen
         made.state_only = loop.n_state_only
@@ -115,44 +128,51 @@ def record(
     return made
 
 
+def _tick(source: Source, ends_s: float) -> None:
+    """End the source when it is time."""
+    if time.monotonic() > ends_s:
+        source.stop()
+
+
+def _limit(rotation: Rotation, first: int, max_events: int) -> int:
+    """Return the number of events to stop at, for the end or the next file; 0: none."""
+    limits = (max_events, first + rotation.events if rotation.events else 0)
+    return min((n for n in limits if n), default=0)
+
+
 def _fill(
     loop: SliceLoop,
     out: CaptureFile,
-    snapshot: bytes,
     rotation: Rotation,
     source: Source,
+    first: int,
     ends_s: float,
     max_events: int,
     progress: Callable[[SliceLoop], None] | None,
-) -> bytes | None:
-    """Write one file; None when there is nothing for a next one."""
+) -> bool:
+    """Write the rest of one file; return whether a next one follows."""
     started_s = synced_s = time.monotonic()
-    first = loop.n_chosen
-    if snapshot:
-        out.write(snapshot, len(snapshot))
+    loop.limit = _limit(rotation, first, max_events)
     while True:
-        limits = [n for n in (max_events, first + rotation.events if rotation.events else 0) if n]
-        loop.limit = min(limits, default=0)
-        data = loop.next()
-        if data is None:
-            return None
-        out.write(data, loop.needed)
         now_s = time.monotonic()
         if now_s - synced_s > SYNC_S:
             out.sync()
             synced_s = now_s
         if progress is not None:
             progress(loop)
-        if now_s > ends_s:
-            source.stop()
+        _tick(source, ends_s)
         if max_events and loop.n_chosen >= max_events:
-            return None
-        if (
+            return False
+        if loop.n_chosen > first and (
             (rotation.bytes and out.n_bytes >= rotation.bytes)
             or (rotation.seconds and now_s - started_s >= rotation.seconds)
             or (rotation.events and loop.n_chosen - first >= rotation.events)
         ):
-            return b""
+            return True
+        data = loop.next()
+        if data is None:
+            return False
+        out.write(data, loop.needed)
 
 
 class _Names:
@@ -162,7 +182,8 @@ class _Names:
         self._target = target
         self._rotation = rotation
         self._kept: deque[str] = deque()
-        self._n = 0
+        self._n = self._same = 0
+        self._moment = ""
         if rotation.rotates and target == "-":
             raise SinkError("standard output is one file: name a file with -w for rotation")
 
@@ -172,9 +193,11 @@ class _Names:
             return self._target
         base, gz = self._target.removesuffix(".gz"), ".gz" * self._target.endswith(".gz")
         if "%" in base:
-            path = time.strftime(base) + gz
-            if self._kept and self._kept[-1] == path:
-                path = f"{path.removesuffix('.gz')}.{self._n}{gz}"
+            moment = time.strftime(base)
+            # A counter where the format tells two files of a row not apart.
+            self._same = self._same + 1 if moment == self._moment else 0
+            self._moment = moment
+            path = moment + (f".{self._same}" if self._same else "") + gz
         else:
             path = f"{base}{self._n}{gz}"
         self._n += 1

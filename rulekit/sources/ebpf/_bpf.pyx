@@ -175,10 +175,10 @@ cdef class BpfObject:
     def __cinit__(self, bytes image not None, str name not None):
         global bpf_log_size
         cdef OpenOptions options
+        self._links = []             # first: an object that fails is taken apart, too
         open_library()
         bpf_log_size = 0
         self._name = name.encode()
-        self._links = []
         options.size = sizeof(options)
         options.object_name = self._name
         self._object = lib.open_mem(<const char*> image, len(image), &options)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 import time
 from importlib.resources import files
 
 from rulekit.errors import SourceError
 from rulekit.schema.events import event_types
-from rulekit.sources.ebpf._bpf import BpfError, BpfObject
+from rulekit.sources.ebpf._bpf import BpfError, BpfObject, LibraryMissing
 from rulekit.sources.ebpf._ring import Ring
 from rulekit.sources.ebpf.routes import EventSet
 from rulekit.sources.ebpf.scope import (
@@ -66,8 +67,16 @@ class Probe:
         self._tracepoints: frozenset[int] = frozenset()
         self._pidfd = self._cgroup = -1
         self._object: BpfObject | None = None
+        self._detached = False
         self._name = f"ebpf:{scope}"
+        self._lock = threading.Lock()  # of what is attached: a reload widens while events come in
         image = read_object()
+        if not os.path.exists(BTF):
+            raise SourceError(
+                f"the kernel does not describe its types: {BTF} is missing. A kernel that was built"
+                " with CONFIG_DEBUG_INFO_BTF is needed, as those of today's distributions are",
+                self._name,
+            )
         try:
             settings = self._resolve(image, snaplen)
             self._object = loaded = BpfObject(image, _OBJECT_NAME)
@@ -88,7 +97,7 @@ class Probe:
             for program in _ATTACHED:
                 loaded.attach(program)
             self._attach_tracepoints()
-        except BpfError as error:
+        except (BpfError, LibraryMissing) as error:
             self.close()
             raise SourceError(_refused(error), self._name) from error
         except BaseException:
@@ -146,18 +155,22 @@ class Probe:
             raise SourceError(f"process {self.scope.pid} has ended", self._name)
 
     def widen(self, events: EventSet) -> None:
-        """Deliver these events too. Takes effect at once; nothing that was delivered is left out.
+        """Deliver these events too: when this returns, the kernel does, on all cpus.
+
+        Nothing that was delivered is left out meanwhile. May be called by any thread, also while
+        others read the ring; after `detach` and `close` it does nothing.
 
         Raises:
             SourceError: The kernel refused.
         """
-        if self._object is None or self.events >= events:
-            return
-        try:
-            self._set_events(self.events | events)
-            self._attach_tracepoints()
-        except BpfError as error:
-            raise SourceError(_refused(error), self._name) from error
+        with self._lock:
+            if self._object is None or self._detached or self.events >= events:
+                return
+            try:
+                self._set_events(self.events | events)
+                self._attach_tracepoints()
+            except BpfError as error:
+                raise SourceError(_refused(error), self._name) from error
 
     def _set_events(self, events: EventSet) -> None:
         assert self._object is not None
@@ -209,14 +222,17 @@ class Probe:
 
     def detach(self) -> None:
         """Take in no more events; those in the ring can still be read. Idempotent."""
-        if self._object is not None:
-            self._object.detach()
+        with self._lock:
+            self._detached = True
+            if self._object is not None:
+                self._object.detach()
 
     def close(self) -> None:
         """Detach and unload. Idempotent."""
-        if self._object is not None:
-            self._object.close()
-            self._object = None
+        with self._lock:
+            if self._object is not None:
+                self._object.close()
+                self._object = None
         for fd in (self._pidfd, self._cgroup):
             if fd >= 0:
                 os.close(fd)
@@ -245,10 +261,13 @@ def _n_cpus() -> int:
         return int(file.read().strip().rpartition("-")[2].rpartition(",")[2]) + 1
 
 
-def _refused(error: BpfError) -> str:
-    """Say what to do about a refusal of the kernel."""
-    if not os.path.exists(BTF):
-        return f"the kernel does not describe its types: {BTF} is missing (CONFIG_DEBUG_INFO_BTF)"
+def _refused(error: BpfError | LibraryMissing) -> str:
+    """Say what to do about a refusal of the kernel, or without the library that asks it."""
+    if isinstance(error, LibraryMissing):
+        return (
+            f"libbpf cannot be used: {error}. Install it, for instance by `apt-get install libbpf1`"
+            " or `dnf install libbpf`"
+        )
     if error.errno in (1, 13):
         return (
             f"{error}: the capabilities CAP_BPF and CAP_PERFMON are needed; run as root, or give"

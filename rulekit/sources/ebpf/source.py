@@ -55,7 +55,10 @@ class EbpfSource(Source):
             self._stream.stop()
 
     def prepare(self, program: Program) -> None:
-        """Deliver what a program needs besides. Takes effect in the kernel before this returns.
+        """Deliver what a program needs besides, from every event on that begins after this returns.
+
+        May be called by any thread while another one reads: a reload calls it before the new
+        program takes the place of the old one. Events are never taken away again.
 
         Raises:
             SourceError: The kernel refused.

@@ -14,15 +14,16 @@ BATCHES = 16
 NAP_S = 0.002  # between two looks at a ring that was empty
 IDLE_NAP_S = 0.02  # after a second without events
 COUNT_S = 1.0  # between two looks at the probe's counters
-ANSWER_S = 0.1  # how long the reader waits before it is told that there is nothing yet
+ANSWER_S = 0.1  # after so long the reader is given nothing for once
 
 
 class RingStream:
     """A stream of chunks: the snapshot, then what comes out of the ring.
 
-    `next_chunk` returns an empty chunk when nothing came for a while, so that its caller can look
-    at other things. The thread drains even when nobody reads, until all buffers are full; only then
-    does the ring fill up and the probe count what is lost.
+    `next_chunk` returns an empty chunk now and then, also while events keep coming, so that its
+    caller can look at other things: clocks, files, alerts that wait to be printed. The thread
+    drains even when nobody reads, until all buffers are full; only then does the ring fill up and
+    the probe count what is lost.
 
     Args:
         probe: That fills the ring; detached when the stream is told to stop.
@@ -51,6 +52,7 @@ class RingStream:
         self._current: bytearray | None = None
         self._stopping = threading.Event()
         self._ended = False
+        self._rested_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="rulekit-ring", daemon=True)
         self._thread.start()
 
@@ -63,9 +65,13 @@ class RingStream:
             self._current = None
         if self._ended:
             return None
+        if time.monotonic() - self._rested_s > ANSWER_S:
+            self._rested_s = time.monotonic()
+            return memoryview(b"")
         try:
             item = self._full.get(timeout=ANSWER_S)
         except queue.Empty:
+            self._rested_s = time.monotonic()
             return memoryview(b"")
         if item is None:
             self._ended = True

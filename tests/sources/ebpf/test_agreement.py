@@ -14,6 +14,12 @@ from typing import Any
 
 import pytest
 
+from rulekit.capture._reader import CaptureReader
+from rulekit.engine._loop import EventLoop
+from rulekit.engine.pipeline import compile_output
+from rulekit.schema.events import event_types, load_table
+from rulekit.schema.fields import current_fields
+from rulekit.sources.ebpf.routes import state_events
 from tests.sources.ebpf.live import Command, Decoy, Workload
 
 ATTACK = Path(__file__).parent / "attack.sh"
@@ -128,6 +134,65 @@ def test_fields_are_the_same_with_fewer_events(attack: Attack) -> None:
         lines.append(sorted(shown))
     assert len(lines[0]) > 1000
     assert lines[0] == lines[1]
+
+
+def without(path: Path, kept: frozenset[int], to: Path) -> int:
+    """Copy a capture without the events of other types; return how many were left out."""
+    data = path.read_bytes()
+    parts, at, left_out = [], 0, 0
+    while at < len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        block = data[at : at + size]
+        at += size
+        if block[:4] == b"\x16\x02\0\0" and int.from_bytes(block[30:32], "little") not in kept:
+            left_out += 1
+        else:
+            parts.append(block)
+    to.write_bytes(b"".join(parts))
+    return left_out
+
+
+def all_fields() -> str:
+    """Return every field that has no argument, but for those that count or need more events."""
+    more = tuple(load_table("state_events")["fields"])
+    counts = ("evt.num", "evt.count", "evt.rawnum", "evt.deltatime", "evt.latency", "evt.reltime")
+    return " ".join(
+        f"%{field.name}"
+        for field in current_fields("syscall")
+        if field.arg != "required"
+        and not field.name.startswith((*more, *counts, "json.", "jevt.", "util."))
+    )
+
+
+def rows(path: Path, types: frozenset[str]) -> list[dict[str, object]]:
+    """Return the fields of the events of some types."""
+    loop = EventLoop(CaptureReader(str(path)))
+    output = compile_output(f"%evt.type {all_fields()}")
+    found = []
+    while (answer := loop.next()) is not None:
+        if answer and (row := loop.fields(output))["evt.type"] in types:
+            found.append(row)
+    loop.close()
+    return found
+
+
+def test_no_field_of_any_event_needs_more_than_what_the_state_needs(
+    attack: Attack, tmp_path: Path
+) -> None:
+    """Every field of what is left, when all goes that no rule asks for and no state needs."""
+    kept = state_events().slots
+    named = frozenset(event_types()[slot].name for slot in kept if slot < len(event_types()))
+    assert without(attack.everything, kept, tmp_path / "less.scap") > 1000
+    more, less = rows(attack.everything, named), rows(tmp_path / "less.scap", named)
+    assert len(more) == len(less) > 1000
+    assert len(more[0]) > 150
+    different = {
+        (name, one["evt.type"], str(one[name]), str(other[name]))
+        for one, other in zip(more, less, strict=True)
+        for name in one
+        if one[name] != other[name]
+    }
+    assert not different
 
 
 def test_upstream_rules_tell_the_same(attack: Attack) -> None:

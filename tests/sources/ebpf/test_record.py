@@ -193,3 +193,105 @@ def test_snaplen(bpf: None, tmp_path: Path) -> None:
     reads = [p[1] for *_, t, p in iter_events(str(tmp_path / "a.scap")) if t == 7]
     assert b"z" * 3000 in reads
     assert max(map(len, reads)) == 3000
+
+
+def many_calls(folder: Path) -> list[str]:
+    """Return a command of some ten thousand calls, with a file open from before them."""
+    (folder / "held").write_text("x")
+    script = (
+        f"import os, time\nfd = os.open({str(folder / 'held')!r}, 0)\n"
+        "for i in range(8000):\n os.pread(fd, 1, 0)\n if i % 80 == 0: time.sleep(0.01)\n"
+    )
+    return [sys.executable, "-c", script]
+
+
+def in_order(folder: Path) -> list[Path]:
+    """Return the files of a row of captures."""
+    return sorted(folder.glob("a.scap*"), key=lambda path: int(path.name.split(".scap")[1] or 0))
+
+
+def reads_of_held(path: Path) -> list[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "rulekit", "events", "-e", path, "-p", "%fd.name %proc.exepath",
+         "evt.type = pread and fd.name endswith /held"],
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+
+
+def test_files_rotate_by_size(bpf: None, tmp_path: Path) -> None:
+    folder = tmp_path / "row"
+    folder.mkdir()
+    record("-w", folder / "a.scap", "-C", "0.2", "--", *many_calls(tmp_path))
+    files = in_order(folder)
+    assert len(files) >= 2
+    assert all(path.stat().st_size >= 200_000 for path in files[:-1])
+    held = [reads_of_held(path) for path in files]
+    assert sum(map(len, held)) == 8000
+    expected = f"{os.path.realpath(tmp_path)}/held {os.path.realpath(sys.executable)}"
+    assert {line for lines in held for line in lines} == {expected}
+
+
+def test_files_rotate_by_time_and_are_named_by_it(bpf: None, tmp_path: Path) -> None:
+    folder = tmp_path / "row"
+    folder.mkdir()
+    record("-w", folder / "%Y-%H.scap", "-G", "0.3", "--", *many_calls(tmp_path))
+    files = list(folder.iterdir())
+    assert len(files) >= 2
+    assert all(path.name.startswith("20") and ".scap" in path.name for path in files)
+    assert sum(len(reads_of_held(path)) for path in files) == 8000
+
+
+def test_compressed_without_a_name_that_says_so(bpf: None, tmp_path: Path) -> None:
+    record("-w", tmp_path / "a.scap", "-z", "--", "ls", "/")
+    assert (tmp_path / "a.scap").read_bytes()[:2] == b"\x1f\x8b"
+    assert "execve" in names(tmp_path / "a.scap")
+
+
+def test_onto_standard_output(bpf: None) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rulekit", "record", "-w", "-", "-n", "30", "--", "sleep", "30"],
+        capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    read = subprocess.run(
+        [sys.executable, "-m", "rulekit", "events", "-e", "-", "-p", "%evt.type"],
+        input=done.stdout, capture_output=True, check=True,
+    )  # fmt: skip
+    assert len(read.stdout.splitlines()) == 30
+
+
+def test_only_what_rules_look_at(bpf: None, tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        "- rule: R\n  desc: d\n  condition: evt.type = unlinkat\n  output: o\n  priority: INFO\n"
+    )
+    record("-w", tmp_path / "a.scap", "-r", tmp_path / "rules.yaml", "--", "rm", "-f",
+           tmp_path / "rules.yaml")  # fmt: skip
+    found = set(names(tmp_path / "a.scap"))
+    assert {"unlinkat", "execve", "openat", "close", "procexit"} <= found
+    assert not {"read", "mprotect", "newfstatat", "access", "write"} & found
+
+
+def test_a_command_that_cannot_be_started(bpf: None, tmp_path: Path) -> None:
+    done = record("-w", tmp_path / "a.scap", "--", tmp_path / "nothing")
+    assert f"{tmp_path}/nothing: no such file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["-s", "99999"], "from 0 to 32767 bytes"),
+        (["--buffer", "2GiB"], "up to 1024 MiB"),
+        (["--buffer", "much"], "a size is written"),
+        (["-n", "some"], "invalid int value"),
+        (["evt.typ = open"], "evt.typ"),
+    ],
+)
+def test_options_that_are_none(bpf: None, args: list[str], expected: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rulekit", "record", "-w", tmp_path / "a.scap", *args, "--", "true"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "a.scap").exists()

@@ -1,0 +1,133 @@
+"""Whatever ends a recorder, its probe goes with it, and what it wrote can be read."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.sources.ebpf.live import Command, Workload
+
+BUSY = "while :; do ls / >/dev/null; cat /etc/hostname >/dev/null; done"
+
+
+def programs_of(pid: int) -> set[int]:
+    """Return the ids of the programs that a process holds in the kernel."""
+    found = set()
+    for path in Path(f"/proc/{pid}/fdinfo").iterdir():
+        try:
+            found |= {int(n) for n in re.findall(r"^prog_id:\s*(\d+)$", path.read_text(), re.M)}
+        except OSError:
+            continue  # closed meanwhile
+    return found
+
+
+def is_loaded(program: int) -> bool:
+    """Return whether the kernel still has a program."""
+    library = ctypes.CDLL("libbpf.so.1", use_errno=True)
+    fd = library.bpf_prog_get_fd_by_id(program)
+    if fd < 0:
+        return False
+    os.close(fd)
+    return True
+
+
+def gone(programs: set[int]) -> bool:
+    """Return whether all of them go within a while: the kernel takes them apart afterwards."""
+    for _ in range(200):
+        if not any(map(is_loaded, programs)):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def events_of(path: Path) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "rulekit", "events", "-e", path, "-p", "%evt.type %proc.name"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("name", ["a.scap", "a.scap.gz"])
+@pytest.mark.parametrize("after_s", [0.0, 0.07, 0.9, 1.6])
+def test_a_killed_recorder(
+    workload: Callable[..., Workload],
+    command: Callable[..., Command],
+    tmp_path: Path,
+    name: str,
+    after_s: float,
+) -> None:
+    work = workload("sh", "-c", BUSY)
+    work.start()
+    watcher = command("record", "--scope", f"pidns:{work.pid}", "-w", str(tmp_path / name))
+    programs = programs_of(watcher.pid)
+    assert len(programs) >= 4
+    time.sleep(after_s)
+    os.kill(watcher.pid, signal.SIGKILL)
+    assert gone(programs)
+    if not (tmp_path / name).exists():
+        assert after_s == 0.0  # killed before there was anything to write
+        return
+    code, out, err = events_of(tmp_path / name)
+    # The last block can be half a block; what was before it is told, and that it breaks off.
+    assert code == 0 or "is the file truncated?" in err or "no events" in err
+    assert "Traceback" not in err
+    assert "unexpected" not in err
+    if after_s > 0.5:
+        lines = out.splitlines()
+        assert len(lines) > 100
+        assert {"execve ls", "openat cat", "procexit cat"} <= set(lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_recorder_that_is_told_to_end(
+    workload: Callable[..., Workload],
+    command: Callable[..., Command],
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    work = workload("sh", "-c", BUSY)
+    work.start()
+    watcher = command("record", "--scope", f"pidns:{work.pid}", "-w", str(tmp_path / "a.scap.gz"))
+    programs = programs_of(watcher.pid)
+    time.sleep(0.3)
+    code, _, err = watcher.stop(number)
+    assert code == 0, err
+    assert gone(programs)
+    code, out, err = events_of(tmp_path / "a.scap.gz")
+    assert (code, err) == (0, "")
+    assert "execve ls" in out
+
+
+def test_a_run_that_is_killed_while_it_loads(
+    workload: Callable[..., Workload], tmp_path: Path
+) -> None:
+    """From before anything is loaded to after all is: nothing stays at any time."""
+    work = workload("sleep", "30")
+    work.start()
+    seen = 0
+    for i in range(8):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rulekit", "record", "--scope", f"pidns:{work.pid}", "-w",
+             str(tmp_path / "a.scap")],
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        programs: set[int] = set()
+        ends_s = time.monotonic() + 20
+        # The more programs it has, the later in its start it is.
+        while len(programs) < i and process.poll() is None and time.monotonic() < ends_s:
+            programs = programs_of(process.pid)
+        process.kill()
+        process.wait()
+        seen += len(programs)
+        assert gone(programs)
+    assert seen > 0
