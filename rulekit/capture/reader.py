@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import queue
+import select
 import sys
 import threading
 import zlib
@@ -128,8 +129,12 @@ class _Raw:
     def readinto(self, buffer: memoryview) -> int:
         """Fill the start of `buffer`; 0 means the end."""
         try:
-            if hasattr(self._file, "readinto"):
-                n: int = self._file.readinto(buffer) or 0
+            n: int
+            if hasattr(self._file, "readinto1"):
+                # One read: what a pipe has now is not held back until there is more.
+                n = self._file.readinto1(buffer) or 0
+            elif hasattr(self._file, "readinto"):
+                n = self._file.readinto(buffer) or 0
             else:
                 data = self._file.read(len(buffer))
                 n = len(data)
@@ -139,6 +144,14 @@ class _Raw:
             raise SourceError(f"cannot be read: {reason}", self.path) from error
         self.position += n
         return n
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return whether there is something to read, or the end, within some time."""
+        try:
+            descriptor = self._file.fileno()
+            return bool(select.select([descriptor], [], [], timeout_s)[0])
+        except (OSError, ValueError, AttributeError):
+            return True  # nobody knows
 
     def rewind(self, position: int) -> bool:
         """Go back to a former `position`; False where that is not possible."""
@@ -185,6 +198,10 @@ class _PlainChunks:
         self._head = b""
         n = start + self._raw.readinto(self._buffer[start:])
         return self._buffer[:n] if n else None
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return whether the next chunk, or the end, can be had within some time."""
+        return bool(self._head) or self._raw.wait(timeout_s)
 
     def close(self) -> None:
         self._raw.close()

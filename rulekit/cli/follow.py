@@ -7,14 +7,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from rulekit.cli.live import LIVE
 from rulekit.errors import RulekitError
 
 if TYPE_CHECKING:
     from types import FrameType
-
-    from rulekit.sources.follow import LineFollower
 
 FOLLOW_HELP = """\
 --follow reads on as the log grows and is rotated, like tail -F, until SIGINT or SIGTERM. With
@@ -41,6 +40,16 @@ def add_follow(group: argparse._ActionsContainer) -> None:
     )
 
 
+class Follower(Protocol):
+    """What is read, and knows how far."""
+
+    def save(self) -> None:
+        """Keep in the checkpoint how far everything was dealt with."""
+
+    def stop(self) -> None:
+        """End in order."""
+
+
 class Following:
     """Keeps the checkpoint of a run: saved only after the alerts of what was read.
 
@@ -49,7 +58,7 @@ class Following:
         flush: Makes the alerts given so far safe.
     """
 
-    def __init__(self, follower: LineFollower, flush: Callable[[], None]) -> None:
+    def __init__(self, follower: Follower, flush: Callable[[], None]) -> None:
         self._follower = follower
         self._flush = flush
         self._saved_s = time.monotonic()
@@ -64,10 +73,10 @@ class Following:
 
 
 @contextmanager
-def follow(
-    args: argparse.Namespace, source: str, tell: Callable[[str], None]
-) -> Iterator[LineFollower | None]:
+def follow(args: argparse.Namespace, kind: str, tell: Callable[[str], None]) -> Iterator[Any]:
     """Yield the reader for the arguments, None when they ask for neither; signals stop it.
+
+    It is a `Follower`, and what an engine for `kind` can run.
 
     Raises:
         RulekitError: The source cannot be followed.
@@ -76,21 +85,14 @@ def follow(
         yield None
         return
     option = "--checkpoint" if args.follow is None else "--follow"
-    if source == "syscall":
-        raise RulekitError(f"{option} is for logs of documents, not for captures")
-    from rulekit.engine._documents import json_validator
     from rulekit.sources.checkpoint import Checkpoint
+    from rulekit.sources.detect import CAPTURE, LINUX_AUDIT
     from rulekit.sources.follow import LineFollower
 
-    validate = json_validator()
-
-    def is_whole(line: bytes) -> bool:
-        try:
-            validate(line)
-        except (ValueError, RecursionError):
-            return False
-        return True
-
+    if kind in (CAPTURE, LIVE):
+        raise RulekitError(f"{option} is for logs of documents, not for captures")
+    if args.capture is None:
+        raise RulekitError(f"{option} is for logs in files: name one with -e")
     checkpoint = None if args.checkpoint is None else Checkpoint(args.checkpoint)
     try:
         follower = LineFollower(
@@ -98,21 +100,37 @@ def follow(
             follow=args.follow is not None,
             checkpoint=checkpoint,
             from_end=args.follow == "new",
-            is_whole=is_whole,
+            is_whole=_is_whole_json,
             on_notice=tell,
         )
+        reader: Follower = follower
+        if kind == LINUX_AUDIT:
+            from rulekit.sources.linux_audit.followed import FollowedAuditSource
+
+            is_kept = checkpoint is not None
+            reader = FollowedAuditSource(follower, args.capture, is_kept=is_kept)
         if args.follow is None:
-            yield follower
+            yield reader
         else:
-            with _stopped_by_signals(follower):
-                yield follower
+            with _stopped_by_signals(reader):
+                yield reader
     finally:
         if checkpoint is not None:
             checkpoint.close()
 
 
+def _is_whole_json(line: bytes) -> bool:
+    from rulekit.engine._documents import json_validator
+
+    try:
+        json_validator()(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 @contextmanager
-def _stopped_by_signals(follower: LineFollower) -> Iterator[None]:
+def _stopped_by_signals(follower: Follower) -> Iterator[None]:
     """End in order at the first signal; a second one is what it always was."""
     former: dict[int, Any] = {}
 

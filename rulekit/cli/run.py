@@ -142,7 +142,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Deliver the alerts of a capture; 2 when the rules or the capture cannot be used."""
     from rulekit.cli.programs import runnable_or_explain
-    from rulekit.sources.detect import AUDIT, detect_source
     from rulekit.sources.opening import as_source, event_source_of
 
     window = window_of(args)
@@ -171,10 +170,9 @@ def run(args: argparse.Namespace) -> int:
             "nothing to read: name a capture with -e, or say --source ebpf or linux_audit"
         )
     size_bytes = None if is_live or capture is None else size_of(capture)
-    if source is None and args.follow is not None:
-        source = AUDIT
-    elif source is None:
-        source, capture = detect_source(capture)
+    if source is None:
+        source, capture = _detect(capture, args.follow is not None)
+    kind = source
     live_source = source if is_live else None
     if is_live:
         source = "syscall"
@@ -218,7 +216,7 @@ def run(args: argparse.Namespace) -> int:
         say(message)
 
     events = _events(args, engine, capture, live_source)
-    with events as found, follow(args, source, tell) as follower:
+    with events as found, follow(args, kind, tell) as follower:
         if sinks is not None:
             target: Target = DeliveryTarget(
                 sinks, engine.hostname, is_live or args.follow is not None, tell
@@ -231,7 +229,7 @@ def run(args: argparse.Namespace) -> int:
             bar.update(loop)
             if following is not None:
                 following.beat()
-            elif is_live:
+            else:
                 target.flush()
 
         alerts = engine.run(follower or found, progress=progress, window=window, on_problem=tell)
@@ -261,6 +259,17 @@ def _events(
 
     with live(args, events_for(engine.program)) as source:
         yield source
+
+
+def _detect(capture: str, followed: bool) -> tuple[str, Any]:
+    """Return what a capture is, and what to read it from."""
+    from rulekit.sources.detect import AUDIT, LINUX_AUDIT, detect_source
+
+    if not followed:
+        return detect_source(capture)
+    # It need not be there yet, or have a line.
+    is_audit = capture != "-" and detect_source(capture)[0] == LINUX_AUDIT
+    return LINUX_AUDIT if is_audit else AUDIT, capture
 
 
 class _Watch:

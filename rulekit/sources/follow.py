@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 
 from rulekit.errors import SourceError, reason
 from rulekit.sources.checkpoint import Checkpoint, Position
@@ -70,6 +71,7 @@ class LineFollower(LineReader):
         self._files: dict[tuple[int, int], FollowedFile] = {}
         self._order: list[FollowedFile] = []
         self._lost: list[Position] = []
+        self._dealt_with: Position | None = None  # of the file of the last block dealt with
         # Rotated before the first start, with size and time: another file may get the inode.
         self._from_before: dict[tuple[int, int], tuple[int, int]] = {}
         self._told: set[str] = set()
@@ -99,16 +101,26 @@ class LineFollower(LineReader):
         """Return how far every file was dealt with."""
         return [*self._lost, *(file.position for file in self._order)]
 
-    def save(self) -> None:
+    def mark(self) -> tuple[list[Position], int]:
+        """Return a copy of `positions`, and which of them the last block dealt with came from; -1:
+        none."""
+        found = self.positions()
+        at = next((i for i, each in enumerate(found) if each is self._dealt_with), -1)
+        return [replace(each) for each in found], at
+
+    def save(self, positions: Sequence[Position] | None = None) -> None:
         """Keep in the checkpoint how far the lines were dealt with that `read` returned before.
 
         To be called when whatever was made of those lines is safe.
+
+        Args:
+            positions: What to keep in the place of `positions`.
 
         Raises:
             SourceError: The checkpoint cannot be written.
         """
         if self._checkpoint is not None:
-            self._checkpoint.save(self.positions())
+            self._checkpoint.save(self.positions() if positions is None else positions)
 
     def stats(self) -> dict[str, int]:
         """Return counters by name."""
@@ -140,6 +152,7 @@ class LineFollower(LineReader):
                     yield block
                     # Asking for the next block says that this one has been dealt with.
                     file.commit()
+                    self._dealt_with = file.position
                     if self._stopped.is_set():
                         return
                 self._tidy(file)

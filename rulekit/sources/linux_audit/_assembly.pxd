@@ -29,6 +29,7 @@ cdef struct Assembly:
     uint32_t recent_at
     Serials serials          # of messages
     uint64_t now_ms          # latest time in the log
+    uint64_t line_at         # bytes of the log before the current line
     char host[128]           # name of the first host that the log names
     uint32_t host_len
     uint64_t host_hash
@@ -47,5 +48,6 @@ cdef void take_line(Assembly* a, const char* line, uint32_t length) noexcept nog
 # A record as the kernel sends it: `audit(1700000000.123:45): BODY`, its type a number.
 cdef void take_message(Assembly* a, uint32_t type, const char* text, uint32_t length) noexcept nogil
 cdef void end_all(Assembly* a) noexcept nogil                  # of the log, or of a silence
+cdef void end_older(Assembly* a, uint64_t now_ms) noexcept nogil       # those that nobody adds to at this time of the day
 cdef AuditEvent* event_of(Assembly* a, uint64_t time_ms, uint64_t serial, const char* node, uint32_t node_len) noexcept nogil
 cdef void end_event(Assembly* a, AuditEvent* e) noexcept nogil

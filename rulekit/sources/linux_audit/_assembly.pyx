@@ -92,6 +92,18 @@ cdef void end_all(Assembly* a) noexcept nogil:
         end_event(a, a.oldest)
 
 
+cdef void end_older(Assembly* a, uint64_t now_ms) noexcept nogil:
+    cdef AuditEvent* e = a.oldest
+    cdef AuditEvent* next
+    while e != NULL:
+        next = e.newer
+        # Times of another clock, far ahead of ours, say nothing.
+        if e.time_ms > now_ms + WAIT_MS or now_ms > e.time_ms + WAIT_MS:
+            a.n_unended += 1
+            end_event(a, e)
+        e = next
+
+
 cdef bint _ended_lately(const Assembly* a, uint64_t time_ms, uint64_t serial, uint64_t node) noexcept nogil:
     cdef uint32_t i
     for i in range(N_RECENT):
@@ -159,6 +171,7 @@ cdef AuditEvent* event_of(Assembly* a, uint64_t time_ms, uint64_t serial, const 
     e.node = host
     e.arrived_ms = a.now_ms
     e.arrived_record = a.n_records
+    e.arrived_at = a.line_at
     e.hash_next = a.slots[at]
     a.slots[at] = e
     e.older = a.newest

@@ -128,6 +128,7 @@ cdef struct AuditEvent:
     AuditEvent* newer
     uint64_t arrived_ms      # time of the log when its first record came
     uint64_t arrived_record  # number of that record
+    uint64_t arrived_at      # bytes of the log before it
 
 cdef AuditEvent* event_new() noexcept nogil                    # NULL: no memory
 cdef void event_free(AuditEvent* e) noexcept nogil

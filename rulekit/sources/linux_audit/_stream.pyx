@@ -6,7 +6,7 @@ from libc.string cimport memchr, memcpy
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 
 from rulekit.native._scratch cimport Buf, buf_free, buf_put
-from rulekit.sources.linux_audit._assembly cimport Assembly, assembly_free, assembly_new, end_all, name_host, take_line, take_message
+from rulekit.sources.linux_audit._assembly cimport Assembly, assembly_free, assembly_new, end_all, end_older, name_host, take_line, take_message
 from rulekit.sources.linux_audit._convert cimport begin_section
 from rulekit.sources.linux_audit._serials cimport serials_end, serials_settle
 
@@ -30,7 +30,7 @@ cdef class AuditDecoder:
     cdef Buf rest                # owned; a line that has begun
     cdef bint skipping           # the rest of a line that is too long
     cdef uint64_t n_too_long
-    cdef uint64_t n_bytes
+    cdef readonly uint64_t n_bytes       # taken so far
 
     def __cinit__(self, str host=""):
         cdef bytes name = host.encode("utf-8", "surrogateescape")
@@ -62,6 +62,17 @@ cdef class AuditDecoder:
         """Return the events that were waiting for more: the log is silent, or nobody writes on."""
         with nogil:
             end_all(self.a)
+        return self._given()
+
+    def pause_older(self, uint64_t now_ms) -> bytes:
+        """Return what is left, but for the events of the last two seconds that are not complete.
+
+        Args:
+            now_ms: Milliseconds since the Unix epoch.
+        """
+        with nogil:
+            end_older(self.a, now_ms)
+            begin_section(self.a.converter, self.a.host, self.a.host_len)
         return self._given()
 
     def finish(self) -> bytes:
@@ -102,7 +113,9 @@ cdef class AuditDecoder:
         cdef const char* p = data
         cdef const char* end = data + size
         cdef const char* stop
+        cdef uint64_t before = self.n_bytes
         self.n_bytes += size
+        self.a.line_at = before - self.rest.len
         while p < end:
             stop = <const char*> memchr(p, c'\n', end - p)
             if stop == NULL:
@@ -123,6 +136,7 @@ cdef class AuditDecoder:
             else:
                 take_line(self.a, p, <uint32_t> (stop - p))
             p = stop + 1
+            self.a.line_at = before + <uint64_t> (p - data)
 
     cdef void _take_messages(self, const char* data, uint64_t size) noexcept nogil:
         cdef const char* p = data
@@ -138,6 +152,11 @@ cdef class AuditDecoder:
             if type >= FIRST_RECORD:         # below are answers of the kernel to questions
                 take_message(self.a, type, p + MESSAGE_HEADER, length - MESSAGE_HEADER)
             p += min((length + 3) & ~<uint32_t> 3, <uint64_t> (end - p))
+
+    @property
+    def open_from(self):
+        """Bytes before the first record of the oldest event that waits for more; None: none does."""
+        return self.a.oldest.arrived_at if self.a.oldest != NULL else None
 
     @property
     def n_lost(self):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import time
+from collections.abc import Callable
 from typing import BinaryIO
 
 from rulekit.capture._reader import CaptureReader
@@ -20,6 +22,10 @@ _BEGINNING = re.compile(
     rb'|\{"ID":\s*"\d+\.\d+:\d+"'
     rb'|\{"sequence":\s*\d+,\s*"timestamp":\s*"\d+\.\d+"'
 )
+ANSWER_S = 0.1  # how long the reader waits before it is told that there is nothing yet
+QUIET_S = 2.0
+"""Without a line for so long, nothing is added to an event any more."""
+
 _AUDITBEAT = re.compile(rb'\{.*"auditd":\s*\{')
 
 
@@ -43,6 +49,8 @@ class AuditChunks:
         self._stream = stream
         self._decoder = AuditDecoder()
         self._ended = False
+        self._heard_s = time.monotonic()
+        self._wait: Callable[[float], bool] = getattr(stream, "wait", lambda _: True)
 
     @property
     def cut(self) -> bool:
@@ -50,17 +58,22 @@ class AuditChunks:
         return self._stream.cut
 
     def next_chunk(self) -> bytes | None:
-        """Return the next bytes, None at the end.
+        """Return the next bytes, none while nobody writes into a pipe, None at the end.
 
         Raises:
             SourceError: The log cannot be read on.
         """
         while not self._ended:
+            if not self._wait(ANSWER_S):
+                if time.monotonic() - self._heard_s < QUIET_S:
+                    return b""
+                return self._decoder.pause()
             chunk = self._stream.next_chunk()
             if chunk is None:
                 self._ended = True
                 made = self._decoder.finish()
             else:
+                self._heard_s = time.monotonic()
                 made = self._decoder.feed(chunk)
             if made:
                 return made

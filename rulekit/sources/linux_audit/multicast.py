@@ -16,6 +16,7 @@ from rulekit.errors import SourceError, reason
 from rulekit.sources.base import Source
 from rulekit.sources.linux_audit._netlink import drain
 from rulekit.sources.linux_audit._stream import AuditDecoder
+from rulekit.sources.linux_audit.log import QUIET_S
 
 DEFAULT_BUFFER_BYTES = 32 << 20
 """Room in the kernel for messages that were not read yet."""
@@ -27,7 +28,6 @@ BATCHES = 16
 NAP_S = 0.002  # between two looks at the socket: messages come one by one
 ANSWER_S = 0.1  # how long the reader waits before it is told that there is nothing yet
 SETTLE_S = 1.0  # between two looks at what is missing
-QUIET_S = 2.0  # without a message: nothing is added to an event any more
 
 # linux/netlink.h, linux/audit.h
 NETLINK_AUDIT = 9
