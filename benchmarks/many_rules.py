@@ -25,6 +25,7 @@ _OPERATORS = frozenset((
     "=", "==", "!=", "<", "<=", ">", ">=", "in", "intersects", "pmatch", "contains", "icontains",
     "bcontains", "startswith", "bstartswith", "endswith", "glob", "iglob", "regex",
 ))  # fmt: skip
+_FUNCTIONS = frozenset(("val", "tolower", "toupper", "b64", "basename", "len", "concat", "join"))
 # Literals of these fields decide about event types, or are all the values that there are.
 _KEPT = re.compile(r"^(evt\.(?!arg|rawarg)|syscall\.|fd\.(type|typechar|l4proto)|container\.type)")
 _PLAIN = re.compile(r"^(-?\d[\d./:]*|true|false|0x[0-9a-f]+|exists|and|or|not)$", re.I)
@@ -109,8 +110,12 @@ class _Copy:
                     depth = 1
                 elif depth > 0 and token == ")":
                     operator, depth = "", -1
+                elif operator and depth < 0 and token in _FUNCTIONS:
+                    operator = ""  # what it is of is a field
                 elif operator and token != ",":
-                    made = self.value(token, bool(_KEPT.match(field)))
+                    # A regular expression with other letters is another language, or none.
+                    keep = operator == "regex" or bool(_KEPT.match(field))
+                    made = self.value(token, keep)
                     if depth < 0:
                         operator = ""
                 elif token in _OPERATORS and words:

@@ -34,6 +34,14 @@ def test_copies_of_rules_load_and_keep_their_event_types(tmp_path: Path) -> None
     assert changed > count * 0.8
 
 
+def test_regular_expressions_are_copied_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        "- {rule: R, desc: x, output: x, priority: NOTICE, "
+        "condition: 'evt.type = open and fd.name regex \"/(abc|defgh)[a-z]+\"'}\n"
+    )
+    assert many_rules([tmp_path / "rules.yaml"], 20).count("/(abc|defgh)[a-z]+") == 20
+
+
 def test_works_do_what_they_say() -> None:
     walk, never, always = (main(work, str(CAPTURE), []) for work in ("walk", "never", "always"))
     assert walk["events"] == never["events"] == always["events"] > 10_000

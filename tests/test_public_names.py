@@ -55,7 +55,7 @@ def test_importing_rulekit_loads_almost_nothing() -> None:
 
 def test_rulesets_and_rules_print_shortly() -> None:
     ruleset = rulekit.load(ROOT / "rulesets" / "persistence" / "rules.yaml")
-    assert repr(ruleset) == "<Ruleset: 4 rules, 2 macros, 1 lists>"
+    assert repr(ruleset) == "<Ruleset: 9 rules, 2 macros, 1 lists>"
     assert repr(ruleset.rules[0]) == "<Rule 'Scheduled job written'>"
     assert len(repr(ruleset.rules[0].span)) < 200
     assert len(repr(ruleset.rules[0].node)) < 20_000

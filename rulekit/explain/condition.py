@@ -8,7 +8,7 @@ from typing import Literal
 
 from rulekit.compiler.written import WrittenRule
 from rulekit.rules.ast import AndNode, ComparisonNode, ListNode, MacroNode, Node, NotNode
-from rulekit.rules.bound import BoundComparison
+from rulekit.rules.bound import BoundComparison, BoundField
 from rulekit.rules.ruleset import Rule, Ruleset
 from rulekit.rules.unparse import unparse, unparse_operand
 from rulekit.text.pieced import PiecedText
@@ -159,17 +159,27 @@ def lists_of(node: ComparisonNode) -> tuple[str, ...]:
 
 def event_type_places(condition: Condition) -> int:
     """Return the bits of predicates that are about the type of the event alone."""
-    from rulekit.rules.bound import BoundField
+    return _places_of_fields(condition, _ABOUT_TYPE)
 
+
+def outcome_places(condition: Condition) -> int:
+    """Return the bits of predicates that are about whether the system call succeeded."""
+    return _places_of_fields(condition, _ABOUT_OUTCOME)
+
+
+_ABOUT_TYPE = frozenset({"evt.type", "syscall.type", "evt.dir", "evt.category", "evt.source"})
+_ABOUT_OUTCOME = frozenset({"evt.res", "evt.rawres", "evt.failed", "evt.arg.res", "evt.rawarg.res"})
+
+
+def _places_of_fields(condition: Condition, names: frozenset[str]) -> int:
     bits = 0
     for part, bound in zip(condition.comparisons, condition.bound, strict=True):
         left = bound.left
         if part.place is not None and isinstance(left, BoundField):
-            bits |= (left.field.name in _ABOUT_TYPE) << part.place
+            name = left.field.name
+            name = name if left.key is None else f"{name}.{left.key}"
+            bits |= (name in names) << part.place
     return bits
-
-
-_ABOUT_TYPE = frozenset({"evt.type", "syscall.type", "evt.dir", "evt.category", "evt.source"})
 
 
 def places_of(part: Part) -> Sequence[int]:

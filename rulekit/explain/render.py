@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from rulekit.explain.condition import Part, event_type_places
+from rulekit.explain.condition import Part, event_type_places, outcome_places
 from rulekit.explain.event import Explanation
 from rulekit.explain.values import shown_value
 from rulekit.text.render import printable, render_excerpt
@@ -118,9 +118,9 @@ def _advice(found: Explanation) -> Iterator[str]:
         )
         return
     outcome = "would not match" if found.matched else "would match"
-    # Of equals, what says more than that the event is of another type.
-    types = event_type_places(found.condition)
-    chosen = min(flips.sets, key=lambda each: (each & types).bit_count())
+    # Of equals, what says more than that the event is of another type, or should have failed.
+    types, outcomes = event_type_places(found.condition), outcome_places(found.condition)
+    chosen = min(flips.sets, key=lambda s: ((s & types).bit_count(), (s & outcomes).bit_count()))
     n = chosen.bit_count()
     what = "this comparison were" if n == 1 else f"these {n} comparisons were"
     ways = "" if len(flips.sets) == 1 else f", one of {len(flips.sets)} ways"

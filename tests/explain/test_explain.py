@@ -111,6 +111,19 @@ def test_what_cannot_be_explained_is_an_error(ruleset: Ruleset) -> None:
         RuleExplainer(ruleset, "Secret opened").explain(scenario(EVENTS).data, 99)
 
 
+def test_of_equals_that_is_named_which_says_most(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        "- {rule: R, desc: x, output: x, priority: NOTICE, "
+        "condition: evt.type = execve and evt.arg.res = 0 and proc.name = ls}\n"
+    )
+    ruleset = load_files([tmp_path / "rules.yaml"]).require()
+    made = scenario([{"proc": "bash"}, {"execve": "ls"}])
+    found = RuleExplainer(ruleset, "R").explain(made.data, made.ends[1])
+    assert found.matched
+    assert len(found.flips.sets) == 3
+    assert 'holds: proc.name = "ls"' in render_explanation(found)
+
+
 # ---- flips ----
 
 
