@@ -14,6 +14,7 @@ from rulekit.cli.console import Progress, say, size_of, summary
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
 from rulekit.cli.follow import FOLLOW_HELP, Following, add_follow, follow
 from rulekit.cli.live import LIVE, LIVE_AUDIT, add_scope, live, live_audit
+from rulekit.cli.many import add_jobs, open_captures, run_captures
 from rulekit.cli.printing import add_printing, formatter_of, open_writer
 from rulekit.cli.rules import config_or_explain
 from rulekit.cli.targets import DeliveryTarget, LineTarget, Target
@@ -32,7 +33,8 @@ DESCRIPTION = f"""\
 Runs rules over a capture and prints one alert per line. A summary goes to stderr. When the
 capture is damaged or the disk is full, the alerts up to there are kept, and the exit code is 2.
 
-CAPTURE can be a pipe: '-' is standard input. Memory does not grow with its length.
+CAPTURE can be a pipe: '-' is standard input. Memory does not grow with its length. Several captures
+are read at the same time, each with a state of its own: -e A -e B -j 2.
 
 CAPTURE can be a log of Linux audit, with the same rules of system calls: what auditd (raw or
 enriched), laurel, go-audit or auditbeat write, plain, gzip or zstd. What audit cannot know is null.
@@ -90,6 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-e",
         "--capture",
         metavar="CAPTURE",
+        action="append",
         help="capture to read: .scap, plain or gzip; an audit log; or JSON documents; - is standard"
         " input",
     )
@@ -100,6 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " ...); without it, its first bytes tell. `ebpf` stands for the running processes of"
         " --scope, and linux_audit without a CAPTURE for what the kernel's audit reports now",
     )
+    add_jobs(what)
     add_follow(what)
     add_scope(what)
     add_window(what)
@@ -145,6 +149,11 @@ def run(args: argparse.Namespace) -> int:
     from rulekit.sources.opening import as_source, event_source_of
 
     window = window_of(args)
+    captures, args.capture = args.capture or [], None
+    if captures:
+        args.capture = captures[0]
+    if len(captures) > 1 and (args.follow is not None or args.checkpoint is not None):
+        raise RulekitError("--follow and --checkpoint are for one log, not for several")
     if args.config is not None and (
         args.output or args.format or args.json_extra or args.falco_config
     ):
@@ -208,6 +217,22 @@ def run(args: argparse.Namespace) -> int:
     runnable.keep(engine)
     if not engine.rules:
         say("no rule is left to run: all are disabled, for another source or below --min-priority")
+    if len(captures) > 1:
+        if is_live:
+            raise RulekitError("name either captures or a live source")
+        opened = open_captures(captures, args.source, source)
+        watch = _Watch(args.fail_on)
+        many: Target = (
+            LineTarget(open_writer(path, append=False), formatter)
+            if sinks is None
+            else DeliveryTarget(sinks, engine.hostname, False, say)
+        )
+        problem = run_captures(
+            engine, captures, opened, args.jobs, window, watch.look, many, args.quiet
+        )
+        if problem is not None:
+            say(problem)
+        return 2 if problem is not None else int(watch.seen)
     bar = Progress(size_bytes, False if args.quiet or args.follow else None)
     watch = _Watch(args.fail_on)
 
