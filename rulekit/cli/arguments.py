@@ -21,6 +21,17 @@ def priority(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def count(text: str) -> int:
+    """Return a whole number from 1 to 2147483647; for argparse."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number < 1 << 31:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 2147483647")
+    return number
+
+
 def add_capture(parser: argparse.ArgumentParser) -> None:
     """Add ``-e CAPTURE``."""
     parser.add_argument(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rulekit.alert import priority_number
-from rulekit.cli.arguments import priority
+from rulekit.cli.arguments import count, priority
 from rulekit.cli.console import Progress, say, size_of, summary
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
 from rulekit.cli.follow import FOLLOW_HELP, Following, add_follow, follow
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from rulekit.alert import Alert
     from rulekit.engine.alerts import Loop
+    from rulekit.engine.limits import StateLimits
     from rulekit.engine.pipeline import Engine
 
 HELP = "run rules over a capture or an audit log and print alerts"
@@ -122,6 +123,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="report the first rule by definition that matches an event (default, as in Falco),"
         " or all of them",
     )
+    what.add_argument(
+        "--max-threads",
+        metavar="N",
+        type=count,
+        help="remember no more than N threads at a time (default 262144)",
+    )
+    what.add_argument(
+        "--max-fds",
+        metavar="N",
+        type=count,
+        help="remember no more than N open descriptors of a process (default 4096); what found no"
+        " room is counted in the summary",
+    )
     add_selection(what)
     what.add_argument(
         "-c",
@@ -213,6 +227,7 @@ def run(args: argparse.Namespace) -> int:
         hostname=(sinks.options.host if sinks else None) or (host_name() if is_live else None),
         context=sinks.context if sinks else formatter.context,
         announce_drops=sinks is not None or is_live,
+        limits=_limits(args),
     )
     runnable.keep(engine)
     if not engine.rules:
@@ -266,6 +281,13 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         print(summary(engine.stats), file=sys.stderr)
     return 2 if error is not None else int(watch.seen)
+
+
+def _limits(args: argparse.Namespace) -> StateLimits:
+    from rulekit.engine.limits import StateLimits
+
+    given = {"threads": args.max_threads, "fds_per_process": args.max_fds}
+    return StateLimits(**{name: n for name, n in given.items() if n is not None})
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from typing import Any
 from rulekit._fastmatch import Matcher
 from rulekit.capture._reader import CaptureReader
 from rulekit.engine._tally import Tally
+from rulekit.engine.limits import StateLimits
 from rulekit.engine.stats import Stats
 from rulekit.engine.window import Window
 from rulekit.state._columns import ColumnSet
@@ -30,6 +31,7 @@ class EventLoop:
         max_threads: int = ...,
         max_fds: int = ...,
         window: Window | None = None,
+        limits: StateLimits | None = None,
     ) -> None: ...
     def interrupt(self) -> None: ...
     def exchange(self, matcher: Matcher) -> None: ...

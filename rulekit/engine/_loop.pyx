@@ -37,21 +37,28 @@ cdef class EventLoop:
         reader: Where the bytes come from.
         matcher: What is asked of each event; None shows every event.
         max_threads, max_fds: Bounds of the state tables (fds per process); 0: the default.
+        limits: `rulekit.engine.limits.StateLimits`: all bounds at once; None is the defaults.
         window: The `rulekit.engine.window.Window` to look at; None is everything.
     """
 
     def __cinit__(self, CaptureReader reader not None, Matcher matcher=None, uint32_t max_threads=0,
-                  uint32_t max_fds=0, window=None):
-        cdef Limits limits
+                  uint32_t max_fds=0, window=None, limits=None):
+        cdef Limits bounds
         fill_window(&self.window, window)
-        default_limits(&limits)
+        default_limits(&bounds)
+        if limits is not None:
+            bounds.max_threads = limits.threads
+            bounds.max_fds = limits.fds_per_process
+            bounds.max_fds_total = limits.fds
+            bounds.max_containers = limits.containers
+            bounds.max_accounts = limits.accounts
         if max_threads:
-            limits.max_threads = max_threads
+            bounds.max_threads = max_threads
         if max_fds:
-            limits.max_fds = max_fds
+            bounds.max_fds = max_fds
         self.reader = reader
         self.matcher = matcher
-        self.state = state_new(&limits)
+        self.state = state_new(&bounds)
         self.decoder = reader.decoder
         self.capacity = matcher.c.n_rules if matcher is not None else 0
         self.hits = <uint32_t*> malloc((self.capacity + 1) * sizeof(uint32_t))

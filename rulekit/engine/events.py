@@ -11,6 +11,7 @@ from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._loop import EventLoop
 from rulekit.engine._view import Event, EventIterator
 from rulekit.engine.alerts import compile_output
+from rulekit.engine.limits import StateLimits
 from rulekit.engine.pipeline import bind
 from rulekit.engine.window import window
 from rulekit.errors import RuleError
@@ -45,8 +46,9 @@ class EventSource:
         path: What the user named.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, limits: StateLimits | None = None) -> None:
         self._source = source
+        self._limits = limits
         self._readers: list[CaptureReader] = []
         self._programs = _Programs()
         self.path = source.path
@@ -130,20 +132,25 @@ class EventSource:
         reader = self._source.connect()
         self._readers[:-1] = []
         self._readers.append(reader)
-        return EventLoop(reader, matcher, window=part)
+        return EventLoop(reader, matcher, window=part, limits=self._limits)
 
 
-def open_source(spec: str | os.PathLike[str] | BinaryIO) -> EventSource:
+def open_source(
+    spec: str | os.PathLike[str] | BinaryIO, *, limits: StateLimits | None = None
+) -> EventSource:
     """Return the events of what `spec` names: a capture, ``-``, a binary file, or ``NAME:REST``.
 
     ``NAME`` is an entry point of the group `rulekit.sources`: a callable that takes ``REST`` and
     returns a `rulekit.sources.base.Source`. A file of that very name wins. A capture is opened when
     its events are asked for.
 
+    Args:
+        limits: How much a reading may remember of processes and files; None is the defaults.
+
     Raises:
         SourceError: A plug-in of that name exists and fails.
     """
-    return EventSource(base.open_source(spec))
+    return EventSource(base.open_source(spec), limits)
 
 
 class _Programs(dict[str, OutputProgram]):

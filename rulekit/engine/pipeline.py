@@ -17,6 +17,7 @@ from rulekit.engine._loop import EventLoop
 from rulekit.engine.alerts import Loop, compile_output
 from rulekit.engine.evaluate import Evaluation
 from rulekit.engine.in_force import Choice, InForce
+from rulekit.engine.limits import StateLimits
 from rulekit.engine.stats import Stats
 from rulekit.engine.verdict import Verdict, VerdictPolicy
 from rulekit.engine.window import Window
@@ -59,6 +60,7 @@ class Engine:
             that the source does not have are left out.
         announce_drops: Yield an alert of the source ``internal`` when events were lost.
         verdicts: What the matches of rules lead to when `decide` is asked.
+        limits: How much a run over system calls may remember; None is the defaults.
         caches: False evaluates every condition anew for every event: slow, the same answers.
 
     Raises:
@@ -79,6 +81,7 @@ class Engine:
         context: Sequence[str] = (),
         announce_drops: bool = False,
         verdicts: VerdictPolicy | None = None,
+        limits: StateLimits | None = None,
         caches: bool = True,
     ) -> None:
         if matching not in ("all", "first"):
@@ -97,10 +100,11 @@ class Engine:
             context=context,
             verdicts=verdicts or VerdictPolicy(),
         )
-        self._start(self._choice.of(ruleset), announce_drops)
+        self._start(self._choice.of(ruleset), announce_drops, limits)
 
-    def _start(self, in_force: InForce, announce_drops: bool) -> None:
+    def _start(self, in_force: InForce, announce_drops: bool, limits: StateLimits | None) -> None:
         self._in_force = in_force
+        self._limits = limits
         self._loop: Loop | None = None
         self.announce_drops = announce_drops
         self.stats = Stats()
@@ -109,7 +113,7 @@ class Engine:
         """Return an engine with the same rules, for another source at the same time."""
         twin = Engine.__new__(Engine)
         twin._choice = self._choice
-        twin._start(self._choice.again(self._in_force), self.announce_drops)
+        twin._start(self._choice.again(self._in_force), self.announce_drops, self._limits)
         return twin
 
     @property
@@ -219,7 +223,14 @@ class Engine:
                 damage were yielded, and `stats` is valid.
         """
         rules = self._in_force
-        loop = open_loop(source, rules.matcher(), self.source, window=window, on_problem=on_problem)
+        loop = open_loop(
+            source,
+            rules.matcher(),
+            self.source,
+            window=window,
+            on_problem=on_problem,
+            limits=self._limits,
+        )
         rules.builder.begin()
         self.stats = stats = Stats()
         started, cpu = time.perf_counter(), time.process_time()
@@ -267,6 +278,7 @@ def open_loop(
     *,
     window: Window | None = None,
     on_problem: Tell | None = None,
+    limits: StateLimits | None = None,
 ) -> Loop:
     """Return the loop that runs a matcher over a source; without a matcher it stops at every event.
 
@@ -279,7 +291,7 @@ def open_loop(
     """
     if not isinstance(source, LineReader):
         if event_source == "syscall":
-            return EventLoop(open_reader(source), matcher, window=window)
+            return EventLoop(open_reader(source), matcher, window=window, limits=limits)
         if isinstance(source, Source):
             raise ValueError(f"{source.path} has no documents")
         source = DocumentFiles(source)

@@ -141,7 +141,10 @@ def _openat2(event: Shown, theirs: str, mine: str) -> bool:
 
 
 def _own_table(event: Shown, theirs: str, mine: str) -> bool:
-    if event.theirs["thread.ismain"] != "false" or event.mine["thread.ismain"] != "false":
+    key = f"table of a thread {event.mine['proc.pid']}"
+    if event.mine["thread.ismain"] == event.theirs["thread.ismain"] == "false":
+        event.once[key] = 1
+    if key not in event.once:
         return False
     if event.field.startswith("fd."):
         return event.theirs["fd.type"] == NA
@@ -625,6 +628,12 @@ TABLE = (
         "fd.is_server",
         "a failed connect leaves no name",
         lambda e, a, b: b == "false" and e.mine["fd.name"] == "" and "ipv" in e.mine["fd.type"],
+    ),
+    Difference(
+        "splice",
+        "fd.* evt.category evt.count.error.*",
+        "the fd that is written to; sysdig's is the one that is read from",
+        lambda e, a, b: e.type == "splice" and f"fd_in={e.theirs['fd.num']}" in e.mine["evt.args"],
     ),
     Difference(
         "table of a thread",
