@@ -20,6 +20,8 @@ class CaptureFile:
     Args:
         path: ``-`` for standard output.
         compress: Write gzip.
+        in_place: Write under this name from the start. Otherwise what is there, or nothing, stays
+            until the first `sync`: whoever looks there never finds half a beginning.
 
     Raises:
         SinkError: The file cannot be written; its text says how much of it was.
@@ -29,8 +31,9 @@ class CaptureFile:
         cut: Whether bytes behind the last needed one were taken back.
     """
 
-    def __init__(self, path: str, compress: bool) -> None:
+    def __init__(self, path: str, compress: bool, *, in_place: bool = True) -> None:
         self._path = path
+        self._written_as = path  # until it takes its name
         self._deflate = zlib.compressobj(wbits=_GZIP) if compress else None
         self.n_bytes = 0
         self.cut = False
@@ -41,8 +44,11 @@ class CaptureFile:
             self._file = sys.stdout.buffer
             self._path = "<stdout>"
         else:
+            if not in_place and (os.path.isfile(path) or not os.path.lexists(path)):
+                self._written_as = f"{path}.part"
             try:
-                self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by __exit__
+                # Closed by __exit__.
+                self._file = open(self._written_as, "wb", buffering=0)  # noqa: SIM115
             except OSError as error:
                 raise SinkError(f"{path}: cannot be written: {reason(error)}") from error
         self._can_cut = path != "-" and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
@@ -61,6 +67,12 @@ class CaptureFile:
         """Write what the compressor holds back, so that a file that ends here can be read."""
         if self._deflate is not None:
             self._put(self._deflate.flush(zlib.Z_SYNC_FLUSH))
+        if self._written_as != self._path and self._path != "<stdout>":
+            try:
+                os.replace(self._written_as, self._path)
+            except OSError as error:
+                raise self._refused(error) from error
+            self._written_as = self._path
 
     def finish(self) -> None:
         """Write what is left; the file is a whole capture then."""
@@ -105,6 +117,10 @@ class CaptureFile:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._path != "<stdout>":
+        if self._path == "<stdout>":
+            return
+        with contextlib.suppress(OSError):
+            self._file.close()
+        if self._written_as != self._path:  # it never had its beginning
             with contextlib.suppress(OSError):
-                self._file.close()
+                os.remove(self._written_as)

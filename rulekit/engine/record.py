@@ -103,7 +103,7 @@ def record(
         more = data is not None
         while more:
             made.files.append(names.next())
-            with CaptureFile(made.files[-1], compress) as out:
+            with CaptureFile(made.files[-1], compress, in_place=False) as out:
                 out.write(data or b"", needed)
                 out.sync()
                 more = _fill(loop, out, rotation, source, first, ends_s, max_events, progress)
