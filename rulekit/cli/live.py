@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from rulekit.sources.base import Source
+    from rulekit.sources.containers.engine import EngineSpec
+    from rulekit.sources.containers.lookup import Lookup
     from rulekit.sources.ebpf.routes import EventSet
     from rulekit.sources.ebpf.scope import Scope
     from rulekit.sources.ebpf.source import EbpfSource
@@ -35,7 +37,7 @@ watching ends first, so does the command."""
 
 
 def add_scope(parser: argparse._ActionsContainer) -> None:
-    """Add ``--scope``, ``--whole-host``, ``--snaplen`` and ``--buffer``."""
+    """Add ``--scope``, ``--whole-host``, ``--snaplen``, ``--buffer`` and those of containers."""
     parser.add_argument(
         "--scope",
         metavar="SCOPE",
@@ -57,6 +59,21 @@ def add_scope(parser: argparse._ActionsContainer) -> None:
         type=_buffer,
         default="8MiB",
         help="room for events that were not read yet, 8MiB by default, up to a power of two",
+    )
+    parser.add_argument(
+        "--containers",
+        metavar="ENGINE",
+        action="append",
+        type=_engine,
+        help="ask a container engine for names, images, labels and pods: docker, podman or cri, or"
+        " with its socket, docker:/run/docker.sock; may be given several times",
+    )
+    parser.add_argument(
+        "--container-wait",
+        metavar="TIME",
+        type=_duration,
+        default=1.0,
+        help="how long the first process of a container waits until engines have told of it (1s)",
     )
 
 
@@ -80,6 +97,24 @@ def _snaplen(text: str) -> int:
     if not 0 <= value <= MAX_SNAPLEN:
         raise argparse.ArgumentTypeError(f"from 0 to {MAX_SNAPLEN} bytes can be kept")
     return value
+
+
+def _duration(text: str) -> float:
+    from rulekit.sinks.values import Duration
+
+    try:
+        return Duration.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _engine(text: str) -> EngineSpec:
+    from rulekit.sources.containers.engine import parse_engine
+
+    try:
+        return parse_engine(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def split_launch(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -109,12 +144,15 @@ def live(
     if args.launch and (args.scope is not None or args.whole_host):
         raise RulekitError("a command behind -- is its own scope: leave --scope out")
     scope = None if args.launch else _scope_of(args)
+    containers = _lookup(args.containers or ())
     with _Launched(args.launch) as launched:
         source = EbpfSource(
             scope or Scope("tree", launched.pid),
             events,
             snaplen=args.snaplen,
             ring_bytes=args.buffer,
+            containers=containers,
+            container_wait_s=args.container_wait,
         )
         _end_by_signals(source)
         with source:
@@ -171,6 +209,16 @@ def _scope_of(args: argparse.Namespace) -> Scope:
         return parse_scope(args.scope)
     except ValueError as error:
         raise RulekitError(f"--scope: {error}") from None
+
+
+def _lookup(specs: Sequence[EngineSpec]) -> Lookup | None:
+    """Return what asks engines of containers; None when none is to be asked."""
+    if not specs:
+        return None
+    from rulekit.sources.containers.engine import make_engine
+    from rulekit.sources.containers.lookup import Lookup
+
+    return Lookup([make_engine(spec) for spec in specs], on_problem=say)
 
 
 class _Launched:

@@ -26,9 +26,11 @@ from rulekit.native._event cimport (
 )
 from rulekit.native._scratch cimport Buf, buf_free, buf_put
 from rulekit.native._strings cimport strtab_wants_collection
+from rulekit.state._metadata cimport container_texts
 from rulekit.state._state cimport Context, State, state_collect, state_free, state_new
 from rulekit.state._update cimport has_handler, state_event, state_event_done, state_settle
 
+from rulekit.capture.writer import encode_event
 from rulekit.errors import SourceError
 
 cdef enum:
@@ -36,6 +38,7 @@ cdef enum:
     CONNECT_X = 23
     PROCEXIT = 186
     PROCINFO = 234
+    CONTAINER = 324
     # what an event of a type does to the state
     KEEP_NEVER = 0           # as far as the type tells
     KEEP_DONE = 1            # something, when the call succeeded
@@ -328,7 +331,10 @@ cdef class SliceLoop:
         try:
             if not put_snapshot(self.state, &blocks):
                 raise MemoryError
-            return blocks.ptr[:blocks.len]
+            # Containers have no list in the format: events at the start tell of them.
+            told = [encode_event(CONTAINER, [text + b"\0"], ts_ns=self.event.ts_ns, tid=-1)
+                    for text in container_texts(self.state)]
+            return b"".join([blocks.ptr[:blocks.len], *told])
         finally:
             buf_free(&blocks)
 

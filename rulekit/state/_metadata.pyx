@@ -222,3 +222,63 @@ cdef void on_async(State* state, const EventView* ev, Context* c) noexcept nogil
         c.event_container = _read_guarded(state, text.ptr, text.len, False)
     elif name.len == 17 and memcmp(name.ptr, b"container_removed", 17) == 0:
         c.event_container = _read_guarded(state, text.ptr, text.len, True)
+
+
+# -- back to text ----------------------------------------------------------------------------------
+
+cdef str _read_str(const Str* text):
+    return "" if text == NULL else text.ptr[:text.len].decode("utf-8", "surrogateescape")
+
+
+cdef dict _read_labels(const Label* labels, uint32_t n):
+    return {_read_str(labels[i].key): _read_str(labels[i].value) for i in range(n)}
+
+
+cdef bytes _container_text(const Container* c):
+    inner = {
+        "id": _read_str(c.id),
+        "full_id": _read_str(c.full_id),
+        "type": c.type,
+        "name": _read_str(c.name),
+        "image": _read_str(c.image),
+        "imageid": _read_str(c.image_id),
+        "imagerepo": _read_str(c.image_repo),
+        "imagetag": _read_str(c.image_tag),
+        "imagedigest": _read_str(c.image_digest),
+        "User": _read_str(c.user),
+        "ip": _read_str(c.ip),
+        "cni_json": _read_str(c.cni_json),
+        "privileged": bool(c.privileged),
+        "host_pid": bool(c.host_pid),
+        "host_network": bool(c.host_network),
+        "host_ipc": bool(c.host_ipc),
+        "is_pod_sandbox": bool(c.is_pod_sandbox),
+        "pod_sandbox_id": _read_str(c.pod_sandbox_id),
+        "labels": _read_labels(c.labels, c.n_labels),
+        "pod_sandbox_labels": _read_labels(c.pod_labels, c.n_pod_labels),
+        "Mounts": [
+            {
+                "Source": _read_str(c.mounts[i].source),
+                "Destination": _read_str(c.mounts[i].dest),
+                "Mode": _read_str(c.mounts[i].mode),
+                "RW": bool(c.mounts[i].rw),
+                "Propagation": _read_str(c.mounts[i].propagation),
+            }
+            for i in range(c.n_mounts)
+        ],
+    }
+    text = json.dumps({"container": inner}, ensure_ascii=False)
+    return text.encode("utf-8", "surrogateescape")
+
+
+cdef list container_texts(State* state):
+    cdef Container* c
+    cdef uint32_t i
+    found = []
+    for i in range(state.n_container_buckets):
+        c = state.container_buckets[i]
+        while c != NULL:
+            if c.has_metadata and c.id != state.strings.empty:
+                found.append(_container_text(c))
+            c = c.hash_next
+    return found

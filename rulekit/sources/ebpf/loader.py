@@ -63,6 +63,7 @@ class Probe:
         snaplen: int = DEFAULT_SNAPLEN,
     ) -> None:
         self.scope = scope
+        self.ring_bytes = ring_bytes
         self.events = EventSet(frozenset())
         self._tracepoints: frozenset[int] = frozenset()
         self._pidfd = self._cgroup = -1

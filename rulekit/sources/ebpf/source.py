@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rulekit.capture._reader import CaptureReader
 from rulekit.compiler.tables import Program
 from rulekit.sources.base import Source
+from rulekit.sources.containers.lookup import Lookup
+from rulekit.sources.containers.stream import DEFAULT_WAIT_S, ContainerStream
 from rulekit.sources.ebpf.loader import DEFAULT_RING_BYTES, DEFAULT_SNAPLEN, Probe
 from rulekit.sources.ebpf.routes import EventSet, events_for, state_events
 from rulekit.sources.ebpf.scope import Scope
@@ -19,6 +23,9 @@ class EbpfSource(Source):
         scope: What is watched.
         events: What is delivered besides what the state of processes and files needs.
         ring_bytes, snaplen: See `Probe`.
+        containers: Has container engines asked, see `ContainerStream`; belongs to the source.
+        container_wait_s: How long the first process of a container waits for their answer.
+        on_loaded: Called when nothing more needs rights, before threads are started.
     """
 
     def __init__(
@@ -28,6 +35,9 @@ class EbpfSource(Source):
         *,
         ring_bytes: int = DEFAULT_RING_BYTES,
         snaplen: int = DEFAULT_SNAPLEN,
+        containers: Lookup | None = None,
+        container_wait_s: float = DEFAULT_WAIT_S,
+        on_loaded: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(f"ebpf:{scope}")
         self._scope = scope
@@ -35,7 +45,10 @@ class EbpfSource(Source):
         self._ring_bytes = ring_bytes
         self._snaplen = snaplen
         self._probe: Probe | None = None
-        self._stream: RingStream | None = None
+        self._containers = containers
+        self._container_wait_s = container_wait_s
+        self._on_loaded = on_loaded
+        self._stream: RingStream | ContainerStream | None = None
 
     def connect(self) -> CaptureReader:
         self._probe = Probe(
@@ -43,7 +56,12 @@ class EbpfSource(Source):
         )
         try:
             start = snapshot(*self._probe.initial_state())
-            self._stream = RingStream(self._probe, start, self.path)
+            self._on_loaded()
+            ring = self._stream = RingStream(self._probe, start, self.path)
+            if self._containers is not None:
+                self._stream = ContainerStream(
+                    ring, self._containers, wait_s=self._container_wait_s
+                )
             return CaptureReader(self._stream)
         except BaseException:
             self.close()

@@ -11,6 +11,7 @@ from rulekit.sources.ebpf.loader import LOSSES, Probe
 
 BATCH_BYTES = 1 << 20
 BATCHES = 16
+MAX_RECORD_BYTES = 1 << 17  # more than any record has
 NAP_S = 0.002  # between two looks at a ring that was empty
 IDLE_NAP_S = 0.02  # after a second without events
 COUNT_S = 1.0  # between two looks at the probe's counters
@@ -55,6 +56,11 @@ class RingStream:
         self._rested_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="rulekit-ring", daemon=True)
         self._thread.start()
+
+    @property
+    def filled(self) -> float:
+        """How much of the ring is taken by what was not read yet, from 0 to 1."""
+        return float(self._probe.ring.waiting / self._probe.ring_bytes)
 
     def next_chunk(self) -> memoryview | None:
         if self._snapshot:
@@ -116,6 +122,8 @@ class RingStream:
     def _drain(self) -> None:
         last = counted = time.monotonic()
         stopping = False
+        buffer = memoryview(b"")
+        room = 0  # in the buffer
         while True:
             if not stopping and self._stopping.is_set():
                 stopping = True
@@ -123,21 +131,27 @@ class RingStream:
             if time.monotonic() - counted > COUNT_S:
                 counted = time.monotonic()
                 self._count()
-            buffer = self._free.get()
-            n = self._probe.ring.drain(buffer)
+            if not room:
+                buffer, room = memoryview(self._free.get()), BATCH_BYTES
+            n = self._probe.ring.drain(buffer[BATCH_BYTES - room :])
+            room -= n
+            used = BATCH_BYTES - room
+            # While the reader is behind, little by little makes whole batches: room for much more.
+            if used and (room < MAX_RECORD_BYTES or self._full.empty()):
+                self._full.put((buffer.obj, used))  # type: ignore[arg-type]
+                room = 0
             if n:
-                self._full.put((buffer, n))
                 if n > BATCH_BYTES // 2:
                     continue
                 last = time.monotonic()
-            else:
-                self._free.put(buffer)
-                if stopping:
-                    break
+            elif stopping:
+                break
             if stopping:
                 continue
             idle = time.monotonic() - last > 1
             self._stopping.wait(IDLE_NAP_S if idle else NAP_S)
+        if room and room < BATCH_BYTES:
+            self._full.put((buffer.obj, BATCH_BYTES - room))  # type: ignore[arg-type]
         self._count()
 
     def _count(self) -> None:

@@ -142,18 +142,21 @@ class Command:
 
     Attributes:
         said: What it wrote to stderr until it was attached, or had ended.
+        seen: For whoever reads lines of its output: what was read so far.
     """
 
     def __init__(self, *args: str, through: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            [*through, sys.executable, "-m", "rulekit", *args],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [*through, sys.executable, "-m", "rulekit", *args], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, bufsize=0,  # what `line` leaves is for `stop`
         )  # fmt: skip
         self.pid = self._process.pid
+        self.seen = b""
         assert self._process.stderr is not None
-        self.said = self._process.stderr.readline()
-        while self.said and b"watching" not in self.said:
-            self.said += self._process.stderr.readline()
+        self.said = line = self._process.stderr.readline()
+        while line and b"watching" not in line:
+            line = self._process.stderr.readline()
+            self.said += line
 
     def line(self) -> bytes:
         """Return the next line of its output."""
@@ -166,8 +169,12 @@ class Command:
         out, err = self._process.communicate(timeout=30)
         return self._process.returncode, out, self.said + err
 
-    def end(self) -> None:
-        """Kill what is left of it."""
+    def kill(self) -> None:
+        """Kill it, if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
+
+    def end(self) -> None:
+        """Kill what is left of it."""
+        self.kill()
         self._process.communicate()
