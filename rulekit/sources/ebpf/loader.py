@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import threading
@@ -36,6 +37,8 @@ _ATTACHED = ("sys_exit", "sched_process_exec", "sched_process_exit")
 # Programs beside system calls, by the slot of their event; attached when it is asked for.
 _TRACEPOINTS = {232: "signal_deliver", 152: "sched_switch", 290: "page_fault_user"}
 _ITERATORS = ("adopt", "identify", "tasks", "tasks_short", "descriptors")
+# The second one is for kernels before 5.18: it knows no arguments and no environment.
+_LISTERS = ("tasks", "tasks_short")
 _COUNTERS = ("produced", "ring_full", "too_long", "no_scratch", "unreadable", "not_followed")
 LOSSES = ("ring_full", "too_long", "no_scratch")
 _PASSES = 16  # over the tasks, until no new one of the tree is found
@@ -49,6 +52,9 @@ class Probe:
         events: What it delivers at first; see `widen`.
         ring_bytes: Room for events that were not read yet; a power of two.
         snaplen: Bytes of data of a read or write that are kept.
+
+    Attributes:
+        lister: The program that lists the processes of the scope at the start.
 
     Raises:
         SourceError: The kernel, its rights or the installation do not allow it; says what to do.
@@ -80,14 +86,7 @@ class Probe:
             )
         try:
             settings = self._resolve(image, snaplen)
-            self._object = loaded = BpfObject(image, _OBJECT_NAME)
-            for program in _ITERATORS:
-                loaded.use(program, program in ("tasks", "descriptors"))
-            loaded.use("adopt", scope.kind == "tree")
-            loaded.set_entries("ring", ring_bytes)
-            loaded.set_entries("scratch", _n_cpus() + 1)
-            loaded.set_constants(settings)
-            loaded.load()
+            loaded = self._load(image, settings, ring_bytes)
             if self._cgroup >= 0:
                 loaded.update("scope_cgroup", bytes(4), struct.pack("<I", self._cgroup))
             self._set_events(events)
@@ -104,6 +103,27 @@ class Probe:
         except BaseException:
             self.close()
             raise
+
+    def _load(self, image: bytes, settings: bytes, ring_bytes: int) -> BpfObject:
+        """Load the programs and maps, with the best list of processes that the kernel allows."""
+        for lister in _LISTERS:
+            self._object = loaded = BpfObject(image, _OBJECT_NAME)
+            for program in _ITERATORS:
+                loaded.use(program, program in (lister, "descriptors"))
+            loaded.use("adopt", self.scope.kind == "tree")
+            loaded.set_entries("ring", ring_bytes)
+            loaded.set_entries("scratch", _n_cpus() + 1)
+            loaded.set_constants(settings)
+            try:
+                loaded.load()
+            except BpfError as error:
+                if lister == _LISTERS[-1] or error.errno == errno.EPERM:
+                    raise
+                loaded.close()
+                continue
+            self.lister = lister
+            break
+        return loaded
 
     def _resolve(self, image: bytes, snaplen: int) -> bytes:
         """Find out what the scope is to the kernel; return the probe's settings."""
@@ -193,7 +213,7 @@ class Probe:
         """
         assert self._object is not None
         try:
-            return self._object.iterate("tasks"), self._object.iterate("descriptors")
+            return self._object.iterate(self.lister), self._object.iterate("descriptors")
         except BpfError as error:
             raise SourceError(_refused(error), self._name) from error
 
@@ -269,10 +289,11 @@ def _refused(error: BpfError | LibraryMissing) -> str:
             f"libbpf cannot be used: {error}. Install it, for instance by `apt-get install libbpf1`"
             " or `dnf install libbpf`"
         )
-    if error.errno in (1, 13):
+    log = error.log.strip()
+    # The verifier refuses with EACCES, too, and says why.
+    if error.errno == errno.EPERM or (error.errno == errno.EACCES and not log):
         return (
             f"{error}: the capabilities CAP_BPF and CAP_PERFMON are needed; run as root, or give"
             " the container both"
         )
-    log = error.log.strip()
     return f"{error}\n{log[-2500:]}" if log else str(error)

@@ -8,6 +8,7 @@ It uses nothing but the standard library.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -34,7 +35,7 @@ def start(name: str, path: str, before: Callable[[], None] | None = None, **para
             before()
         facts = {
             "tid": os.getpid(), "pid": os.getpid(), "ptid": os.getppid(), "vpgid": os.getpgid(0),
-            "uid": os.geteuid(), "gid": os.getegid(),
+            "uid": os.geteuid(), "gid": os.getegid(), "loginuid": login(),
         }  # fmt: skip
         os.write(told, json.dumps(facts).encode())
         os.execve(path, [name, "one argument", ""], {"NAME": name, "EMPTY": ""})
@@ -46,13 +47,15 @@ def start(name: str, path: str, before: Callable[[], None] | None = None, **para
         "res": 0, "exe": name, "args": ["one argument", ""], "env": [f"NAME={name}", "EMPTY="],
         "comm": os.path.basename(path)[:15], "exe_ino": status.st_ino, "filename": path,
         "exe_ino_ctime": status.st_ctime_ns, "exe_ino_mtime": status.st_mtime_ns,
-        "trusted_exepath": path, "tty": 0, "loginuid": login(), **facts, **params,
+        "trusted_exepath": path, "tty": 0, **facts, **params,
     }  # fmt: skip
     print(json.dumps([name, line]), flush=True)
 
 
 def login() -> int:
-    return int(Path("/proc/self/loginuid").read_text()) - (1 << 32)
+    """Return who logged in: -1 is nobody."""
+    uid = int(Path("/proc/self/loginuid").read_text())
+    return uid - (1 << 32 if uid >> 31 else 0)
 
 
 def capabilities(which: str) -> int:
@@ -105,6 +108,11 @@ def users() -> None:
         os.setgid(54321)
         os.setuid(12345)
 
+    def log_in() -> None:
+        with contextlib.suppress(OSError):  # the kernel may know no logins
+            Path("/proc/self/loginuid").write_text("1234")
+
+    start("login", TRUE, log_in)
     start("root", TRUE, flags="EXE_WRITABLE", cap_permitted=everything, cap_effective=everything)
     start("nobody", TRUE, lower, flags=0, cap_permitted=0, cap_effective=0, cap_inheritable=0)
 

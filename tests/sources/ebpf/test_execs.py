@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,9 +16,11 @@ import pytest
 from rulekit.capture._reader import iter_events
 from rulekit.capture.encode import encode_param, find_type
 from rulekit.schema.events import event_types
+from rulekit.sources.ebpf.scope import HOST_PIDNS
 from tests.sources.ebpf.live import REQUIRED, Command, Decoy, Workload
 
 EXECS = Path(__file__).parent / "execs.py"
+OF_HOST = os.stat("/proc/self/ns/pid").st_ino == HOST_PIDNS
 EXECVE = find_type("execve")
 PARAMS = {param.name: (i, param) for i, param in enumerate(EXECVE.params)}
 
@@ -49,7 +52,7 @@ def starts(capture: Path) -> dict[str, tuple[bytes, ...]]:
     }
 
 
-NAMES = ("lower", "upper", "copied", "memory", "terminal", "root", "nobody", "group")
+NAMES = ("lower", "upper", "copied", "memory", "terminal", "login", "root", "nobody", "group")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,6 +65,8 @@ def test_parameters_of_a_start(execs: tuple[Path, dict[str, Any]], name: str) ->
     params = starts(capture)[name]
     wrong = {}
     for key, value in truth[name].items():
+        if key in ("tid", "pid", "ptid") and not OF_HOST:
+            continue  # events have the numbers of the host
         i, param = PARAMS[key]
         if params[i] != encode_param(param, value):
             wrong[key] = (params[i], encode_param(param, value), value)
@@ -119,6 +124,56 @@ def test_drift_is_seen_live(
     if "no overlay" not in printed:
         expected |= {("Drift", "upper"), ("Drift", "copied")}
     assert found == expected
+
+
+NUMBERS = """
+import os, threading
+report = []
+for flags in (False, True):
+    if flags:
+        name = lambda: report.append(f"thread {threading.get_native_id()}")
+        thread = threading.Thread(target=name)
+        thread.start()
+        thread.join()
+    else:
+        child = os.fork()
+        if child == 0:
+            os.getuid()
+            os._exit(0)
+        os.waitpid(child, 0)
+        report.append(f"child {child}")
+print(os.getpid(), *report, sep="\\n")
+"""
+
+
+def test_numbers_in_a_namespace_of_its_own(
+    workload: Callable[..., Workload], command: Callable[..., Command], tmp_path: Path
+) -> None:
+    """What a process calls itself and those that it makes, and who made whom."""
+    work = workload(sys.executable, "-c", NUMBERS)
+    watcher = command("record", "--scope", f"pidns:{work.pid}", "-w", str(tmp_path / "a.scap"))
+    own, child, thread = work.go().split("\n")[:3]
+    code, _, err = watcher.stop()
+    assert code == 0, err
+    shown = subprocess.run(
+        [sys.executable, "-m", "rulekit", "events", "-e", tmp_path / "a.scap", "-p",
+         "*%evt.type %evt.arg.res %thread.vtid %proc.vpid %proc.ppid %evt.arg.flags"
+         " %proc.pidns_init_start_ts",
+         "evt.type in (clone, clone3, fork, vfork)"],
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    made = [line.split(" ", 5) for line in shown]
+    child, thread = child.removeprefix("child "), thread.removeprefix("thread ")
+    assert [each[1:4] for each in made if each[2] == own] == [
+        [child, own, own],
+        [thread, own, own],
+    ]
+    told = [each for each in made if each[1] == "0"]
+    assert [each[2:4] for each in told] == [[child, child], [thread, own]]
+    assert str(work.pid) in told[0][4] or not OF_HOST
+    assert "CLONE_THREAD" not in told[0][5]
+    assert "CLONE_THREAD" in told[1][5]
+    assert all("CHILD_IN_PIDNS" in each[5] for each in told)
 
 
 TRACED = """

@@ -13,6 +13,14 @@ from typing import Any
 
 import pytest
 
+from rulekit.capture._reader import CaptureReader
+from rulekit.engine._loop import EventLoop
+from rulekit.engine.pipeline import compile_output
+from rulekit.errors import SourceError
+from rulekit.sources.ebpf.loader import Probe
+from rulekit.sources.ebpf.routes import state_events
+from rulekit.sources.ebpf.scope import HOST_PIDNS, Identity, Scope, refuse_host
+from rulekit.sources.ebpf.snapshot import snapshot
 from tests.sources.ebpf.live import Command, Decoy
 
 HELD = Path(__file__).parent / "held.py"
@@ -44,6 +52,37 @@ def cgroup() -> Iterator[Path]:
             time.sleep(0.05)  # its processes are ending
         else:
             return
+
+
+def test_processes_of_before_on_older_kernels(
+    bpf: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where the list cannot read arguments, all else is in it."""
+    monkeypatch.setattr("rulekit.sources.ebpf.loader._LISTERS", ("tasks_short",))
+    process = subprocess.Popen(["sleep", "30"], cwd=tmp_path)
+    try:
+        probe = Probe(Scope("tree", process.pid), state_events())
+        try:
+            start = snapshot(*probe.initial_state())
+        finally:
+            probe.close()
+    finally:
+        process.kill()
+        process.wait()
+    (tmp_path / "a.scap").write_bytes(start)
+    reader = CaptureReader(str(tmp_path / "a.scap"))
+    loop = EventLoop(reader)
+    with pytest.raises(SourceError, match="no events"):
+        loop.next()
+    form = "%thread.tid %proc.name %proc.args %proc.exepath %proc.cwd %user.uid"
+    (told,) = loop.threads(compile_output(form))
+    loop.close()
+    assert told["thread.tid"] == process.pid
+    assert told["proc.name"] == "sleep"
+    assert not told["proc.args"]
+    assert told["proc.exepath"] == os.path.realpath("/bin/sleep")
+    assert told["proc.cwd"] == f"{os.path.realpath(tmp_path)}/"
+    assert told["user.uid"] == 0
 
 
 @pytest.mark.parametrize("kind", ["tree", "cgroup:pid", "cgroup:path"])
@@ -92,3 +131,22 @@ def test_processes_and_descriptors_of_before(
     assert (event["uid"], event["user"]) == (0, "root")
     assert "CAP_CHOWN" in event["caps"]
     decoy.absent_from_capture(tmp_path / "a.scap")
+
+
+@pytest.mark.parametrize(
+    ("scope", "who", "cgroup_id", "said"),
+    [
+        (Scope("pidns", 7), Identity(5, 1, 7, HOST_PIDNS, 0), 0, "the pid namespace of the host"),
+        (Scope("cgroup", 7), Identity(1, 0, 7, 4026532000, 1), 1, "the root control group"),
+        (Scope("cgroup", path="/sys/fs/cgroup"), None, 1, "the root control group"),
+        (Scope("tree", 1), Identity(5, 1, 1, HOST_PIDNS, 0), 0, "descends from this process"),
+    ],
+)
+def test_the_whole_host_by_another_name(
+    scope: Scope, who: Identity | None, cgroup_id: int, said: str
+) -> None:
+    with pytest.raises(SourceError, match=said) as error:
+        refuse_host(scope, who, cgroup_id)
+    assert "--whole-host" in str(error.value)
+    refuse_host(Scope("pidns", 7), Identity(5, 1, 7, 4026532000, 1), 0)
+    refuse_host(Scope("tree", 7), Identity(5, 1, 7, HOST_PIDNS, 0), 0)
