@@ -107,7 +107,8 @@ def read_by_sysdig(
     lines = values(capture, condition, ["evt.rawtime", "evt.dir", "thread.tid"])
     chosen = Counter(tuple(line.split(b"\x1f")) for line in lines)
     found = sysdig(target, fields)
-    assert found <= whole, (capture.name, condition, found - whole)
+    other = _told_of_late(found - whole, whole - found, list(fields))
+    assert other == [], (capture.name, condition, other)
     # Of several events of a thread at one time, no matter which.
     known = _keys(whole)
     wanted = Counter({key: n for key, n in chosen.items() if key in known})
@@ -115,9 +116,34 @@ def read_by_sysdig(
     return found.total()
 
 
+def _told_of_late(found: Counter[bytes], lines: Counter[bytes], fields: list[str]) -> list[bytes]:
+    """Return what is found without a cause that `compatibility.md` names.
+
+    Of a call whose thread is told of after its first half, sysdig has forgotten that half; in a
+    slice it comes with the second. So the fd, which only the first half has, is known there.
+    """
+    by_key = {_key(line): line for line in lines}
+    about_fd = {i for i, name in enumerate(fields) if name.startswith(("fd.", "evt.args"))}
+    type_of_fd = fields.index("fd.type")
+
+    def rest(cells: list[bytes]) -> list[bytes]:
+        return [cell for i, cell in enumerate(cells) if i not in about_fd]
+
+    wrong = []
+    for line in found:
+        cells, known = (text.split(b"\x1f") for text in (line, by_key.get(_key(line), b"")))
+        if rest(cells) != rest(known) or known[type_of_fd] != b"<NA>":
+            wrong.append(line)
+    return wrong
+
+
+def _key(line: bytes) -> tuple[bytes, ...]:
+    ts_ns, direction, _, tid, *_ = line.split(b"\x1f")
+    return ts_ns, direction, tid
+
+
 def _keys(lines: Counter[bytes]) -> Counter[tuple[bytes, ...]]:
     keys: Counter[tuple[bytes, ...]] = Counter()
     for line, n in lines.items():
-        ts_ns, direction, _, tid, *_ = line.split(b"\x1f")
-        keys[ts_ns, direction, tid] += n
+        keys[_key(line)] += n
     return keys
