@@ -133,10 +133,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the cases; 1 when one failed, 2 when one could not be run."""
+    from rulekit.errors import RulekitError
     from rulekit.testing.case import CaseError
     from rulekit.testing.read import find_files, load_all
     from rulekit.testing.select import last_failed, select
 
+    measured = (args.coverage, args.coverage_html, args.lcov, args.mutate, args.mutation_html)
+    if args.fail_under is not None and not any(measured):
+        raise RulekitError("--fail-under says of what: --coverage or --mutate")
     if args.schema:
         from rulekit.testing.schema import schema_text
 
@@ -228,6 +232,12 @@ def _run(args: argparse.Namespace, cases: list[Case], deselected: int) -> int:
     remember(results)
     _write_reports(args, results, started)
     code = exit_code(results)
+    bad = sum(not result.good for result in results)
+    if bad and (args.mutate or args.mutation_html is not None):
+        what = (
+            "1 case is not good and notices" if bad == 1 else f"{bad} cases are not good and notice"
+        )
+        say(f"{what} no change")
     stopped = {id(result.case) for result in results if result.stopped}
     cases = [case for case in cases if id(case) not in stopped]
     if args.coverage or args.coverage_html is not None or args.lcov is not None:

@@ -101,6 +101,8 @@ class Case:
         within: Name of the rule that holds the case, or None.
         xfail: Why the case is expected to fail, or None.
         macros, lists: Definitions that take the place of those in the rules.
+        overridden: Where the name of each of them stands.
+        definitions: Where each of them stands; a condition that stands there word for word, itself.
     """
 
     name: str
@@ -121,6 +123,7 @@ class Case:
     macros: Mapping[str, str] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     overridden: Mapping[str, Span] = field(default_factory=dict)
+    definitions: Mapping[str, Span] = field(default_factory=dict)
     timeout_s: float = DEFAULT_TIMEOUT_S
 
     @property
@@ -143,14 +146,46 @@ class Case:
         return found
 
 
-def override_text(case: Case) -> SourceText | None:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class OverrideText(SourceText):
+    """A case's own macros and lists as a rule file; places in it are places of the test file.
+
+    Attributes:
+        pieces: Where a definition begins and ends here, and where it stands in the test file.
+    """
+
+    pieces: tuple[tuple[int, int, Span], ...] = ()
+
+    def place(self, start: int, end: int) -> Span | None:
+        """Return where ``[start, end)`` stands in the test file."""
+        for first, last, span in self.pieces:
+            if start < last:
+                offset = start - first - 1  # behind the quote
+                if offset >= 0 and span.text == self.text[first + 1 : last - 1]:
+                    length = min(end, last - 1) - start
+                    begin = span.start + offset
+                    return Span(span.source, begin, begin + max(length, 0))
+                return span
+        return self.pieces[-1][2] if self.pieces else None
+
+
+def override_text(case: Case) -> OverrideText | None:
     """Return the case's own macros and lists as a rule file, or None."""
     import json
 
     if not case.macros and not case.lists:
         return None
-    items: list[dict[str, Any]] = [
-        {"list": name, "items": list(texts)} for name, texts in case.lists.items()
+    text, pieces = "[", []
+    definitions: list[tuple[str, str, str, object]] = [
+        *(("list", name, "items", list(texts)) for name, texts in case.lists.items()),
+        *(("macro", name, "condition", condition) for name, condition in case.macros.items()),
     ]
-    items += [{"macro": name, "condition": text} for name, text in case.macros.items()]
-    return SourceText(f"{case.file} ({case.name})", json.dumps(items, indent=1))
+    for kind, name, key, value in definitions:
+        text += f'{{"{kind}": {json.dumps(name)}, "{key}": '
+        start = len(text)
+        text += json.dumps(value)
+        if name in case.definitions:
+            pieces.append((start, len(text), case.definitions[name]))
+        text += "},\n"
+    text = text.removesuffix(",\n") + "]"
+    return OverrideText(f"{case.file} ({case.name})", text, pieces=tuple(pieces))

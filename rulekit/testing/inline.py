@@ -92,6 +92,9 @@ def scenario(events: Sequence[Any]) -> Scenario:
         _entry(world, entry, i)
         ends.append(world.builder.n_events)
         _note_name(names, entry, i)
+    if all("proc" in entry for entry in events):
+        help_ = "add an event, as in `- open: /etc/shadow`"
+        raise InlineError((), "nothing happens: `proc` is a process, no event", help_)
     return Scenario(world.builder.build(), tuple(ends), names)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,8 @@ class CaseReader:
             xfail=self.xfail(keys.get("xfail")),
             macros=self.macros(keys.get("macros")),
             lists=self.lists(keys.get("lists")),
-            overridden=self.overridden(keys),
+            overridden={key.value: self.nodes.span(key) for key, _ in self.own(keys)},
+            definitions={key.value: self.definition(value) for key, value in self.own(keys)},
             timeout_s=self.timeout(keys.get("timeout")),
         )
         if len(self.nodes.found) > self.defaults.n_found:
@@ -171,15 +172,22 @@ class CaseReader:
         keys = {} if node is None else self.nodes.mapping(node, "`lists`", None)
         return {name: tuple(self.texts(value, "an item")) for name, value in keys.items()}
 
-    def overridden(self, keys: dict[str, YamlNode]) -> dict[str, Span]:
-        found: dict[str, Span] = {}
+    def own(self, keys: dict[str, YamlNode]) -> Iterator[tuple[Scalar, YamlNode]]:
+        """Yield the names of the case's own macros and lists, and what they are."""
         for kind in ("macros", "lists"):
             node = keys.get(kind)
             if isinstance(node, Mapping):
-                for key, _ in node.pairs:
+                for key, value in node.pairs:
                     if isinstance(key, Scalar):
-                        found[key.value] = self.nodes.span(key)
-        return found
+                        yield key, value
+
+    def definition(self, node: YamlNode) -> Span:
+        """Return the place of a definition, without the quotes around a condition."""
+        if isinstance(node, Scalar):
+            at = self.nodes.file.text.find(node.value, node.start, node.end)
+            if at >= 0:
+                return self.nodes.file.span(at, at + len(node.value))
+        return self.nodes.span(node)
 
     def texts(self, node: YamlNode | None, what: str) -> list[str]:
         items = [] if node is None else self.nodes.one_or_more(node)
@@ -250,7 +258,7 @@ class CaseReader:
             most,
             priority,
             tuple((name, self.pattern(value)) for name, value in fields.items()),
-            tuple(self.nodes.span(value) for value in fields.values()),
+            tuple(self.nodes.span(key) for key in _keys(keys.get("fields"))),
             self.output(keys["output"]) if "output" in keys else None,
             at,
         )
@@ -318,6 +326,15 @@ class CaseReader:
         if isinstance(node, Scalar):
             return Pattern("contains", self.nodes.text(node, "`output`"))
         return self.pattern(node)
+
+
+def _keys(node: YamlNode | None) -> list[Scalar]:
+    """Return the keys of a map, each once."""
+    pairs = node.pairs if isinstance(node, Mapping) else []
+    found = {key.value: key for key, _ in reversed(pairs) if isinstance(key, Scalar)}
+    return [
+        found[name] for name in dict.fromkeys(k.value for k, _ in pairs if isinstance(k, Scalar))
+    ]
 
 
 def _follow(node: YamlNode, path: tuple[str | int, ...], is_key: bool) -> YamlNode:

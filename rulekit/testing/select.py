@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rulekit.errors import RulekitError
+from rulekit.rules.names import close_to
 from rulekit.testing.case import Case
 from rulekit.testing.judge import Result
 from rulekit.testing.report import shown
@@ -99,7 +100,9 @@ def select(
     wanted = list(rules)
     for rule in wanted:
         if not any(rule in case.named_rules() or rule == case.within for case in cases):
-            raise RulekitError(f"no case speaks of a rule `{rule}`")
+            close = close_to(rule, [name for case in cases for name in case.named_rules()])
+            hint = f"; did you mean `{close}`?" if close else ""
+            raise RulekitError(f"no case speaks of a rule `{rule}`{hint}")
     if wanted:
         chosen = [
             case

@@ -237,6 +237,7 @@ def test_every_event_can_be_written_without_parameters(name: str) -> None:
         ([{"proc": "a"}, {"open": "/x", "after": "soon"}], (1, "after"), "no duration", None),
         ([{"proc": "a"}, {"open": "/x", "by": "b"}], (1, "by"), "no process before this is called `b`", None),
         ([{"proc": "a"}, {"write": {"fd": "/x"}}], (1, "write", "fd"), "has not opened `/x`", None),
+        ([{"proc": "a"}, {"proc": {"name": "b", "container": "c"}}], (), "nothing happens", "- open"),
         ([{"proc": "a"}, {"exit": 0}, {"open": "/x"}], (2,), "`a` has ended", None),
         ([{"proc": "a"}, {"spawn": "b"}, {"proc": {"name": "c", "parent": "b"}}],
          (2, "proc", "parent"), "starts with an event", "spawn"),

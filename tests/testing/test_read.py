@@ -184,9 +184,7 @@ def test_a_list_of_values_makes_a_case_each(write: Write) -> None:
 
 
 def test_a_map_of_lists_makes_all_combinations(write: Write) -> None:
-    text = (
-        "- case: c\n  each: {a: [x, y], b: [1, 2, 3]}\n  events: [{proc: '${a}'}]\n  only: true\n"
-    )
+    text = "- case: c\n  each: {a: [x, y], b: [1, 2, 3]}\n  events: [{proc: '${a}'}, {open: /x}]\n  only: true\n"
     names = [case.name for case in load_cases(write(text))]
     assert names == ["c [x-1]", "c [x-2]", "c [x-3]", "c [y-1]", "c [y-2]", "c [y-3]"]
 

@@ -263,3 +263,17 @@ def test_the_schema_is_printed() -> None:
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout == published()
+
+
+def test_what_to_measure_has_to_be_said(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    write(CASES)
+    assert main(["test", ".", "--fail-under", "90"]) == 2
+    assert "--coverage or --mutate" in capsys.readouterr().err
+
+
+def test_a_rule_that_no_case_speaks_of_is_taken_for_a_close_one(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(f"- case: good\n{EVENTS}  fires: Secret opened\n")
+    assert main(["test", ".", "--rule", "Secret opend"]) == 2
+    assert "did you mean `Secret opened`?" in capsys.readouterr().err

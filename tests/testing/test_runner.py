@@ -143,6 +143,31 @@ def test_rules_that_cannot_be_used_are_errors(folder: Path, write: Write) -> Non
     assert result.outcome == "error"
 
 
+@pytest.mark.parametrize(
+    ("macro", "shown"),
+    [
+        ("evt.type = open and fd.nam = x", "fd.nam"),
+        ('"evt.type = open and fd.nam = x"', "fd.nam"),
+        ("'fd.name = \"x\" and fd.nam = x'", 'fd.name = "x" and fd.nam = x'),  # with escapes
+        (">\n      evt.type = open\n      and fd.nam = x", ">"),  # not word for word
+    ],
+)
+def test_mistakes_of_own_macros_are_shown_in_the_test_file(
+    write: Write, macro: str, shown: str
+) -> None:
+    result = one(write, f"  silent: Secret opened\n  macros:\n    opened: {macro}\n")
+    assert result.error
+    span = result.failures[0].span.outermost()
+    assert "fd.nam" in result.failures[0].message
+    assert span.source.name.endswith("tests.yaml")
+    assert span.text == shown
+
+
+def test_a_field_that_does_not_exist_is_shown_itself(write: Write) -> None:
+    result = one(write, "  expect: [{rule: Secret opened, fields: {fd.name: /x, fd.nam: /y}}]")
+    assert [failure.span.text for failure in result.failures] == ["fd.nam"]
+
+
 def test_a_damaged_capture_is_an_error(folder: Path, write: Write) -> None:
     (folder / "a.scap").write_bytes(b"no capture")
     result = one(write, "  capture: a.scap\n  only: true", "")
