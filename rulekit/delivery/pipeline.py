@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rulekit.alert import Alert, internal_alert, priority_number
@@ -141,31 +142,50 @@ class Delivery:
             By sink, how many alerts are left in its spool for the next process; none when empty.
         """
         self._stopping.set()
-        if self._clock.is_alive():
-            self._clock.join()
-        with self._lock:
-            for passed in self.noise.flush():
-                self._spread(passed.alert, passed.like)
         deadline_s = time.monotonic() + drain_s
+        if self._clock.is_alive():
+            self._clock.join(drain_s)
+        with self._locked(deadline_s) as locked:
+            for passed in self.noise.flush() if locked else ():
+                self._spread(passed.alert, passed.like, wait_s=deadline_s - time.monotonic())
         # What is lost on the way out is still to be told by the sinks that are well.
         while any(worker.spool.unsettled for worker in self._workers):
             if time.monotonic() >= deadline_s:
                 break
             time.sleep(_POLL_S)
-            with self._lock:
-                self._announce()
-        with self._lock:
-            self._announce()
+            with self._locked(deadline_s) as locked:
+                if locked:
+                    self._announce()
+        # Whoever still waits for room in a spool waits in vain.
         for worker in self._workers:
             worker.finish()
+        with self._lock:
+            self._announce()
         left = {}
         for worker in self._workers:
             if not worker.join(deadline_s):
                 left[worker.name] = worker.spool.unsettled
         return left
 
-    def _spread(self, alert: Alert, like: Alert) -> bool:
+    @contextlib.contextmanager
+    def _locked(self, deadline_s: float) -> Iterator[bool]:
+        """Hold the lock; false when another thread kept it, waiting for room in a spool."""
+        locked = self._lock.acquire(timeout=max(0.0, deadline_s - time.monotonic()))
+        try:
+            yield locked
+        finally:
+            if locked:
+                self._lock.release()
+
+    def _spread(
+        self, alert: Alert, like: Alert, *, wait_s: float | None = None, counted: bool = True
+    ) -> bool:
         """Format an alert and put it into the spools of the sinks that `like` goes to.
+
+        Args:
+            wait_s: How long a full spool with the policy ``block`` may keep it waiting; forever
+                unless said.
+            counted: Count it when it is lost.
 
         Returns:
             True when one of them took it.
@@ -181,6 +201,12 @@ class Delivery:
             worker = self._workers[i]
             if record is None or worker.plan.formatter is not formatter:
                 formatter = worker.plan.formatter
+                try:
+                    body = formatter.format(alert)
+                except Exception as error:  # a format's own mistake must not end the delivery
+                    record = None
+                    self._unwritten(worker, error, counted)
+                    continue
                 record = Record(
                     alert.id,
                     alert.time_ns,
@@ -188,10 +214,16 @@ class Delivery:
                     alert.rule,
                     alert.source,
                     alert.hostname,
-                    formatter.format(alert),
+                    body,
                 )
-            taken |= worker.put(record)
+            taken |= worker.put(record, wait_s=wait_s, counted=counted)
         return taken
+
+    def _unwritten(self, worker: SinkWorker, error: Exception, counted: bool) -> None:
+        if "format" not in worker.spool.dropped:
+            name = type(worker.plan.formatter).__name__
+            self._tell(f"sink {worker.name}: {name}: {type(error).__name__}: {error}")
+        worker.spool.lose("format", int(counted))
 
     def _tick(self) -> None:
         while not self._stopping.wait(_TICK_S):
@@ -199,7 +231,7 @@ class Delivery:
                 self._announce()
                 if self._live:
                     for passed in self.noise.advance(time.time_ns()):
-                        self._spread(passed.alert, passed.like)
+                        self._spread(passed.alert, passed.like, wait_s=_TICK_S)
 
     def _announce(self) -> None:
         """Tell of disks that are full, and of alerts that were lost, since the last time."""
@@ -228,7 +260,7 @@ class Delivery:
                 hostname=self._hostname,
                 occasion=f"{worker.name} {lost}",
             )
-            if self._spread(alert, alert):
+            if self._spread(alert, alert, wait_s=0, counted=False):
                 self._told[worker.name] = lost
 
     def _announce_disk(self, worker: SinkWorker) -> None:
@@ -253,7 +285,7 @@ class Delivery:
             hostname=self._hostname,
             occasion=f"{worker.name} {time.time_ns()}",
         )
-        self._spread(alert, alert)
+        self._spread(alert, alert, wait_s=0, counted=False)
 
 
 _CAUSES = {
@@ -262,4 +294,5 @@ _CAUSES = {
     "damaged": "because its spool was damaged",
     "too_large": "too large for its spool",
     "refused": "refused by the receiver",
+    "format": "that its format cannot write",
 }

@@ -79,7 +79,7 @@ class Spool:
         self.disk_full = False
         """Whether the last attempt to write to the disk failed."""
         self.dropped: dict[str, int] = {}
-        """Alerts lost here by cause: ``full``, ``disk``, ``damaged``, ``too_large``."""
+        """Alerts lost here by cause: ``full``, ``disk``, ``damaged``, ``too_large``, ``format``."""
         self._overflow = MemoryLog()
         if plan.folder is not None:
             self._open(plan.folder)
@@ -144,23 +144,32 @@ class Spool:
         """Whether `stop` was called."""
         return self._closing
 
-    def put(self, record: Record) -> bool:
+    def put(self, record: Record, *, wait_s: float | None = None, counted: bool = True) -> bool:
         """Add a record; False when it was dropped itself.
 
         When this returns the record is in the hands of the kernel: killing the process does not
         lose it. With the policy ``block`` it waits until there is room or `stop` is called.
+
+        Args:
+            wait_s: Wait no longer than this.
+            counted: Count the record when it is dropped.
         """
         payload = self._encode(record)
         if len(payload) > self._max_payload_bytes:
-            with self._mutex:
-                self._lose("too_large")
+            self.lose("too_large", int(counted))
             return False
+        until_s = None if wait_s is None else time.monotonic() + wait_s
         with self._mutex:
             while not self._try_put(record.priority, payload):
-                if self._plan.full != "block" or self._closing:
-                    self._lose("disk" if self.disk_full else "full")
+                left_s = None if until_s is None else until_s - time.monotonic()
+                late = left_s is not None and left_s <= 0
+                if self._plan.full != "block" or self._closing or late:
+                    if counted:
+                        self._lose("disk" if self.disk_full else "full")
                     return False
-                self._lock.wait(_RETRY_DISK_S if self.disk_full else None)
+                if self.disk_full:
+                    left_s = _RETRY_DISK_S if left_s is None else min(left_s, _RETRY_DISK_S)
+                self._lock.wait(left_s)
             if self._wake_in >= 0:
                 self._wake_in -= 1
                 if self._wake_in <= 0:
@@ -208,6 +217,12 @@ class Spool:
                 self._lose("disk" if self.disk_full else "full", lost)
                 return True
         return False
+
+    def lose(self, cause: str, number: int = 1) -> None:
+        """Count records that never came here."""
+        if number:
+            with self._mutex:
+                self._lose(cause, number)
 
     def _count_bytes(self) -> None:
         self._used_bytes = sum(log.n_bytes for log in self._queues)

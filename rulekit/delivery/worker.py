@@ -124,9 +124,9 @@ class SinkWorker:
         """Begin to deliver, with what an earlier process left."""
         self._thread.start()
 
-    def put(self, record: Record) -> bool:
-        """Give the sink an alert; False when it was dropped."""
-        taken = self.spool.put(record)
+    def put(self, record: Record, *, wait_s: float | None = None, counted: bool = True) -> bool:
+        """Give the sink an alert; False when it was dropped. See `Spool.put`."""
+        taken = self.spool.put(record, wait_s=wait_s, counted=counted)
         self.stats.accepted += taken
         return taken
 

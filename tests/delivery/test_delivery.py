@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rulekit.alert import Alert
+from rulekit.delivery.noise import Noise, NoisePlan
 from rulekit.delivery.pipeline import DISK_RULE, LOST_RULE, Delivery
 from rulekit.delivery.spool import SpoolPlan
 from rulekit.delivery.worker import RetryPlan, SinkPlan
@@ -294,6 +295,75 @@ def test_more_than_disk_and_memory_hold_is_counted_and_told(
     # Every alert waits or is counted; the announcements are alerts themselves.
     assert left + dropped == n + n_internal
     assert {one.stats.accepted for one in delivery.status()[1:]} == {n + n_internal}
+
+
+def test_the_end_does_not_wait_for_a_full_spool_that_blocks(tmp_path: Path) -> None:
+    def dead(attempt: int, batch: Sequence[Record]) -> None:
+        raise SinkError("down")
+
+    spool = SpoolPlan(tmp_path, 1 << 16, "block")
+    delivery = started(plan("dead", ScriptedSink(dead), spool=spool))
+    done: list[bool] = []
+
+    def fill() -> None:
+        while not done or done[-1]:
+            done.append(delivery.submit(alert(len(done))))
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    n = -1
+    while n != len(done):  # until the thread waits
+        n = len(done)
+        time.sleep(0.3)
+    left = delivery.close(drain_s=0.5)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert done[-1] is False
+    assert left == {"dead": len(done) - 1}
+
+
+def test_what_noise_held_back_is_counted_when_there_is_no_room_for_its_record(
+    tmp_path: Path,
+) -> None:
+    def dead(attempt: int, batch: Sequence[Record]) -> None:
+        raise SinkError("down")
+
+    by_rule = (("alert.rule", lambda alert: alert.rule),)
+    noise = Noise([NoisePlan("n", "window", 1000, by=by_rule)])
+    spool = SpoolPlan(tmp_path, 1 << 16, "block")
+    delivery = Delivery([plan("dead", ScriptedSink(dead), spool=spool)], noise=noise)
+    delivery.start()
+    filled = 0
+    while delivery.status()[0].waiting_bytes < (1 << 16) - 700:
+        delivery.submit(alert(filled))
+        filled += 1
+    delivery.submit(Alert(1, "rule 1", "Warning", "x" * 300, id="twice"))
+    assert delivery.noise.suppressed == 1
+    assert delivery.close(drain_s=0.5)["dead"] == filled
+    assert delivery.status()[0].dropped == {"full": 1}
+
+
+def test_a_format_that_fails_loses_one_alert_and_not_the_delivery(tmp_path: Path) -> None:
+    class Odd(JsonFormatter):
+        def format(self, alert: Alert) -> bytes:
+            if alert.rule == "rule 3":
+                raise KeyError("no such thing")
+            return super().format(alert)
+
+    bodies: list[dict[str, object]] = []
+    sink, other = ScriptedSink(take_all), ScriptedSink(take_all)
+    other.script = lambda attempt, batch: bodies.extend(json.loads(one.body) for one in batch)
+    said: list[str] = []
+    odd = SinkPlan("odd", sink, Odd(), spool=SpoolPlan(tmp_path / "a"), retry=FAST, linger_s=0.01)
+    delivery = started(odd, plan("well", other, tmp_path / "b"), tell=said.append)
+    for i in range(6):
+        delivery.submit(alert(i))
+    assert delivery.close() == {}
+    assert set(ids(0, 1, 2, 4, 5)) <= set(sink.received)
+    assert ids(3)[0] not in sink.received
+    assert delivery.status()[0].dropped == {"format": 1}
+    assert "sink odd: Odd: KeyError: 'no such thing'" in said
+    assert any("1 that its format cannot write" in str(body["output"]) for body in bodies)
 
 
 def test_reopening_happens_before_the_next_batch(tmp_path: Path) -> None:
