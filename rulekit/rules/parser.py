@@ -31,9 +31,11 @@ from rulekit.rules.lexer import (
     LexToken,
     TooDeep,
     Unreadable,
+    read_items,
 )
 from rulekit.rules.syntax import bad_escape, syntax_error, unreadable
 from rulekit.text.diagnostic import Diagnostic
+from rulekit.text.pieced import PiecedText
 from rulekit.text.source import SourceText, Span
 
 RULE_FILE_DEPTH = 1000
@@ -72,12 +74,19 @@ def parse_condition(text: SourceText, *, max_depth: int = RULE_FILE_DEPTH) -> No
             syntax_error("RK100", "empty condition", text.span(0, 0), "a condition is needed"),
             "shape",
         )
-    if len(text.text) > MAX_CHARS:
+    if len(text.text) > MAX_CHARS and _read_anew(text) > MAX_CHARS:
         message = f"condition is longer than {MAX_CHARS} characters"
         found = syntax_error("RK335", message, text.span(0, 1), "lists and exceptions put in")
         raise ConditionSyntaxError(found, "depth")
     node: Node = _run(text, "condition", max_depth)[0]
     return node
+
+
+def _read_anew(text: SourceText) -> int:
+    """Return the characters that become a tree: lists are read once for all that name them."""
+    inserted = text.inserted().values() if isinstance(text, PiecedText) else ()
+    lists = (whole for whole in inserted if read_items(whole) is not None)
+    return len(text.text) - sum(len(whole.text) for whole in lists)
 
 
 def parse_operand(text: SourceText, *, max_depth: int = FILTER_DEPTH) -> FieldNode | TransformNode:

@@ -1,0 +1,119 @@
+"""Rules of sizes that nobody writes by hand: bounded time and memory, or a diagnostic."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rulekit._fastmatch import Matcher
+from rulekit.engine.pipeline import Engine
+from rulekit.errors import RuleError
+from rulekit.rules.loader import load_files
+from rulekit.testing._probe import Probe
+
+NAME = ("proc.name", None, None)
+PATH = ("fd.name", None, None)
+
+
+def loaded(tmp_path: Path, *items: dict[str, Any]) -> Engine:
+    path = tmp_path / "rules.json.yaml"
+    path.write_text(json.dumps(list(items)))
+    return Engine(load_files([path]).require())
+
+
+def rule(condition: str, name: str = "r") -> dict[str, Any]:
+    return {"rule": name, "desc": "d", "condition": condition, "output": "o", "priority": "INFO"}
+
+
+def test_a_list_longer_than_any_condition_may_be(tmp_path: Path) -> None:
+    # Six million characters, which the condition has only once.
+    items = [f"/{i:0>99}" for i in range(60_000)]
+    engine = loaded(tmp_path, {"list": "paths", "items": items}, rule("fd.name in (paths)"))
+    program = engine.program
+    stored = len(program.pool) + sum(len(t) * t.itemsize for t in program.tables.values())
+    assert stored < 60_000 * (100 + 64)
+    probe = Probe(program)
+    for value, hit in ((items[0], True), (items[-1], True), ("/x", False), (items[5][:-1], False)):
+        for _ in range(2):
+            assert bool(probe.match(3, {PATH: value.encode()}, tid=1)) == hit
+
+
+def test_written_text_is_bounded_as_before(tmp_path: Path) -> None:
+    condition = "proc.name in (" + ", ".join(f"a{i:0>97}" for i in range(55_000)) + ")"
+    with pytest.raises(RuleError, match="longer than 5000000 characters"):
+        loaded(tmp_path, rule(condition))
+
+
+def test_ten_thousand_items_in_many_rules_are_kept_once(tmp_path: Path) -> None:
+    items = [f"name{i}" for i in range(10_000)]
+    rules = [rule(f"evt.type = open and proc.name in (names) and fd.num = {i}", f"r{i}")
+             for i in range(50)]  # fmt: skip
+    program = loaded(tmp_path, {"list": "names", "items": items}, *rules).program
+    assert len(program.pool) < 3 * sum(map(len, items))
+    probe = Probe(program)
+    number = ("fd.num", None, None)
+    assert probe.match(3, {NAME: b"name77", number: 7}, tid=1) == [7]
+    assert probe.match(3, {NAME: b"nome77", number: 7}, tid=2) == []
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "(" * 90 + "proc.name = a" + ")" * 90,
+        "not (" * 90 + "proc.name = a" + ")" * 90,
+        "".join(f"(proc.name = a{i} or (fd.num = {i} and " for i in range(40))
+        + "proc.name = z"
+        + "))" * 40,
+    ],
+    ids=["parentheses", "negations", "both"],
+)
+def test_deep_conditions_run(tmp_path: Path, condition: str) -> None:
+    program = loaded(tmp_path, rule(condition)).program
+    for matcher in (Probe(program), Probe(program, caches=False)):
+        got = [
+            bool(matcher.match(3, {NAME: name, ("fd.num", None, None): 5}, tid=n, version=n + 1))
+            for n, name in enumerate((b"a", b"b", b"z", b"a0"))
+        ]
+        assert got in ([True, False, False, False], [False, False, False, True])
+        assert got[1] is False
+
+
+@pytest.mark.parametrize("levels", [1_000, 5_000])
+def test_deeper_ones_are_refused(tmp_path: Path, levels: int) -> None:
+    with pytest.raises(RuleError, match="nested too deeply"):
+        loaded(tmp_path, rule("(" * levels + "proc.name = a" + ")" * levels))
+
+
+@pytest.mark.parametrize("pattern", ["(a*)*b", "(a+)+$x", "(a|aa)+b", "(.*a){20}b", "(x+x+)+y"])
+def test_regexes_made_to_explode_take_linear_time(tmp_path: Path, pattern: str) -> None:
+    probe = Probe(loaded(tmp_path, rule(f"proc.name regex '{pattern}'")).program, caches=False)
+    spent = []
+    for length in (2_000, 32_000):
+        started = time.process_time()
+        for _ in range(3):
+            assert probe.match(3, {NAME: b"a" * length}, tid=1) == []
+        spent.append(time.process_time() - started)
+    # Sixteen times the text; a matcher that tries all ways would never come back.
+    assert spent[1] < 400 * max(spent[0], 1e-4)
+
+
+@pytest.mark.parametrize("pattern", ["((a{0,100}){0,100}){0,100}", "((a{0,50}){0,50})b"])
+def test_regexes_too_large_to_compile_are_refused(tmp_path: Path, pattern: str) -> None:
+    with pytest.raises(RuleError, match="bad value"):
+        loaded(tmp_path, rule(f"proc.name regex '{pattern}'"))
+
+
+def test_thousands_of_rules_share_what_they_have_in_common(tmp_path: Path) -> None:
+    rules = [
+        rule(f"evt.type in (open, openat) and proc.name = p{i % 40} and fd.num = {i}", f"r{i}")
+        for i in range(1_500)
+    ]
+    engine = loaded(tmp_path, *rules)
+    tables = engine.program.tables
+    assert len(tables["predicate_op"]) < 1_500 + 40 + 100
+    assert len(tables["node_op"]) < 5 * 1_500
+    assert Matcher(engine.program).n_rules == 1_500
