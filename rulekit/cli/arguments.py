@@ -50,6 +50,32 @@ def add_format(parser: argparse._ActionsContainer, default: str | None = "text")
     )
 
 
+def add_field_map(parser: argparse._ActionsContainer) -> None:
+    """Add ``--field-map``."""
+    parser.add_argument(
+        "--field-map",
+        metavar="MAP",
+        action="append",
+        default=[],
+        help="YAML file that declares fields of JSON documents, and their source; may be repeated",
+    )
+
+
+def use_field_map(args: argparse.Namespace) -> tuple[str, ...]:
+    """Declare what ``--field-map`` names; return the sources; `RuleError` when it cannot be."""
+    if not args.field_map:
+        return ()
+    from rulekit.cli.rules import explain
+    from rulekit.errors import RuleError
+    from rulekit.rules.field_map import use_field_maps
+
+    try:
+        return use_field_maps(args.field_map)
+    except RuleError as error:
+        explain(error.diagnostics, sys.stderr)
+        raise RulekitError("the field map cannot be used") from None
+
+
 def read_json_lines(path: str) -> Iterator[tuple[int, Any]]:
     """Yield line number and value of each line that is not blank; ``-`` is standard input.
 

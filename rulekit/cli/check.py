@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rulekit import __version__
-from rulekit.cli.arguments import read_conditions
+from rulekit.cli.arguments import add_field_map, read_conditions, use_field_map
 from rulekit.cli.console import count, say
 from rulekit.errors import RulekitError
 
@@ -33,6 +33,10 @@ EXAMPLES = (
     ("rulekit check rulesets/credential_access/rules.yaml", "one file"),
     ("rulekit check --format json rulesets/persistence/rules.yaml", "for programs"),
     ("rulekit check --ignore missing-tags,RK48 rulesets/containers/rules.yaml", "less of it"),
+    (
+        "rulekit check --field-map examples/agent/fields.yaml examples/agent/rules.yaml",
+        "rules over JSON documents with fields of their own",
+    ),
     (
         "rulekit check --source linux_audit rulesets/credential_access/rules.yaml",
         "what is left of rules on Linux audit",
@@ -66,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("linux_audit",),
         help="say which rules lose meaning on this source of events, and nothing else",
     )
+    add_field_map(parser)
     lint = parser.add_argument_group("lint")
     lint.add_argument(
         "--select",
@@ -97,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
     from rulekit.tools.lint.engine import diagnose
     from rulekit.tools.lint.selection import Selection
 
+    use_field_map(args)
     config = find_config(Path.cwd())
     selection = _selection(args, config.selection)
     if args.compat == "falco":

@@ -8,6 +8,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from rulekit.cli.arguments import add_field_map, use_field_map
+
 if TYPE_CHECKING:
     from rulekit.schema.fields import Field
 
@@ -16,6 +18,10 @@ DESCRIPTION = "Lists every field with type, argument and meaning."
 EXAMPLES = (
     ("rulekit fields", "every field"),
     ("rulekit fields --source syscall proc.a", "fields of system calls that begin with proc.a"),
+    (
+        "rulekit fields --field-map examples/agent/fields.yaml --source agent agent.",
+        "fields that a field map declares",
+    ),
     ("rulekit fields --format json", "the same for programs, in the shape that Falco prints"),
 )
 
@@ -49,6 +55,7 @@ _FLAGS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("prefix", nargs="?", default="", help="only names that begin with this")
+    add_field_map(parser)
     parser.add_argument("--source", metavar="S", help="only fields of this source: syscall, ...")
     parser.add_argument(
         "--format", choices=("text", "json"), default="text", help="text (default) or json"
@@ -60,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from rulekit.errors import RulekitError
     from rulekit.schema.fields import current_fields
 
+    use_field_map(args)
     sources = {field.source for field in current_fields()} - {"any"}
     if args.source is not None and args.source not in sources:
         known = ", ".join(sorted(sources))

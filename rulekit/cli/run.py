@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rulekit.alert import priority_number
-from rulekit.cli.arguments import count, priority
+from rulekit.cli.arguments import add_field_map, count, priority, use_field_map
 from rulekit.cli.console import Progress, say, size_of, summary
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
 from rulekit.cli.follow import FOLLOW_HELP, Following, add_follow, follow
@@ -104,6 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " ...); without it, its first bytes tell. `ebpf` stands for the running processes of"
         " --scope, and linux_audit without a CAPTURE for what the kernel's audit reports now",
     )
+    add_field_map(what)
     add_jobs(what)
     add_follow(what)
     add_scope(what)
@@ -184,7 +185,10 @@ def run(args: argparse.Namespace) -> int:
     rules = args.rules or config.rules_files
     if not rules:
         raise RulekitError("no rules: name files with -r or in a configuration")
+    mapped = use_field_map(args)
     source = args.source or (sinks.options.source if sinks else None)
+    if source is None and len(mapped) == 1:
+        source = mapped[0]
     args.capture = args.capture or (sinks.options.capture if sinks else None)
     capture: Any = args.capture
     is_live = source == LIVE or (source == LIVE_AUDIT and capture is None)

@@ -24,6 +24,7 @@ from rulekit.rules.requirements import PLUGINS, format_version, providers
 from rulekit.rules.ruleset import Macro, NamedList, Ruleset
 from rulekit.rules.shape import check_shape
 from rulekit.rules.yaml import YamlNode, decode_text, parse_documents
+from rulekit.schema.mapped import mapped_sources
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText
 
@@ -117,7 +118,7 @@ def load_files(
     """
     constants = dict(static_fields or {})
     with static.static_fields(constants):
-        return _load(files, frozenset(sources), append_output, constants)
+        return _load(files, frozenset((*sources, *mapped_sources())), append_output, constants)
 
 
 def _load(

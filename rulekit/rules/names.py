@@ -106,6 +106,13 @@ def _find(text: str, source: str) -> NamedField:
 _cached = lru_cache(maxsize=4096)(_find)
 
 
+def forget_fields() -> None:
+    """Look at the tables of fields anew: some were declared."""
+    fields_of.cache_clear()
+    _cached.cache_clear()
+    _dotted_labels.cache_clear()
+
+
 @cache
 def _dotted_labels(source: str) -> tuple[str, ...]:
     """Return the fields whose key may also follow a dot, with that dot."""

@@ -9,11 +9,13 @@ from rulekit.native._scratch cimport Buf, buf_free, buf_put, buf_putc
 from rulekit.schema.events import event_table
 from rulekit.schema.fields import field_table
 from rulekit.schema.linux_audit import unknown_fields
+from rulekit.schema.mapped import mapped_field
 from rulekit.state._fields_container cimport register_container
 from rulekit.state._fields_evt cimport register_evt
 from rulekit.state._fields_fd cimport register_fd
 from rulekit.state._fields_json cimport prepare_json, register_json
 from rulekit.state._fields_k8s cimport prepare_k8s, register_k8s
+from rulekit.state._fields_mapped cimport prepare_mapped
 from rulekit.state._fields_path cimport register_path
 from rulekit.state._fields_pod cimport prepare_pod, register_pod
 from rulekit.state._fields_proc cimport register_proc
@@ -204,6 +206,9 @@ cdef bint init_field_ref(
     ref.index = -1
     entry = _extractors.get(name)
     field = field_table().get(name)
+    declared = mapped_field(name)
+    if declared is not None:
+        entry = (<size_t> <extract_fn> x_null, SCOPE_EVENT)
     if entry is None or field is None:
         raise ValueError(f"field {name} cannot be extracted from events")
     ref.extract = <void*> <size_t> entry[0]
@@ -241,7 +246,9 @@ cdef bint init_field_ref(
             ref.number = <uint64_t> (int(index) & 0xFFFFFFFFFFFFFFFF)
             # an index beyond what there can be must not become "no index"
             ref.index = min(max(int(index), -1), 0x7FFFFFFF)
-        if name in ("evt.arg", "evt.rawarg") and ref.index < 0:
+        if declared is not None:
+            prepare_mapped(ref, declared)
+        elif name in ("evt.arg", "evt.rawarg") and ref.index < 0:
             _fill_params(ref, raw_key)
         elif name == "evt.buffer":
             _fill_params(ref, b"data")
