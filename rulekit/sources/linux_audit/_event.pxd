@@ -139,6 +139,14 @@ cdef int kind_of(const char* name, uint32_t length) noexcept nogil
 cdef int kind_of_number(uint32_t number) noexcept nogil
 cdef const char* name_of_number(uint32_t number) noexcept nogil        # NULL: it has none that we know
 
+cdef struct Key:
+    uint64_t head            # its first eight bytes, zeros behind the end
+    uint32_t len
+    uint8_t target
+
+# What comes next in a record as the kernel writes it; NULL: nobody knows.
+cdef const Key* expected_key(int kind, uint32_t hint) noexcept nogil
+
 # Before the fields of a record; False: the record cannot be kept (counted).
 cdef bint record_begin(AuditEvent* e, int kind) noexcept nogil
 # One field of a record. `hint` is the caller's, 0 at the start of a record: fields come in the same

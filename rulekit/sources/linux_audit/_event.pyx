@@ -21,11 +21,6 @@ cdef enum Target:
     T_PROCTITLE, T_SADDR, T_FD0, T_FD1, T_FD, T_OFLAG, T_HOW_MODE, T_RESOLVE
     T_CAP_P, T_CAP_I, T_CAP_E, T_MODULE, T_C0, T_C1, T_C2, T_C3, T_C4, T_C5
 
-cdef struct Key:
-    uint64_t head            # its first eight bytes
-    uint32_t len
-    uint8_t target
-
 cdef struct KeyTable:
     Key keys[MAX_KEYS]
     uint32_t n
@@ -77,8 +72,18 @@ _NAMES = {
 
 
 cdef inline uint64_t _head(const char* text, uint32_t length) noexcept nogil:
+    """Return the first eight bytes, zeros behind the end."""
     cdef uint64_t head = 0
-    memcpy(&head, text, length if length < 8 else 8)
+    cdef uint32_t low, high
+    if length >= 8:
+        memcpy(&head, text, 8)
+    elif length >= 4:
+        memcpy(&low, text, 4)
+        memcpy(&high, text + length - 4, 4)
+        head = low | <uint64_t> high << ((length - 4) * 8)
+    elif length:
+        head = (<unsigned char> text[0] | <uint64_t> <unsigned char> text[length >> 1] << ((length >> 1) * 8)
+                | <uint64_t> <unsigned char> text[length - 1] << ((length - 1) * 8))
     return head
 
 
@@ -522,6 +527,10 @@ cdef void set_account(AuditEvent* e, const char* key, uint32_t key_len, const Va
         e.user_name = put_span(e, v, 255)
     elif memcmp(key, b"EGID", 4) == 0:
         e.group_name = put_span(e, v, 255)
+
+
+cdef const Key* expected_key(int kind, uint32_t hint) noexcept nogil:
+    return &_tables[kind].keys[hint] if hint < _tables[kind].n else NULL
 
 
 cdef void set_field(AuditEvent* e, int kind, const char* key, uint32_t key_len, const Value* v,

@@ -12,9 +12,10 @@ from rulekit.native._event cimport errno_name
 from rulekit.native._scratch cimport buf_free, buf_put, buf_putc, buf_reserve
 from rulekit.native._time cimport parse_rfc3339
 from rulekit.sources.linux_audit._event cimport (
-    FORM_JSON, FORM_LAUREL, KIND_EOE, KIND_EXECVE, KIND_OBJ_PID, KIND_OTHER, KIND_PATH, KIND_PROCTITLE, KIND_SOCKADDR,
+    FORM_JSON, FORM_LAUREL, Key, KIND_EOE, KIND_EXECVE, KIND_OBJ_PID, KIND_OTHER, KIND_PATH, KIND_PROCTITLE, KIND_SOCKADDR,
     KIND_SYSCALL, MAX_OTHER_BYTES, MAX_TEXT, NO_NUMBER, OtherRecord, SEEN_CWD, SEEN_EXECVE, SEEN_EXIT, SEEN_NAME,
     SEEN_PROCTITLE, SEEN_SADDR, SEEN_SUCCESS, SEEN_SYSCALL, Span, Value, add_arg, add_other, decode_text, event_free,
+    expected_key,
     event_new, event_reset, kind_of, put_raw, put_span, read_number, record_begin, set_account, set_field,
 )
 from rulekit.sources.linux_audit._records cimport RecordHead, read_id, take_record, type_by_number
@@ -36,6 +37,39 @@ cdef enum Flavour:
     LAUREL = 1
     GO_AUDIT = 2
     AUDITBEAT = 3
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    #ifdef __SSE2__
+    #include <emmintrin.h>
+    #endif
+
+    /* The first quote or backslash, `end` without one. */
+    static inline const char *rk_special(const char *p, const char *end)
+    {
+    #ifdef __SSE2__
+        const __m128i quote = _mm_set1_epi8('"'), escape = _mm_set1_epi8('\\\\');
+        while (end - p >= 16) {
+            __m128i part = _mm_loadu_si128((const __m128i *)p);
+            int found = _mm_movemask_epi8(
+                _mm_or_si128(_mm_cmpeq_epi8(part, quote), _mm_cmpeq_epi8(part, escape)));
+            if (found)
+                return p + __builtin_ctz(found);
+            p += 16;
+        }
+    #endif
+        while (p < end && *p != '"' && *p != '\\\\')
+            p++;
+        return p;
+    }
+    """
+    const char* rk_special(const char* p, const char* end) nogil
+
+cdef uint8_t _ends_value[256]
+for _char in ",}] \t\r\n":
+    _ends_value[<int> ord(_char)] = 1
 
 cdef struct Cursor:
     const char* p
@@ -70,7 +104,7 @@ cdef void json_event_free(JsonEvent* j) noexcept nogil:
 # -- JSON ------------------------------------------------------------------------------------------
 
 cdef inline void _blanks(Cursor* c) noexcept nogil:
-    while c.p < c.end and (c.p[0] == c' ' or c.p[0] == c'\t' or c.p[0] == c'\r' or c.p[0] == c'\n'):
+    while c.p < c.end and c.p[0] <= c' ' and (c.p[0] == c' ' or c.p[0] == c'\t' or c.p[0] == c'\r' or c.p[0] == c'\n'):
         c.p += 1
 
 
@@ -78,12 +112,15 @@ cdef inline bint _string(Cursor* c, const char** text, uint32_t* length) noexcep
     """Read over a string at the cursor."""
     cdef const char* p = c.p + 1
     text[0] = p
-    while p < c.end:
+    while True:
+        p = rk_special(p, c.end)
+        if p >= c.end:
+            break
         if p[0] == c'"':
             length[0] = <uint32_t> (p - text[0])
             c.p = p + 1
             return True
-        p += 2 if p[0] == c'\\' else 1
+        p += 2
     c.bad = True
     return False
 
@@ -98,15 +135,37 @@ cdef inline bint _enter(Cursor* c, char opening) noexcept nogil:
     return True
 
 
+cdef inline bint _value(Cursor* c, uint8_t form, Item* item) noexcept nogil:
+    """Read a value, or up to its bracket; there is at least a byte."""
+    cdef char first
+    item.value.form = form
+    first = c.p[0]
+    if first == c'"':
+        item.kind = J_STRING
+        return _string(c, &item.value.ptr, &item.value.len)
+    item.value.ptr = c.p
+    item.value.len = 0
+    if first == c'{':
+        item.kind = J_OBJECT
+        return True
+    if first == c'[':
+        item.kind = J_LIST
+        return True
+    while c.p < c.end and not _ends_value[<unsigned char> c.p[0]]:
+        c.p += 1
+    item.value.len = <uint32_t> (c.p - item.value.ptr)
+    if item.value.len == 0:
+        c.bad = True
+        return False
+    item.kind = J_NULL if first == c'n' else J_OTHER
+    return True
+
+
 cdef bint _next(Cursor* c, bint keys, uint8_t form, Item* item) noexcept nogil:
     """Read on to the next item; of an object or a list, the cursor stands at its bracket.
 
     False at the closing bracket, or when something is wrong.
     """
-    cdef char first
-    item.value.ptr = b""
-    item.value.len = 0
-    item.value.form = form
     _blanks(c)
     if c.p < c.end and c.p[0] == c',':
         c.p += 1
@@ -130,25 +189,29 @@ cdef bint _next(Cursor* c, bint keys, uint8_t form, Item* item) noexcept nogil:
         if c.p >= c.end:
             c.bad = True
             return False
-    first = c.p[0]
-    if first == c'"':
-        item.kind = J_STRING
-        return _string(c, &item.value.ptr, &item.value.len)
-    if first == c'{':
-        item.kind = J_OBJECT
-        return True
-    if first == c'[':
-        item.kind = J_LIST
-        return True
-    item.value.ptr = c.p
-    while c.p < c.end and c.p[0] != c',' and c.p[0] != c'}' and c.p[0] != c']' and c.p[0] != c' ':
-        c.p += 1
-    item.value.len = <uint32_t> (c.p - item.value.ptr)
-    if item.value.len == 0:
-        c.bad = True
-        return False
-    item.kind = J_NULL if first == c'n' else J_OTHER
-    return True
+    return _value(c, form, item)
+
+
+cdef inline bint _next_field(Cursor* c, int kind, uint32_t hint, Item* item) noexcept nogil:
+    """Read on to the next field of a record: most come in the order of the kernel, without blanks."""
+    cdef const char* p = c.p
+    cdef const Key* key = expected_key(kind, hint)
+    cdef uint64_t word
+    if key != NULL and key.len <= 8 and c.end - p >= 16:
+        if p[0] == c',':
+            p += 1
+        if p[0] == c'"' and p[key.len + 1] == c'"' and p[key.len + 2] == c':':
+            memcpy(&word, p + 1, 8)
+            if key.len < 8:
+                word &= (<uint64_t> 1 << key.len * 8) - 1
+            if word == key.head:
+                item.key = p + 1
+                item.key_len = key.len
+                c.p = p + key.len + 3
+                _blanks(c)
+                if c.p < c.end:
+                    return _value(c, FORM_LAUREL, item)
+    return _next(c, True, FORM_LAUREL, item)
 
 
 cdef bint _skip(Cursor* c, const Item* item) noexcept nogil:
@@ -330,7 +393,7 @@ cdef bint _record_object(Cursor* c, AuditEvent* e, int kind) noexcept nogil:
     if not _enter(c, c'{'):
         return False
     kept = record_begin(e, kind)
-    while _next(c, True, FORM_LAUREL, &item):
+    while _next_field(c, kind, hint, &item):
         if kept and (item.kind == J_STRING or item.kind == J_OTHER):
             # Names in capitals are those that laurel adds.
             if item.key_len and not c'A' <= item.key[0] <= c'Z':
