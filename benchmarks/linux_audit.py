@@ -4,9 +4,10 @@
         [--record]
 
 Every log is repeated with later times and other serial numbers, as if its events went on and on.
-Times are CPU seconds: of the loop from bytes to alerts, in a process of its own with all rules (also
-those that are not enabled); for ``ausearch`` of the whole process, looking for a program that does
-not occur. The commands alternate; the best of the rounds counts, for others use this machine too.
+Times are CPU seconds: of the loop from bytes to alerts, in a process of its own with all rules,
+also those that are not enabled; for ``ausearch`` of the whole process, looking for a program that
+does not occur. The commands alternate; the best of the rounds counts, for others use this machine
+too.
 """
 
 from __future__ import annotations

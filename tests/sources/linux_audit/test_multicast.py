@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -137,6 +138,25 @@ def test_what_a_slow_reader_loses_is_counted(audit: KernelAudit, tmp_path: Path)
     assert streams[1].n_lost > 400
     assert part["audit_receive_buffer_overruns"] >= 1
     assert part["events"] + streams[1].n_lost == all_of_it["events"]
+
+
+def test_a_hundred_thousand_arguments(audit: KernelAudit, tmp_path: Path) -> None:
+    """The kernel spreads them over more than a hundred records."""
+    stream = MulticastStream(open_group())
+    # Through a script: the shell of the test has no room for so many.
+    script = "import os; os.execv('/bin/true', ['true', *(f'arg{i}' for i in range(100_000))])"
+    subprocess.run(audit.command(sys.executable, "-c", script), check=True, cwd=tmp_path)
+    time.sleep(0.2)
+    stream.stop()
+    made = b""
+    while (chunk := stream.next_chunk()) is not None:
+        made += chunk
+    stream.close()
+    counted = stream.stats()
+    assert counted["audit_arguments_cut"] == 1
+    assert counted["audit_lines_rejected"] == counted["audit_events_incomplete"] == 0
+    assert stream.n_lost == 0
+    assert b"arg1\0arg2\0arg3\0" in made
 
 
 def test_without_the_right_it_says_what_is_needed(rules: str) -> None:
