@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 HELP = "record what processes do into a capture"
 DESCRIPTION = f"""\
-Writes every system call of the processes of a scope into a capture that rulekit, Falco and sysdig
-can read, until Ctrl-C, or as long as -M and -n say.
+Writes every system call of the processes of a scope into a capture, in the layout that Falco and
+sysdig write in 2026, until Ctrl-C, or as long as -M and -n say.
 
 {SCOPE_HELP}
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,37 @@ def require_probe() -> None:
         pytest.skip(f"no probe here: {reason}")
 
 
+CGROUPS = [Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")]
+
+
+def make_cgroup(name: str) -> Path | None:
+    """Return a new control group of version 2, or None where none can be made."""
+    root = next((path for path in CGROUPS if (path / "cgroup.procs").exists()), None)
+    if root is None:
+        return None
+    try:
+        (root / name).mkdir(parents=True)
+    except OSError:
+        return None
+    return root / name
+
+
+def remove_cgroup(path: Path, *, parents: int = 0) -> None:
+    """Remove a control group, once its processes have ended, and so many above it."""
+    for each in (path, *list(path.parents)[:parents]):
+        for _ in range(100):
+            try:
+                each.rmdir()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                break
+
+
+def _join(cgroup: Path) -> None:
+    (cgroup / "cgroup.procs").write_text(str(os.getpid()))
+
+
 class Workload:
     """A process in a pid namespace of its own that waits until it is let go.
 
@@ -59,13 +91,21 @@ class Workload:
         pid: Of it, as this process numbers it.
     """
 
-    def __init__(self, command: list[str], folder: Path, *, mounts: bool = False) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        folder: Path,
+        *,
+        mounts: bool = False,
+        cgroup: Path | None = None,
+    ) -> None:
         self._folder = folder
         wait = 'read go; exec "$@"'
         self._outer = subprocess.Popen(
             ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc",
              *(["--mount"] if mounts else []), "sh", "-c", wait, "sh", *command],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=folder,
+            preexec_fn=None if cgroup is None else lambda: _join(cgroup),
         )  # fmt: skip
         children = Path(f"/proc/{self._outer.pid}/task/{self._outer.pid}/children")
         while not (found := children.read_text().split()):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from rulekit.capture._reader import CaptureReader
 from rulekit.engine._loop import EventLoop
@@ -20,7 +21,8 @@ from rulekit.engine.pipeline import compile_output
 from rulekit.schema.events import event_types, load_table
 from rulekit.schema.fields import current_fields
 from rulekit.sources.ebpf.routes import state_events
-from tests.sources.ebpf.live import Command, Decoy, Workload
+from tests.sources.ebpf.forms import check_forms
+from tests.sources.ebpf.live import Command, Decoy, Workload, make_cgroup, remove_cgroup
 
 ATTACK = Path(__file__).parent / "attack.sh"
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,6 +35,12 @@ UPSTREAM = [
     for name in ("falco_rules", "falco-incubating_rules", "falco-sandbox_rules")
     if (path := _REFERENCE / f"{name}.yaml").exists()
 ]
+CONTAINER = "0123456789abcdef" * 4
+OF_CONTAINERS = {
+    rule["rule"]
+    for rule in yaml.safe_load((ROOT / "rulesets/containers/rules.yaml").read_text())
+    if "rule" in rule
+}
 # What differs between two looks at one event: each probe has its own clock.
 TIMES = ("evt.time", "evt.rawtime", "evt.datetime")
 
@@ -49,12 +57,17 @@ class Attack:
     needed: Path  # the recording of what the rules need
     alerts: bytes  # of the live run
     upstream: bytes  # likewise, of other rules
+    contained: bool  # whether it happened in the control group of a container
 
 
 @pytest.fixture(scope="module")
 def attack(bpf: None, tmp_path_factory: pytest.TempPathFactory) -> Attack:
     folder = tmp_path_factory.mktemp("attack")
-    workload = Workload(["bash", str(ATTACK), str(folder), sys.executable], folder, mounts=True)
+    # In the control group of a container, as far as its name goes.
+    cgroup = make_cgroup(f"rulekit-test-{os.getpid()}/docker/{CONTAINER}")
+    workload = Workload(
+        ["bash", str(ATTACK), str(folder), sys.executable], folder, mounts=True, cgroup=cgroup
+    )
     decoy = Decoy(folder / "decoy-file-of-nobody")
     rules = arguments(RULES)
     scope = ["--scope", f"pidns:{workload.pid}"]
@@ -75,10 +88,12 @@ def attack(bpf: None, tmp_path_factory: pytest.TempPathFactory) -> Attack:
     finally:
         for each in (*watchers, workload, decoy):
             each.end()
+        if cgroup is not None:
+            remove_cgroup(cgroup, parents=2)
     for code, _, err in ended:
         assert code == 0, err
         assert b" 0 drops" in err
-    return Attack(everything, needed, ended[2][1], ended[3][1])
+    return Attack(everything, needed, ended[2][1], ended[3][1], cgroup is not None)
 
 
 def told(alerts: bytes) -> list[tuple[str, dict[str, Any]]]:
@@ -103,7 +118,26 @@ def test_live_and_replay_tell_the_same(attack: Attack) -> None:
     live = told(attack.alerts)
     rules = Counter(rule for rule, _ in live)
     assert len(rules) >= 12, rules
+    if attack.contained:
+        assert set(rules) & OF_CONTAINERS
     assert live == told(replay(attack.everything))
+
+
+def test_the_container_is_known_live_and_in_the_recording(attack: Attack) -> None:
+    if not attack.contained:
+        pytest.skip("no control group of version 2 can be made")
+    shown = subprocess.run(
+        [sys.executable, "-m", "rulekit", "events", "-e", attack.everything, "-p", "%container.id",
+         "evt.type = execve and evt.res = SUCCESS"],
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    # These tests may run in a container, whose groups of version 1 are looked at first.
+    (container,) = set(shown)
+    assert container == CONTAINER[:12] or container in Path("/proc/self/cgroup").read_text()
+
+
+def test_every_event_has_the_form_of_its_type(attack: Attack) -> None:
+    assert len(check_forms(attack.everything)) > 40
 
 
 def test_events_that_no_rule_needs_change_nothing(attack: Attack) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,9 @@ from rulekit.sources.ebpf.loader import Probe
 from rulekit.sources.ebpf.routes import state_events
 from rulekit.sources.ebpf.scope import HOST_PIDNS, Identity, Scope, refuse_host
 from rulekit.sources.ebpf.snapshot import snapshot
-from tests.sources.ebpf.live import Command, Decoy
+from tests.sources.ebpf.live import Command, Decoy, make_cgroup, remove_cgroup
 
 HELD = Path(__file__).parent / "held.py"
-CGROUPS = [Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")]
 FORM = (
     '{"fd": %fd.num, "type": "%fd.type", "name": "%fd.name", "comm": "%proc.name",'
     ' "args": "%proc.args", "exe": "%proc.exepath", "cwd": "%proc.cwd", "parent": "%proc.pname",'
@@ -36,22 +34,11 @@ FORM = (
 @pytest.fixture
 def cgroup() -> Iterator[Path]:
     """Return a control group of version 2 for the processes of one test."""
-    root = next((path for path in CGROUPS if (path / "cgroup.procs").exists()), None)
-    if root is None:
-        pytest.skip("no control groups of version 2")
-    path = root / f"rulekit-test-{os.getpid()}"
-    try:
-        path.mkdir()
-    except OSError as error:
-        pytest.skip(f"no control group can be made: {error}")
+    path = make_cgroup(f"rulekit-test-{os.getpid()}")
+    if path is None:
+        pytest.skip("no control group of version 2 can be made")
     yield path
-    for _ in range(100):
-        try:
-            path.rmdir()
-        except OSError:
-            time.sleep(0.05)  # its processes are ending
-        else:
-            return
+    remove_cgroup(path)
 
 
 def test_processes_of_before_on_older_kernels(

@@ -6,15 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rulekit.capture._reader import iter_events
-from rulekit.capture.encode import _FORMATS, encode_param, find_type
+from rulekit.capture.encode import encode_param, find_type
 from rulekit.schema.events import EventType, event_types
+from tests.sources.ebpf.forms import check_forms, lengths
 from tests.sources.ebpf.live import Decoy
 
 CALLS = Path(__file__).parent / "calls.py"
@@ -88,32 +88,8 @@ def test_values_are_those_that_the_workload_wrote_down(
             pytest.fail(f"{line}: no such event behind number {at}; the next are {shown}")
 
 
-def lengths(kind: str) -> Sequence[int] | None:
-    """Return the lengths that a parameter type may have, or None for any."""
-    import struct
-
-    name = kind.removeprefix("PT_")
-    return (struct.calcsize(_FORMATS[name]),) if name in _FORMATS else None
-
-
 def test_every_event_has_the_form_of_its_type(calls: tuple[Path, list[dict[str, Any]]]) -> None:
-    capture, _ = calls
-    seen = set()
-    for raw, _num, _ts, _tid, type, params in iter_events(str(capture)):
-        event = event_types()[type]
-        seen.add(event.name)
-        assert len(params) == len(event.params), (raw, event.name)
-        for param, data in zip(event.params, params, strict=True):
-            allowed = lengths(param.type)
-            where = (raw, event.name, param.name, data)
-            assert allowed is None or len(data) in allowed, where
-            if param.type in ("PT_CHARBUF", "PT_FSPATH", "PT_FSRELPATH") and data:
-                assert data.index(b"\0") == len(data) - 1, where
-            if param.type == "PT_SOCKADDR" and data:
-                assert len(data) == {2: 7, 10: 19}.get(data[0], len(data)), where
-            if param.type == "PT_SOCKTUPLE" and data:
-                assert len(data) == {2: 13, 10: 37}.get(data[0], len(data)), where
-    assert len(seen) > 130
+    assert len(check_forms(calls[0])) > 130
 
 
 def test_form_is_that_of_other_recorders(
