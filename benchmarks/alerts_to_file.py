@@ -119,7 +119,8 @@ def main() -> int:
         print(name, json.dumps(results[name]), flush=True)
     if args.record:
         print(record("alerts-to-file", {"alerts": args.alerts, "per_cpu_second": results}))
-    return 0
+    wanted = [results[name]["spooled"] for name in ("json", "text") if name in results]
+    return int(min(wanted, default=WANTED) < WANTED)
 
 
 if __name__ == "__main__":
