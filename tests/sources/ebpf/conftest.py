@@ -33,6 +33,28 @@ def workload(bpf: None, tmp_path: Path) -> Iterator[Callable[..., Workload]]:
         each.end()
 
 
+@pytest.fixture(scope="session")
+def bystander(bpf: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Decoy]:
+    """Return a decoy that runs during all tests."""
+    one = Decoy(tmp_path_factory.mktemp("bystander") / "bystander-file-of-nobody")
+    yield one
+    one.end()
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    """Assert after every live test that nobody outside its scope is in what it made."""
+    if "bpf" not in request.fixturenames:
+        yield
+        return
+    bystander: Decoy = request.getfixturevalue("bystander")
+    Command.told.clear()
+    yield
+    bystander.absent_from(*Command.told)
+    for path in tmp_path.rglob("*.scap*"):
+        bystander.absent_from_blocks(path)
+
+
 @pytest.fixture
 def decoy(tmp_path: Path) -> Iterator[Decoy]:
     """Return a decoy that runs during the test."""

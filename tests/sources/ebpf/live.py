@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -141,7 +143,7 @@ class Decoy:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.write_text("nobody may see this\n")
-        script = "import sys,time\nwhile True:\n open(sys.argv[1]).close(); time.sleep(0.001)"
+        script = "import sys,time\nwhile True:\n open(sys.argv[1]).close(); time.sleep(0.005)"
         self._process = subprocess.Popen([sys.executable, "-c", script, str(path)])
         self.pid = self._process.pid
 
@@ -155,6 +157,18 @@ class Decoy:
         assert self._process.poll() is None
         for each in data:
             assert os.fsencode(self.path.name) not in each
+
+    def absent_from_blocks(self, path: Path) -> None:
+        """Assert the same of the bytes of a capture, which may be cut, and of its threads."""
+        data = path.read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(data)
+        self.absent_from(data)
+        at = 0
+        while at + 26 <= len(data):
+            if data[at : at + 4] == b"\x16\x02\0\0":
+                assert int.from_bytes(data[at + 18 : at + 26], "little") != self.pid
+            at += max(int.from_bytes(data[at + 4 : at + 8], "little"), 12)
 
     def absent_from_capture(self, path: Path) -> None:
         """Assert that a capture knows neither its path nor its number."""
@@ -183,7 +197,10 @@ class Command:
     Attributes:
         said: What it wrote to stderr until it was attached, or had ended.
         seen: For whoever reads lines of its output: what was read so far.
+        told: What all commands of a test have printed.
     """
+
+    told: ClassVar[list[bytes]] = []
 
     def __init__(self, *args: str, through: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
@@ -207,6 +224,7 @@ class Command:
         """Send a signal; return exit code, output, errors."""
         self._process.send_signal(number)
         out, err = self._process.communicate(timeout=30)
+        self.told += [out, err]
         return self._process.returncode, out, self.said + err
 
     def kill(self) -> None:

@@ -74,6 +74,17 @@ def test_a_damaged_probe(bpf: None, tmp_path: Path) -> None:
     assert "the object cannot be opened" in complaint
 
 
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_probe_compiles_for(machine: str, tmp_path: Path) -> None:
+    from rulekit.sources.ebpf.probe import build
+
+    if not build.build(tmp_path / "probe.bpf.o", machine):
+        pytest.skip("no clang or llvm-strip")
+    assert (tmp_path / "probe.bpf.o").read_bytes()[:4] == b"\x7fELF"
+    with pytest.raises(RuntimeError, match="does not know the architecture vax"):
+        build.build(tmp_path / "probe.bpf.o", "vax")
+
+
 def test_no_capability(bpf: None) -> None:
     setpriv = shutil.which("setpriv")
     if setpriv is None:

@@ -271,3 +271,22 @@ def test_options_that_are_none(bpf: None, args: list[str], expected: str, tmp_pa
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "a.scap").exists()
+
+
+SLOW = "import time\nwhile True:\n time.sleep(0.02)\n"
+
+
+def test_time_is_up_also_while_few_events_keep_coming(bpf: None, tmp_path: Path) -> None:
+    done = record("-w", tmp_path / "a.scap", "-M", "1", "--", sys.executable, "-c", SLOW)
+    assert ", 0 drops" in done.stderr
+    times = [ts for _, _, ts, *_ in iter_events(str(tmp_path / "a.scap"))]
+    assert times[-1] - times[0] < 30_000_000_000
+
+
+def test_a_full_disk(bpf: None) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rulekit", "record", "-w", "/dev/full", "--", "sleep", "30"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "/dev/full: no space left on device; the file is partial" in done.stderr

@@ -34,8 +34,8 @@ def tables_header() -> str:
     return "\n".join(lines) + "\n"
 
 
-def build(output: Path) -> bool:
-    """Compile the probe to `output`; False when there is no clang.
+def build(output: Path, machine: str = "") -> bool:
+    """Compile the probe to `output`, by default for this machine; False when there is no clang.
 
     Raises:
         RuntimeError: This architecture is not supported, or clang refuses the source.
@@ -44,9 +44,10 @@ def build(output: Path) -> bool:
     strip = shutil.which("llvm-strip")
     if clang is None or strip is None:
         return False
-    arch = ARCHES.get(platform.machine())
+    machine = machine or platform.machine()
+    arch = ARCHES.get(machine)
     if arch is None:
-        raise RuntimeError(f"the probe does not know the architecture {platform.machine()}")
+        raise RuntimeError(f"the probe does not know the architecture {machine}")
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "tables.h").write_text(tables_header(), "utf-8")
