@@ -77,7 +77,7 @@ def test_a_killed_recorder(
     os.kill(watcher.pid, signal.SIGKILL)
     assert gone(programs)
     if not (tmp_path / name).exists():
-        assert after_s == 0.0  # killed before it had its beginning
+        assert after_s < 0.5  # killed before it had its beginning
         return
     code, out, err = events_of(tmp_path / name)
     # The last block can be half a block; what was before it is told, and that it breaks off.
