@@ -30,6 +30,8 @@ _RULE_KEYS = frozenset(
         *("rule", "condition", "output", "desc", "priority", "source", "enabled", "capture"),
         *("capture_duration", "warn_evttypes", "skip-if-unknown-filter", "tags", "exceptions"),
         *("override", "append"),
+        # Falco warns about this one and goes on; here `rulekit test` runs what it holds.
+        "tests",
     )
 )
 _KINDS = ("required_engine_version", "required_plugin_versions", "list", "macro", "rule")

@@ -61,6 +61,12 @@ def test_what_stands_beside_unknown_macros_is_looked_at() -> None:
     assert _codes(result) == ["RK301", "RK201", "RK301", "RK301", "RK201", "RK017"]
 
 
+def test_cases_inside_a_rule_are_nothing_to_warn_of() -> None:
+    result = _load(_rule(more="  tests: [{case: a, events: [{open: /x}], fires: true}]\n"))
+    assert _codes(result) == []
+    assert _codes(_load(_rule(more="  testss: []\n"))) == ["RK013"]
+
+
 def test_warnings_of_reading_stand_beside_the_error() -> None:
     result = _load(_rule(more="  severity: high\n") + _rule("b", "evt.type="))
     (file,) = result.files
