@@ -24,7 +24,7 @@ LAYERS = [
     {"engine"},
     {"explain"},
     {"testing", "tools", "kubernetes"},
-    {"server"},
+    {"server", "service"},
     {"cli"},
 ]
 RANK = {unit: rank for rank, row in enumerate(LAYERS) for unit in row}

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 from rulekit.cli.console import say
@@ -79,14 +79,19 @@ def add_scope(parser: argparse._ActionsContainer) -> None:
 
 def _buffer(text: str) -> int:
     from rulekit.sinks.values import Size
-    from rulekit.sources.ebpf.loader import MAX_RING_BYTES, MIN_RING_BYTES
 
     try:
-        size = Size.parse(text)
+        return buffer_bytes(Size.parse(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def buffer_bytes(size: int) -> int:
+    """Return the room for events that comes next to a size; raises `ValueError`."""
+    from rulekit.sources.ebpf.loader import MAX_RING_BYTES, MIN_RING_BYTES
+
     if not 0 < size <= MAX_RING_BYTES:
-        raise argparse.ArgumentTypeError(f"up to {MAX_RING_BYTES >> 20} MiB are possible")
+        raise ValueError(f"up to {MAX_RING_BYTES >> 20} MiB are possible")
     return max(MIN_RING_BYTES, 1 << (size - 1).bit_length())
 
 
@@ -127,12 +132,16 @@ def split_launch(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 @contextlib.contextmanager
 def live(
-    args: argparse.Namespace, events: EventSet, *, ready: bool = True
+    args: argparse.Namespace,
+    events: EventSet,
+    *,
+    on_loaded: Callable[[], None] = lambda: None,
 ) -> Generator[EbpfSource, None, None]:
     """Open the live source that the arguments ask for; it ends at SIGINT, SIGTERM, with a command.
 
     Args:
         args: With `scope`, `whole_host`, `snaplen`, `buffer` and `launch`.
+        on_loaded: See `EbpfSource`.
 
     Raises:
         RulekitError: No scope, or one that is none.
@@ -153,6 +162,7 @@ def live(
             ring_bytes=args.buffer,
             containers=containers,
             container_wait_s=args.container_wait,
+            on_loaded=on_loaded,
         )
         _end_by_signals(source)
         with source:

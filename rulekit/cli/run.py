@@ -17,6 +17,7 @@ from rulekit.cli.live import LIVE, LIVE_AUDIT, add_scope, live, live_audit
 from rulekit.cli.many import add_jobs, open_captures, run_captures
 from rulekit.cli.printing import add_printing, formatter_of, open_writer
 from rulekit.cli.rules import config_or_explain
+from rulekit.cli.service import Service, take_over
 from rulekit.cli.targets import DeliveryTarget, LineTarget, Target
 from rulekit.cli.window import WINDOW_HELP, add_window, window_of
 from rulekit.errors import RulekitError, SinkError, SourceError
@@ -181,6 +182,7 @@ def run(args: argparse.Namespace) -> int:
         if sinks is None:
             return 2
         config = sinks.falco()
+        take_over(args, sinks)
     formatter = formatter_of(args, config)
     rules = args.rules or config.rules_files
     if not rules:
@@ -259,8 +261,17 @@ def run(args: argparse.Namespace) -> int:
         bar.clear()
         say(message)
 
-    events = _events(args, engine, capture, live_source)
-    with events as found, follow(args, kind, tell) as follower:
+    service = None
+    if sinks is not None and sinks.options.service is not None:
+        service = Service(args, sinks, live_source or ("follow" if args.follow else ""))
+    events = _events(args, engine, capture, live_source, service)
+    with (
+        contextlib.closing(service) if service else contextlib.nullcontext(),
+        events as found,
+        follow(args, kind, tell) as follower,
+    ):
+        if service is not None and live_source != LIVE:
+            service.drop_privileges()
         if sinks is not None:
             target: Target = DeliveryTarget(
                 sinks, engine.hostname, is_live or args.follow is not None, tell
@@ -271,11 +282,15 @@ def run(args: argparse.Namespace) -> int:
 
         def progress(loop: Loop) -> None:
             bar.update(loop)
+            if service is not None:
+                service.status.beat()
             if following is not None:
                 following.beat()
             else:
                 target.flush()
 
+        if service is not None:
+            service.start(engine, follower or found, target)
         alerts = engine.run(follower or found, progress=progress, window=window, on_problem=tell)
         error = _deliver(engine, alerts, watch, target, bar)
         if error is None and follower is not None:
@@ -296,7 +311,11 @@ def _limits(args: argparse.Namespace) -> StateLimits:
 
 @contextlib.contextmanager
 def _events(
-    args: argparse.Namespace, engine: Engine, capture: Any, live_source: str | None
+    args: argparse.Namespace,
+    engine: Engine,
+    capture: Any,
+    live_source: str | None,
+    service: Service | None,
 ) -> Generator[Any, None, None]:
     """Return what the events come from: the capture, or the live source, opened."""
     if live_source is None:
@@ -308,7 +327,8 @@ def _events(
         return
     from rulekit.sources.ebpf.routes import events_for
 
-    with live(args, events_for(engine.program)) as source:
+    loaded = service.drop_privileges if service is not None else lambda: None
+    with live(args, events_for(engine.program), on_loaded=loaded) as source:
         yield source
 
 

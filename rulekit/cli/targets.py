@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rulekit.alert import Alert
     from rulekit.config.read import Config
+    from rulekit.delivery.pipeline import Delivery
     from rulekit.formats.base import Formatter
     from rulekit.sinks.lines import LineWriter
 
@@ -36,6 +37,11 @@ class Target(ABC):
     @abstractmethod
     def flush(self) -> None:
         """Make what was taken safe: a killed process does not lose it."""
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """The sinks, None where there are only lines."""
+        return None
 
     def room(self) -> bool:
         """Return whether more alerts can be taken without losing any."""
@@ -91,6 +97,11 @@ class DeliveryTarget(Target):
         self._delivery.start()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGUSR1, lambda *_: self._delivery.reopen())
+
+    @property
+    def delivery(self) -> Delivery:
+        """The sinks."""
+        return self._delivery
 
     def take(self, alert: Alert) -> None:
         """Put an alert into the spools."""

@@ -45,6 +45,42 @@ def build_delivery(
     )
 
 
+def rebuild_delivery(delivery: Delivery, old: Config, new: Config, hostname: str = "") -> None:
+    """Have a delivery go on as another configuration says; sinks that are the same are kept.
+
+    Raises:
+        SinkError: It cannot; the delivery goes on as it was.
+    """
+    before = {sink.name: sink for sink in old.sinks}
+    kept = {
+        sink.name
+        for sink in new.sinks
+        if sink.name in before and is_same(before[sink.name], old, sink, new)
+    }
+    running = {worker.name: worker.plan for worker in delivery.workers}
+    plans = [
+        running[sink.name] if sink.name in kept else sink_plan(sink, new) for sink in new.sinks
+    ]
+    router = Router(
+        [plan.name for plan in plans], {sink.name: sink.test for sink in new.sinks}, new.routes
+    )
+    noise = Noise(new.noise, new.options.host or hostname)
+    delivery.exchange(plans, router, noise, kept)
+
+
+def is_same(before: ConfiguredSink, old: Config, after: ConfiguredSink, new: Config) -> bool:
+    """Tell whether nothing about a sink and its spool is different; whom it wants is no part."""
+    return (
+        before.kind is after.kind
+        and before.own == after.own
+        and before.options.batch == after.options.batch
+        and before.options.retry == after.options.retry
+        and before.form == after.form
+        and spool_plan(before.name, before.options.spool, old.options.spool)
+        == spool_plan(after.name, after.options.spool, new.options.spool)
+    )
+
+
 def sink_plan(sink: ConfiguredSink, config: Config) -> SinkPlan:
     """Return one sink with its spool and limits."""
     batch, retry = sink.options.batch, sink.options.retry

@@ -161,6 +161,55 @@ class SelectOptions(_Options):
     disable_tag: Annotated[str | None, Meta(description="disable the rules with this tag")] = None
 
 
+class LiveOptions(_Options):
+    """Which running processes are watched, for `source: ebpf`."""
+
+    scope: Annotated[
+        str | None, Meta(description="tree:PID, pidns:PID, cgroup:PID or cgroup:/PATH")
+    ] = None
+    whole_host: Annotated[bool, Meta(description="watch every process")] = False
+    snaplen: Annotated[
+        Annotated[int, Meta(ge=0, le=32767)] | None,
+        Meta(description="bytes kept of what is read and written"),
+    ] = None
+    buffer: Annotated[Size | None, Meta(description="room for events that were not read yet")] = (
+        None
+    )
+
+
+class ContainerOptions(_Options):
+    """Container engines to be asked for names, images, labels and pods."""
+
+    engines: Annotated[
+        list[str], Meta(description="docker, podman or cri, or with a socket: docker:/run/x.sock")
+    ] = []
+    wait: Annotated[
+        Duration, Meta(description="how long the first process of a container waits for an answer")
+    ] = Duration(1)
+
+
+class ServiceOptions(_Options):
+    """What running as a service means; present, the run reloads, tells its health, drops rights."""
+
+    listen: Annotated[
+        str | None,
+        Meta(description="HOST:PORT of /healthz and /metrics; null for neither"),
+    ] = "127.0.0.1:9464"
+    watch: Annotated[
+        Duration | None,
+        Meta(description="how often files are looked at for changes; null only reloads at SIGHUP"),
+    ] = Duration(1)
+    drop_privileges: Annotated[
+        bool, Meta(description="give up all capabilities that are not needed any more")
+    ] = True
+    keep_capabilities: Annotated[
+        list[str], Meta(description="capabilities to keep besides, as cap_dac_read_search")
+    ] = []
+    stalled_after: Annotated[
+        Duration, Meta(description="time without progress after which /healthz says so")
+    ] = Duration(60)
+
+
 class ConfigOptions(_Options):
     """All of `rulekit.yaml`."""
 
@@ -170,6 +219,11 @@ class ConfigOptions(_Options):
     ] = None
     source: Annotated[
         str | None, Meta(description="event source of the rules to run; told by the capture if not")
+    ] = None
+    live: LiveOptions = msgspec.field(default_factory=LiveOptions)
+    containers: ContainerOptions = msgspec.field(default_factory=ContainerOptions)
+    service: Annotated[
+        ServiceOptions | None, Meta(description="run as a service; `{}` for its defaults")
     ] = None
     select: Annotated[list[SelectOptions], Meta(description="rules to enable and disable")] = []
     min_priority: Annotated[

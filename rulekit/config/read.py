@@ -44,7 +44,7 @@ class ConfiguredSink:
     Attributes:
         kind: Class of the sink; `own` are its options.
         options: What every sink has.
-        formatter: Shared with the sinks that have the same format.
+        formatter: Shared with the sinks that have the same format; `form` tells it from others.
         test: What the sink wants, None is everything.
     """
 
@@ -54,6 +54,7 @@ class ConfiguredSink:
     own: Options
     formatter: Formatter
     test: Test | None
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ class _Sinks:
     def __init__(self, reader: TreeReader) -> None:
         self._reader = reader
         self._formats: dict[str, Formatter] = {}
+        self._forms: dict[int, str] = {}
         self.sinks: list[ConfiguredSink] = []
         self.names: set[str] = set()
 
@@ -178,7 +180,8 @@ class _Sinks:
             return None
         options, own = found
         test = _test(options.when, options.min_priority, self._reader)
-        return ConfiguredSink(name, kind, options, own, formatter, test)
+        form = self._forms[id(formatter)]
+        return ConfiguredSink(name, kind, options, own, formatter, test, form)
 
     def _kind(self, node: YamlNode, group: str, what: str) -> Any:
         """Return the class that ``type`` of a map names, or None after noting a mistake."""
@@ -227,6 +230,7 @@ class _Sinks:
         if key not in self._formats:
             given = {name: getattr(options, name) for name in options.__struct_fields__}
             self._formats[key] = chosen(**given)
+            self._forms[id(self._formats[key])] = key
         return self._formats[key]
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from rulekit.alert import Alert, internal_alert, priority_number
 from rulekit.delivery.noise import Noise
 from rulekit.delivery.routing import Router
 from rulekit.delivery.worker import SinkPlan, SinkStats, SinkWorker
+from rulekit.errors import SinkError
 from rulekit.formats.base import Formatter
 from rulekit.sinks.base import Record
 
@@ -19,6 +20,7 @@ LOST_RULE = "rulekit internal: alerts lost"
 DISK_RULE = "rulekit internal: disk full"
 _TICK_S = 1.0
 _POLL_S = 0.01
+_PATIENCE_S = 10.0
 _ROOM = 0.75  # of a spool, beyond which a source that can wait is to wait
 
 
@@ -81,6 +83,7 @@ class Delivery:
         self._tell = on_problem
         self._lock = threading.Lock()
         self._workers: list[SinkWorker] = []
+        self._leaving: list[SinkWorker] = []  # deliver what they have, and get no more
         self._told: dict[str, dict[str, int]] = {}
         self._full: set[str] = set()
         self._stopping = threading.Event()
@@ -106,6 +109,11 @@ class Delivery:
                 return self._spread(alert, alert)
             taken = [self._spread(p.alert, p.like) for p in self.noise.take(alert)]
             return all(taken)
+
+    @property
+    def workers(self) -> list[SinkWorker]:
+        """The sinks as they run."""
+        return self._workers
 
     def has_room(self) -> bool:
         """Return whether no spool is nearly full or on a full disk: more alerts would lose some."""
@@ -135,6 +143,106 @@ class Delivery:
             for worker in self._workers
         ]
 
+    def exchange(
+        self,
+        plans: Sequence[SinkPlan],
+        router: Router,
+        noise: Noise,
+        kept: Collection[str],
+        patience_s: float = 60.0,
+    ) -> None:
+        """Go on with other sinks, routes and noise control; by any thread but that of a sink.
+
+        What an old sink has not delivered yet is not lost: on disk it waits for the new sink of the
+        same name, in memory the old sink delivers it before it goes.
+
+        Args:
+            plans: All sinks from now on.
+            kept: Names of those that are as they were; they go on undisturbed.
+            patience_s: How long an attempt of a sink that changes may still take.
+
+        Raises:
+            SinkError: A spool cannot be used, or an attempt takes too long; all is as it was.
+        """
+        old = {worker.name: worker for worker in self._workers}
+        changed = [old[p.name] for p in plans if p.name in old and p.name not in kept]
+        on_disk = [worker for worker in changed if worker.plan.spool.folder is not None]
+        back = {plan.name for plan in plans} - set(old)
+        on_disk += [each for each in self._leaving if each.name in back]
+        for worker in on_disk:
+            spool = worker.plan.spool
+            if spool.full == "block" and worker.spool.n_bytes > spool.max_bytes * _ROOM:
+                # Whoever gives it alerts would wait, and nobody would make room.
+                raise SinkError(f"sink {worker.name}: its spool is full")
+        for worker in on_disk:
+            if not worker.halt(patience_s):
+                self._revive(on_disk)
+                raise SinkError(f"sink {worker.name}: its present attempt does not end")
+        if not self._lock.acquire(timeout=_PATIENCE_S):
+            for worker in on_disk:  # one of them has filled up meanwhile
+                worker.spool.stop()
+            self._lock.acquire()
+        try:
+            made, fresh = self._made(plans, old, kept, on_disk)
+            for passed in self.noise.flush():
+                self._spread(passed.alert, passed.like)
+            self._workers, self._router, self.noise = made, router, noise
+        finally:
+            self._lock.release()
+        self._leaving = [each for each in self._leaving if each not in on_disk]
+        for worker in fresh:
+            worker.start()
+        for worker in old.values():
+            if worker not in made and worker not in on_disk:
+                worker.finish()
+                self._leaving.append(worker)
+
+    def _made(
+        self,
+        plans: Sequence[SinkPlan],
+        old: dict[str, SinkWorker],
+        kept: Collection[str],
+        halted: Sequence[SinkWorker],
+    ) -> tuple[list[SinkWorker], list[SinkWorker]]:
+        """Return the workers of some plans, and those of them that are to be started."""
+        for worker in halted:
+            worker.spool.close()
+        made: list[SinkWorker] = []
+        fresh: list[SinkWorker] = []
+        try:
+            for plan in plans:
+                if plan.name not in kept:
+                    fresh.append(SinkWorker(plan, self._tell))
+                made.append(old[plan.name] if plan.name in kept else fresh[-1])
+        except BaseException:
+            for worker in fresh:
+                worker.spool.close()
+            for worker in halted:
+                self._renew(worker)
+            raise
+        return made, fresh
+
+    def _revive(self, halted: Sequence[SinkWorker]) -> None:
+        """Have sinks that were halted go on, each as soon as its attempt has ended."""
+
+        def revive(worker: SinkWorker) -> None:
+            worker.halt(None)
+            with self._lock:
+                worker.spool.close()
+                self._renew(worker)
+
+        for worker in halted:
+            threading.Thread(target=revive, args=(worker,), daemon=True).start()
+
+    def _renew(self, worker: SinkWorker) -> None:
+        """Put another worker with the same plan into the place of one that has ended."""
+        again = SinkWorker(worker.plan, self._tell)
+        self._workers = [again if each is worker else each for each in self._workers]
+        self._leaving = [again if each is worker else each for each in self._leaving]
+        again.start()
+        if again in self._leaving:
+            again.finish()
+
     def close(self, drain_s: float = 10.0) -> dict[str, int]:
         """Deliver what waits, for so many seconds at most, and stop.
 
@@ -162,7 +270,7 @@ class Delivery:
         with self._lock:
             self._announce()
         left = {}
-        for worker in self._workers:
+        for worker in (*self._workers, *self._leaving):
             if not worker.join(deadline_s):
                 left[worker.name] = worker.spool.unsettled
         return left

@@ -135,6 +135,18 @@ class SinkWorker:
         self._reopen.set()
         self.spool.wake()
 
+    def halt(self, timeout_s: float | None) -> bool:
+        """Let the thread end after its present attempt; what waits stays, and more is taken.
+
+        Returns:
+            False when the attempt lasts longer; the worker still ends after it.
+        """
+        self._give_up.set()
+        self.spool.wake()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
     def finish(self) -> None:
         """Let the worker end once its spool is empty."""
         self.spool.stop()

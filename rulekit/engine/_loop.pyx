@@ -365,6 +365,16 @@ cdef class EventLoop:
         if not self.open_event:
             raise RulekitError("the event is gone: its fields can be read only before the next one")
 
+    def tables(self):
+        """Return how many entries the tables of the state have now; by any thread."""
+        return {
+            "threads": self.state.n_threads,
+            "descriptors": self.state.n_fds_total,
+            "containers": self.state.n_containers - 1,      # without the host
+            "accounts": self.state.n_accounts,
+            "texts": self.state.strings.n_strings,
+        }
+
     def fill(self, stats):
         """Copy the loop's figures into a `rulekit.engine.stats.Stats`."""
         counters = self.state.counters

@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -150,7 +151,36 @@ class Engine:
         """Return the rules as they can be written to a file and run without their text."""
         return self._in_force.compiled()
 
-    def reload(self, ruleset: Ruleset | CompiledRules) -> None:
+    @property
+    def choice(self) -> Choice:
+        """What was chosen when the engine was made, or with the last `reload`."""
+        return self._choice
+
+    def look(self) -> Stats:
+        """Return the figures of the run that is under way, or of the last one; by any thread."""
+        stats, loop = self.stats, self._loop
+        seen = replace(stats, alerts=dict(stats.alerts), counters=dict(stats.counters))
+        if loop is not None:
+            loop.fill(seen)
+        return seen
+
+    def losses(self) -> dict[str, int]:
+        """Return events lost by reason in the run that is under way; by any thread."""
+        loop = self._loop
+        return dict(loop.losses) if loop is not None else {}
+
+    def tables(self) -> dict[str, int]:
+        """Return how many entries the tables of the run that is under way have; by any thread."""
+        loop = self._loop
+        return loop.tables() if isinstance(loop, EventLoop) else {}
+
+    def reload(
+        self,
+        ruleset: Ruleset | CompiledRules,
+        choice: Choice | None = None,
+        *,
+        before: Callable[[Program], None] = lambda program: None,
+    ) -> None:
         """Exchange the rules; a run that is under way goes on with the new ones at its next event.
 
         Nothing else changes: processes, descriptors, containers and counters are kept, no event is
@@ -159,14 +189,19 @@ class Engine:
         compiled in the calling thread, which may be any one, also the one that runs (in
         `progress`); when it returns, they are in force for every event looked at from then on.
 
-        A live source may have been opened for the events of the old rules only: compare
-        `rulekit.sources.ebpf.routes.events_for` of the old and the new `program`.
+        Args:
+            choice: Another one, made from `choice`: same source, same host.
+            before: Called with the new program before it comes into force. A live source may have
+                been opened for the events of the old rules only: see `Source.prepare`.
 
         Raises:
             RuleError: A rule cannot be run; the old rules stay in force.
         """
-        ready = self._choice.of(ruleset)
+        chosen = choice or self._choice
+        ready = chosen.of(ruleset)
         ready.prepare()
+        before(ready.program)
+        self._choice = chosen
         self._in_force = ready
         loop = self._loop
         if loop is not None:

@@ -75,6 +75,11 @@ class ContainerStream:
         """Events that happened and were not taken in, by reason."""
         return self._stream.losses
 
+    @property
+    def filled(self) -> float:
+        """How much of the room for what was not read yet is taken, from 0 to 1."""
+        return self._stream.filled
+
     def next_chunk(self) -> bytes | memoryview | None:
         while self._marks and self._marks[0][0] <= self._at:
             found = self._resolve()

@@ -67,6 +67,11 @@ class EbpfSource(Source):
             self.close()
             raise
 
+    @property
+    def filled(self) -> float:
+        """How full the ring is, from 0 to 1."""
+        return 0.0 if self._stream is None else self._stream.filled
+
     def stop(self) -> None:
         """End after the events that have happened by now. Safe from signal handlers."""
         if self._stream is not None:
