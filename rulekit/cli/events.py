@@ -169,11 +169,11 @@ def run(args: argparse.Namespace) -> int:
     if args.write:
         return write_events(args)
     if args.conditions:
-        from rulekit.engine.pipeline import match_conditions
+        from rulekit.engine.questions import match_conditions
 
         return _answers(match_conditions(args.capture, read_conditions(args.conditions)))
     if args.outputs:
-        from rulekit.engine.pipeline import render_outputs
+        from rulekit.engine.questions import render_outputs
 
         return _answers(render_outputs(args.capture, _wanted(args.outputs)))
     if args.tree:

@@ -6,12 +6,12 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from rulekit.alert import Alert, internal_alert, priority_number
 from rulekit.delivery.noise import Noise
 from rulekit.delivery.routing import Router
-from rulekit.delivery.worker import SinkPlan, SinkStats, SinkWorker
+from rulekit.delivery.status import SinkStatus, status_of
+from rulekit.delivery.worker import SinkPlan, SinkWorker
 from rulekit.errors import SinkError
 from rulekit.formats.base import Formatter
 from rulekit.sinks.base import Record
@@ -22,26 +22,6 @@ _TICK_S = 1.0
 _POLL_S = 0.01
 _PATIENCE_S = 10.0
 _ROOM = 0.75  # of a spool, beyond which a source that can wait is to wait
-
-
-@dataclass(frozen=True, slots=True)
-class SinkStatus:
-    """A sink as it stands.
-
-    Attributes:
-        waiting: Alerts in its spool or on their way; `waiting_bytes` what they take.
-        dropped: Alerts that its spool lost, by cause.
-        disk_full: Whether its spool could not write to the disk last time.
-        counters: What the sink itself counts.
-    """
-
-    name: str
-    stats: SinkStats
-    waiting: int
-    waiting_bytes: int
-    dropped: dict[str, int]
-    disk_full: bool
-    counters: dict[str, int]
 
 
 class Delivery:
@@ -130,18 +110,7 @@ class Delivery:
 
     def status(self) -> list[SinkStatus]:
         """Return every sink as it stands."""
-        return [
-            SinkStatus(
-                worker.name,
-                worker.stats,
-                worker.spool.unsettled,
-                worker.spool.n_bytes,
-                dict(worker.spool.dropped),
-                worker.spool.disk_full,
-                worker.plan.sink.counters(),
-            )
-            for worker in self._workers
-        ]
+        return [status_of(worker) for worker in self._workers]
 
     def exchange(
         self,

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from rulekit._fastmatch import Matcher
 from rulekit.alert import Alert
 from rulekit.compiler.tables import Program
 from rulekit.engine._documents import DocumentLoop
 from rulekit.engine._loop import EventLoop
-from rulekit.engine.alerts import Loop, compile_output
+from rulekit.engine.alerts import Loop, compile_output  # noqa: F401 - many import it from here
 from rulekit.engine.evaluate import Evaluation
 from rulekit.engine.in_force import Choice, InForce
 from rulekit.engine.limits import StateLimits
@@ -27,7 +27,6 @@ from rulekit.sources.base import Source
 from rulekit.sources.documents import DocumentFiles
 from rulekit.sources.lines import LineReader
 from rulekit.sources.opening import open_reader
-from rulekit.state._outputs import OutputProgram
 
 if TYPE_CHECKING:
     from rulekit.engine.compiled import CompiledRules
@@ -336,66 +335,6 @@ def open_loop(
 def host_name() -> str:
     """Return what alerts call this machine."""
     return os.environ.get("FALCO_HOSTNAME") or platform.node()
-
-
-def match_conditions(source: CapturePath, conditions: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield ``{"condition", "matches"}`` or ``{"condition", "error"}`` for each one, in order.
-
-    Positions are 1-based among all event headers of the capture. One pass serves all conditions.
-    """
-    from rulekit.compiler.program import compile_ruleset
-
-    errors: dict[int, str] = {}
-    bound: dict[int, Bound] = {}
-    for i, condition in enumerate(conditions):
-        try:
-            bound[i] = bind(condition)
-        except RuleError as e:
-            errors[i] = str(e)
-    matches: list[list[int]] = [[] for _ in bound]
-    program = compile_ruleset([(str(i), condition, None) for i, condition in bound.items()])
-    loop = EventLoop(open_reader(source), Matcher(program))
-    try:
-        while (found := loop.next()) is not None:
-            if found:
-                position = loop.raw
-                for rule in loop.matched():
-                    matches[rule].append(position)
-    finally:
-        loop.close()
-    answers = iter(matches)
-    for i, condition in enumerate(conditions):
-        if i in errors:
-            yield {"condition": condition, "error": errors[i]}
-        else:
-            yield {"condition": condition, "matches": next(answers)}
-
-
-def render_outputs(
-    source: CapturePath, wanted: Sequence[tuple[int, str]]
-) -> Iterator[dict[str, Any]]:
-    """Yield ``{"text", "fields"}`` or ``{"error"}`` for each (position, format) pair, in order."""
-    by_event: dict[int, list[int]] = {}
-    outputs: dict[str, OutputProgram] = {}
-    answers: list[dict[str, Any]] = []
-    for i, (event, text) in enumerate(wanted):
-        answers.append({"error": f"no event at position {event} is shown to rules"})
-        try:
-            if text not in outputs:
-                outputs[text] = compile_output(text)
-        except RuleError as e:
-            answers[i] = {"error": str(e)}
-            continue
-        by_event.setdefault(event, []).append(i)
-    loop = EventLoop(open_reader(source))
-    try:
-        while (found := loop.next()) is not None:
-            for i in by_event.get(loop.raw, ()) if found else ():
-                message, fields = loop.render(outputs[wanted[i][1]])
-                answers[i] = {"text": message, "fields": fields or None}
-    finally:
-        loop.close()
-    yield from answers
 
 
 def bind(condition: str, source: str = "syscall") -> Bound:

@@ -181,5 +181,6 @@ def test_another_engine_runs_the_same_program_at_the_same_time(tmp_path: Path) -
 
 def test_the_library_reloads_too(tmp_path: Path) -> None:
     engine = rulekit.Engine(rules(tmp_path, opened=OPENED))
-    engine.reload(rulekit.load(ROOT / "rulesets/persistence/rules.yaml"))
-    assert len(engine.rules) == 4
+    ruleset = rulekit.load(ROOT / "rulesets/persistence/rules.yaml")
+    engine.reload(ruleset)
+    assert [rule.name for rule in engine.rules] == [rule.name for rule in ruleset.rules]

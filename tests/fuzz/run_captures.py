@@ -81,7 +81,8 @@ class Target:
         import rulekit.capture._reader as reader
         from rulekit.compiler import compile
         from rulekit.compiler.program import compile_ruleset
-        from rulekit.engine.pipeline import bind, compile_output
+        from rulekit.engine.alerts import compile_output
+        from rulekit.engine.pipeline import bind
         from rulekit.errors import RuleError
         from rulekit.rules.loader import load_files
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from rulekit.cli.main import main
-from rulekit.engine.pipeline import compile_output, open_loop
+from rulekit.engine.alerts import compile_output
+from rulekit.engine.pipeline import open_loop
 from rulekit.testing.case import CaseError
 from rulekit.testing.coverage import measure
 from rulekit.testing.inline import scenario

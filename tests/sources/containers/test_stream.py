@@ -12,7 +12,7 @@ import pytest
 from rulekit.capture._reader import CaptureReader
 from rulekit.capture.builder import Builder
 from rulekit.engine._loop import EventLoop
-from rulekit.engine.pipeline import compile_output
+from rulekit.engine.alerts import compile_output
 from rulekit.sources.containers import stream as stream_module
 from rulekit.sources.containers._sightings import Sightings
 from rulekit.sources.containers.engine import ContainerEngine, EngineUnavailable

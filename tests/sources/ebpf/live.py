@@ -17,7 +17,7 @@ import pytest
 
 from rulekit.capture._reader import CaptureReader, iter_events
 from rulekit.engine._loop import EventLoop
-from rulekit.engine.pipeline import compile_output
+from rulekit.engine.alerts import compile_output
 from rulekit.schema.events import event_types
 
 REQUIRED = set(filter(None, os.environ.get("RULEKIT_REQUIRE", "").split(",")))

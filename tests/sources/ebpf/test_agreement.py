@@ -17,7 +17,7 @@ import yaml
 
 from rulekit.capture._reader import CaptureReader
 from rulekit.engine._loop import EventLoop
-from rulekit.engine.pipeline import compile_output
+from rulekit.engine.alerts import compile_output
 from rulekit.schema.events import event_types, load_table
 from rulekit.schema.fields import current_fields
 from rulekit.sources.ebpf.routes import state_events

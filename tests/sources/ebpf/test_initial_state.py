@@ -14,7 +14,7 @@ import pytest
 
 from rulekit.capture._reader import CaptureReader
 from rulekit.engine._loop import EventLoop
-from rulekit.engine.pipeline import compile_output
+from rulekit.engine.alerts import compile_output
 from rulekit.errors import SourceError
 from rulekit.sources.ebpf.loader import Probe
 from rulekit.sources.ebpf.routes import state_events

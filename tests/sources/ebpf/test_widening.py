@@ -12,7 +12,7 @@ import pytest
 
 import rulekit
 from rulekit.engine._loop import EventLoop
-from rulekit.engine.pipeline import compile_output
+from rulekit.engine.alerts import compile_output
 from rulekit.schema.events import event_types
 from rulekit.sources.ebpf.routes import all_events, events_for, state_events
 from rulekit.sources.ebpf.scope import Scope

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rulekit.engine._loop import EventLoop
-from rulekit.engine.pipeline import compile_output
+from rulekit.engine.alerts import compile_output
 from rulekit.sources import follow
 from rulekit.sources.checkpoint import Checkpoint
 from rulekit.sources.follow import LineFollower
