@@ -28,8 +28,8 @@ $XDG_CACHE_HOME (~/.cache): this command is for rules that travel. RULEKIT_CACHE
 graph that all rules share, in which equal parts are one node; `program` what the matcher runs."""
 EXAMPLES = (
     (
-        "rulekit compile rulesets/persistence/rules.yaml -o /tmp/program.rkc",
-        "then `rulekit run -r /tmp/program.rkc -e CAPTURE`",
+        "rulekit compile rulesets/persistence/rules.yaml -o program.rkc",
+        "then `rulekit run -r program.rkc -e CAPTURE`",
     ),
     ("rulekit compile rulesets/persistence/rules.yaml --dump=program", "what the matcher runs"),
 )

@@ -9,7 +9,7 @@ import sys
 import zlib
 from itertools import islice
 
-from rulekit.capture.reader import GZIP_MAGIC, ZSTD_MAGIC
+from rulekit.capture.inflate import GZIP_MAGIC, ZSTD_MAGIC
 from rulekit.sources.documents import DocumentSource
 
 _HEAD_BYTES = 4096

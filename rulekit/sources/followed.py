@@ -7,7 +7,8 @@ import stat
 import time
 from collections.abc import Generator
 
-from rulekit.capture.reader import GZIP_MAGIC, ZSTD_MAGIC, ChunkStream, open_stream
+from rulekit.capture.inflate import GZIP_MAGIC, ZSTD_MAGIC
+from rulekit.capture.reader import ChunkStream, open_stream
 from rulekit.errors import SourceError
 from rulekit.sources.checkpoint import Position
 from rulekit.sources.lines import Block, LineCutter

@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Iterator
 
-from rulekit.capture.reader import GZIP_MAGIC, ZSTD_MAGIC, open_stream
+from rulekit.capture.inflate import GZIP_MAGIC, ZSTD_MAGIC
+from rulekit.capture.reader import open_stream
 
 HEAD_BYTES = 1024
 """Of the beginning of a file that tell it from others."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rulekit.capture import reader
+from rulekit.capture import inflate, reader
 from rulekit.capture._reader import CaptureReader, iter_events
 from rulekit.capture.builder import Builder
 from rulekit.errors import SourceError
@@ -48,7 +48,7 @@ def test_blocks_may_span_any_number_of_chunks(
     monkeypatch: pytest.MonkeyPatch, chunk: int, compress: bool
 ) -> None:
     monkeypatch.setattr(reader, "CHUNK_BYTES", chunk)
-    monkeypatch.setattr(reader, "INFLATED_BYTES", chunk)
+    monkeypatch.setattr(inflate, "INFLATED_BYTES", chunk)
     data = capture(compress=compress)
     whole = list(iter_events(io.BytesIO(capture())))
     assert whole == list(iter_events(io.BytesIO(data)))
@@ -119,7 +119,7 @@ def test_standard_input_is_called_minus(compress: bool) -> None:
 def test_a_reader_of_a_long_gzip_can_be_closed_early() -> None:
     before = threading.active_count()
     data = gzip.compress(capture(20000), 1)
-    assert len(gzip.decompress(data)) > 8 * reader.INFLATED_BYTES
+    assert len(gzip.decompress(data)) > 8 * inflate.INFLATED_BYTES
     events = iter_events(io.BytesIO(data))
     for _ in range(12000):
         next(events)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import io
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 from rulekit.capture._reader import CaptureReader
 from rulekit.capture.builder import Builder
 from rulekit.errors import SourceError
-from rulekit.sources import base
 from rulekit.sources.base import Source, open_source
 from rulekit.sources.scap import ScapSource
 
@@ -59,7 +59,7 @@ def test_a_plugin_is_asked_by_its_name(tmp_path: Path, monkeypatch: pytest.Monke
         "odd": lambda rest: rest,
     }
     monkeypatch.setattr(
-        base,
+        importlib.metadata,
         "entry_points",
         lambda group, name: [_Plugin(plugins[name])] if name in plugins else [],
     )
