@@ -130,7 +130,10 @@ class Probe:
         who, cgroup_id, level = None, 0, -1
         if self.scope.pid:
             self._pidfd = open_process(self.scope)
-            who = self._identify(image)
+            who = _identify(image, self._pidfd)
+            if who is None:
+                what = "is not shown by the kernel" if is_running(self._pidfd) else "has ended"
+                raise SourceError(f"process {self.scope.pid} {what}", self._name)
         if self.scope.kind == "cgroup":
             if who is not None:
                 cgroup_id, level = who.cgroup_id, who.cgroup_level
@@ -145,26 +148,10 @@ class Probe:
             0 if who is None else who.pidns,
             0 if who is None else who.pidns_level,
             0 if who is None else who.tgid,
-            os.getpid(),
+            _own_tgid(image),
             min(snaplen, MAX_SNAPLEN),
             _n_cpus(),
         )
-
-    def _identify(self, image: bytes) -> Identity:
-        """Ask the kernel about the process behind the descriptor, whatever /proc is mounted."""
-        small = BpfObject(image, _OBJECT_NAME)
-        try:
-            for program in (*_ATTACHED, *_TRACEPOINTS.values(), _FORK, *_ITERATORS):
-                small.use(program, program == "identify")
-            small.set_entries("ring", 1 << 12)
-            small.load()
-            found = small.iterate("identify", struct.pack("<IIIxxxx", 0, 0, self._pidfd))
-        finally:
-            small.close()
-        if len(found) != Identity.LAYOUT.size:
-            what = "is not shown by the kernel" if is_running(self._pidfd) else "has ended"
-            raise SourceError(f"process {self.scope.pid} {what}", self._name)
-        return Identity(*Identity.LAYOUT.unpack(found))
 
     def _adopt(self, loaded: BpfObject) -> None:
         """Mark the tasks of the tree. What they start from now on is marked by itself, but a task
@@ -258,6 +245,38 @@ class Probe:
             if fd >= 0:
                 os.close(fd)
         self._pidfd = self._cgroup = -1
+
+
+def _identify(image: bytes, pidfd: int) -> Identity | None:
+    """Ask the kernel about the process behind a descriptor, whatever /proc is mounted.
+
+    Returns:
+        None when the process has ended, or the kernel does not show it.
+    """
+    small = BpfObject(image, _OBJECT_NAME)
+    try:
+        for program in (*_ATTACHED, *_TRACEPOINTS.values(), _FORK, *_ITERATORS):
+            small.use(program, program == "identify")
+        small.set_entries("ring", 1 << 12)
+        small.load()
+        found = small.iterate("identify", struct.pack("<IIIxxxx", 0, 0, pidfd))
+    finally:
+        small.close()
+    if len(found) != Identity.LAYOUT.size:
+        return None
+    return Identity(*Identity.LAYOUT.unpack(found))
+
+
+def _own_tgid(image: bytes) -> int:
+    """Return the number of this process on the host: in a namespace it knows itself by another."""
+    pidfd = os.pidfd_open(os.getpid())
+    try:
+        who = _identify(image, pidfd)
+    except BpfError:  # kernels before 6.1 cannot be asked for one process
+        who = None
+    finally:
+        os.close(pidfd)
+    return os.getpid() if who is None else who.tgid
 
 
 def read_object() -> bytes:

@@ -67,6 +67,30 @@ def test_alerts_of_a_scope_and_of_nobody_else(
     assert b", 0 drops, " in err
 
 
+def test_it_does_not_watch_itself_where_it_has_another_number(
+    bpf: None, rules: str, tmp_path: Path
+) -> None:
+    """In a pid namespace that is watched as a whole, itself included."""
+    script = (
+        '"$0" -m rulekit record --scope pidns:1 -w a.scap -n 900 2>said &'
+        " until grep -q watching said; do sleep 0.1; done;"
+        " for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do ls /; done; wait"
+    )
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
+         f": >said; {script}", sys.executable],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr + (tmp_path / "said").read_text()
+    shown = subprocess.run(
+        [sys.executable, "-m", "rulekit", "events", "-e", "a.scap", "-p", "*%proc.cmdline"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert len(shown) == 900
+    assert "ls /" in shown
+    assert not [line for line in shown if "rulekit record" in line and not line.startswith("sh -c")]
+
+
 def refusal(*args: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "rulekit", "run", "--source", "ebpf", *args],
