@@ -147,6 +147,13 @@ class KernelAudit:
         wear = f'echo {self.loginuid} >/proc/self/loginuid && exec "$@"'
         return ["sh", "-c", wear, "sh", *command]
 
+    def settle(self) -> None:
+        """Wait until the kernel has told everything that happened so far."""
+        until = time.monotonic() + 30
+        while status()["backlog"] != "0" and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(0.2)  # the last record has left the queue, and may still be on its way
+
     def auditd(self, folder: Path, *, laurel: bool = False) -> None:
         """Start an auditd that writes ``audit.log`` in a folder, and with laurel ``laurel.log``."""
         plugins = folder / "plugins.d"

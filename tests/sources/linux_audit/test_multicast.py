@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -76,7 +75,7 @@ def test_several_readers_at_once(
 ) -> None:
     watchers = [watch("--format", "json") for _ in range(3)]
     read_secret(audit, tmp_path)
-    time.sleep(0.2)
+    audit.settle()
     told = []
     for watcher in watchers:
         code, out, err = watcher.stop()
@@ -122,11 +121,12 @@ def test_what_a_slow_reader_loses_is_counted(audit: KernelAudit, tmp_path: Path)
     assert wide.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= 32 << 20
     read_many = "i=0; while [ $i -lt 500 ]; do : <x; i=$((i+1)); done"
     subprocess.run(audit.command("sh", "-c", read_many), cwd=tmp_path, check=True)
+    audit.settle()
     # Only what comes behind a gap shows it.
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
     streams = [MulticastStream(wide), MulticastStream(narrow)]
     subprocess.run(audit.command("cat", "x"), cwd=tmp_path, check=True)
-    time.sleep(0.2)
+    audit.settle()
     for stream in streams:
         stream.stop()
         while stream.next_chunk() is not None:
@@ -146,7 +146,7 @@ def test_a_hundred_thousand_arguments(audit: KernelAudit, tmp_path: Path) -> Non
     # Through a script: the shell of the test has no room for so many.
     script = "import os; os.execv('/bin/true', ['true', *(f'arg{i}' for i in range(100_000))])"
     subprocess.run(audit.command(sys.executable, "-c", script), check=True, cwd=tmp_path)
-    time.sleep(0.2)
+    audit.settle()
     stream.stop()
     made = b""
     while (chunk := stream.next_chunk()) is not None:
