@@ -62,6 +62,14 @@ def test_a_failing_case_notices_nothing(write: Write) -> None:
     assert mutated(write, text)["Secret opened"].killed == 0
 
 
+def test_a_failing_case_does_not_spoil_one_with_the_same_events(write: Write) -> None:
+    events = "  events: [{proc: vim}, {open: /etc/shadow}]\n"
+    good = f"- case: good\n{events}  fires: Secret opened\n"
+    alone = mutated(write, good)["Secret opened"]
+    both = mutated(write, f"{good}- case: bad\n{events}  silent: Secret opened\n")["Secret opened"]
+    assert alone.killed == both.killed > 0
+
+
 def made(folder: Path, condition: str) -> list[Mutant]:
     (folder / "rules.yaml").write_text(
         "- macro: file_opened\n  condition: evt.type in (open, openat)\n"
