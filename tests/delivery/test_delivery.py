@@ -292,8 +292,8 @@ def test_more_than_disk_and_memory_hold_is_counted_and_told(
     n_internal = len(bodies) - n
     assert dropped > 0
     assert told
-    # Every alert waits or is counted; the announcements are alerts themselves.
-    assert left + dropped == n + n_internal
+    # Every alert waits or is counted; announcements that found no room there are not.
+    assert n <= left + dropped <= n + n_internal
     assert {one.stats.accepted for one in delivery.status()[1:]} == {n + n_internal}
 
 
