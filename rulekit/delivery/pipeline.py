@@ -64,8 +64,6 @@ class Delivery:
         self._lock = threading.Lock()
         self._workers: list[SinkWorker] = []
         self._leaving: list[SinkWorker] = []  # deliver what they have, and get no more
-        self._told: dict[str, dict[str, int]] = {}
-        self._full: set[str] = set()
         self._stopping = threading.Event()
         self._clock = threading.Thread(target=self._tick, name="delivery clock", daemon=True)
         try:
@@ -318,7 +316,7 @@ class Delivery:
             lost = dict(worker.spool.dropped)
             if worker.stats.refused:
                 lost["refused"] = worker.stats.refused
-            told = self._told.get(worker.name, {})
+            told = worker.told
             new = {cause: n - told.get(cause, 0) for cause, n in lost.items()}
             new = {cause: n for cause, n in new.items() if n}
             if not new:
@@ -327,7 +325,9 @@ class Delivery:
             causes = ", ".join(f"{n} {_CAUSES[cause]}" for cause, n in new.items())
             noun = "alert" if total == 1 else "alerts"
             text = f"{LOST_RULE}: sink {worker.name} lost {total} {noun}: {causes}"
-            self._tell(text.removeprefix("rulekit internal: "))
+            if lost != worker.said:  # and not once more when no sink has room for the alert
+                worker.said = lost
+                self._tell(text.removeprefix("rulekit internal: "))
             alert = internal_alert(
                 LOST_RULE,
                 "Critical",
@@ -338,19 +338,18 @@ class Delivery:
                 occasion=f"{worker.name} {lost}",
             )
             if self._spread(alert, alert, wait_s=0, counted=False):
-                self._told[worker.name] = lost
+                worker.told = lost
 
     def _announce_disk(self, worker: SinkWorker) -> None:
         """Tell when the disk of a spool begins to refuse alerts, and when it takes them again."""
-        was_full, is_full = worker.name in self._full, not worker.spool.disk_has_room()
+        was_full, is_full = worker.told_full, not worker.spool.disk_has_room()
         if is_full == was_full:
             return
         folder = str(worker.plan.spool.folder)
+        worker.told_full = is_full
         if not is_full:
-            self._full.discard(worker.name)
             self._tell(f"sink {worker.name}: there is room in {folder} again")
             return
-        self._full.add(worker.name)
         text = f"{DISK_RULE}: the spool of sink {worker.name} cannot be written"
         self._tell(f"{text.removeprefix('rulekit internal: ')}: {folder}")
         alert = internal_alert(

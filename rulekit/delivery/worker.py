@@ -113,6 +113,10 @@ class SinkWorker:
         self.name = plan.name
         self.spool = Spool(plan.spool)
         self.stats = SinkStats()
+        self.told: dict[str, int] = {}
+        """Losses by cause that an alert has told of; `said`: the log; `told_full`: full disk."""
+        self.said: dict[str, int] = {}
+        self.told_full = False
         self._tell = on_problem
         self._in_a_row = 0
         self._give_up = threading.Event()

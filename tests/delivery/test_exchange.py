@@ -160,3 +160,27 @@ def test_a_sink_that_was_removed_can_come_back(tmp_path: Path) -> None:
     delivery.submit(alert(2))
     assert delivery.close(30.0) == {}
     assert second.got == rules(0, 2)
+
+
+def test_losses_of_an_exchanged_sink_are_told_from_zero(tmp_path: Path) -> None:
+    said: list[str] = []
+    well = Receiver()
+    spool = SpoolPlan(tmp_path / "a", 1 << 16)
+
+    def small() -> SinkPlan:
+        return SinkPlan("a", Receiver(fails=True), JsonFormatter(), spool, QUICK, linger_s=0.0)
+
+    delivery = Delivery([small(), plan("well", well, tmp_path)], on_problem=said.append)
+    delivery.start()
+    for number in range(1000):
+        delivery.submit(alert(number))
+    while not any("lost" in line for line in said):
+        time.sleep(0.05)
+    exchange(delivery, small(), delivery.workers[1].plan, kept=["well"])
+    before = len(said)
+    for number in range(1000, 1400):
+        delivery.submit(alert(number))
+    delivery.close(drain_s=2)
+    told = [line for line in said[before:] if "alerts lost: sink a lost" in line]
+    assert told
+    assert not any("lost -" in line for line in told)
