@@ -144,7 +144,7 @@ def _own_table(event: Shown, theirs: str, mine: str) -> bool:
     key = f"table of a thread {event.mine['proc.pid']}"
     if event.mine["thread.ismain"] == event.theirs["thread.ismain"] == "false":
         event.once[key] = 1
-    if key not in event.once:
+    if key not in event.once and f"namespace thread {event.mine['proc.pid']}" not in event.once:
         return False
     if event.field.startswith("fd."):
         return event.theirs["fd.type"] == NA

@@ -70,8 +70,10 @@ def test_the_values_are_those_of_sysdig(shared: Path) -> None:
     assert result.wrong.most_common(10) == [], result.where
     assert result.events > (800_000 if ALL else 10_000)
     if ALL:
-        # A rule that nothing needs would hide what comes next.
-        assert {rule.name for rule in TABLE} - set(result.causes) == set()
+        # A rule that nothing needs would hide what comes next. Which services have a name, the
+        # machine says.
+        unused = {rule.name for rule in TABLE} - set(result.causes)
+        assert unused <= {"service names"}
 
 
 def test_a_wrong_value_is_not_explained_away(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
