@@ -31,17 +31,112 @@ cdef extern from *:
             at++;
         return at;
     }
-    /* The first quote or bracket at or after `at`, or `end`. */
-    static inline const char *rk_json_mark(const char *at, const char *end) {
-        static const uint8_t marks[256] = {
-            ['"'] = 1, ['{'] = 1, ['}'] = 1, ['['] = 1, [']'] = 1};
-        while (at < end && !marks[(uint8_t) *at])
-            at++;
-        return at;
+    static size_t rk_lines(const char *at, size_t length) {
+        size_t i, n = 0;
+        for (i = 0; i < length; i++)
+            n += at[i] == '\\n';
+        return n;
+    }
+    /* Behind the bracket that closes the one at `at`, or `end`.
+
+       64 bytes at a time: bits of quotes that no backslash takes, from them which bytes are inside of
+       strings, and the brackets outside. */
+    static const char *rk_json_skip(const char *at, const char *end) {
+        int64_t depth = 0;
+    #ifdef __SSE2__
+        uint64_t inside = 0, carried = 0; /* a string, a backslash at the end of the last block */
+        const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\\\');
+        const __m128i open = _mm_set1_epi8('{'), close = _mm_set1_epi8('}');
+        const __m128i fold = _mm_set1_epi8(0x20); /* makes braces of brackets */
+        while (end - at >= 64) {
+            uint64_t quotes = 0, slashes = 0, opens = 0, closes = 0, mask;
+            for (int i = 0; i < 4; i++) {
+                __m128i block = _mm_loadu_si128((const __m128i *) (at + 16 * i));
+                __m128i folded = _mm_or_si128(block, fold);
+                quotes |= (uint64_t) (uint32_t) _mm_movemask_epi8(_mm_cmpeq_epi8(block, quote))
+                    << (16 * i);
+                slashes |= (uint64_t) (uint32_t) _mm_movemask_epi8(_mm_cmpeq_epi8(block, backslash))
+                    << (16 * i);
+                opens |= (uint64_t) (uint32_t) _mm_movemask_epi8(_mm_cmpeq_epi8(folded, open))
+                    << (16 * i);
+                closes |= (uint64_t) (uint32_t) _mm_movemask_epi8(_mm_cmpeq_epi8(folded, close))
+                    << (16 * i);
+            }
+            if (slashes | carried) { /* rare: one backslash after the other */
+                uint64_t taken = carried;
+                slashes &= ~carried;
+                carried = 0;
+                while (slashes) {
+                    int bit = __builtin_ctzll(slashes);
+                    slashes &= slashes - 1;
+                    if (bit == 63) {
+                        carried = 1;
+                    } else {
+                        taken |= 1ull << (bit + 1);
+                        slashes &= ~(1ull << (bit + 1));
+                    }
+                }
+                quotes &= ~taken;
+            }
+            mask = quotes; /* every bit: whether the number of quotes up to it is odd */
+            mask ^= mask << 1;
+            mask ^= mask << 2;
+            mask ^= mask << 4;
+            mask ^= mask << 8;
+            mask ^= mask << 16;
+            mask ^= mask << 32;
+            mask ^= inside;
+            inside = (uint64_t) ((int64_t) mask >> 63);
+            opens &= ~mask;
+            closes &= ~mask;
+            if (__builtin_popcountll(closes) < depth) {
+                depth += __builtin_popcountll(opens) - __builtin_popcountll(closes);
+            } else {
+                uint64_t both = opens | closes;
+                while (both) {
+                    int bit = __builtin_ctzll(both);
+                    both &= both - 1;
+                    depth += (opens >> bit & 1) ? 1 : -1;
+                    if (depth == 0)
+                        return at + bit + 1;
+                }
+            }
+            at += 64;
+        }
+        if (inside) {
+            at += carried;
+            goto in_string;
+        }
+    #endif
+        while (at < end) {
+            char c = *at++;
+            if (c == '{' || c == '[') {
+                depth++;
+            } else if (c == '}' || c == ']') {
+                if (--depth == 0)
+                    return at;
+            } else if (c == '"') {
+    #ifdef __SSE2__
+            in_string:
+    #endif
+                while (at < end && *at != '"')
+                    at += *at == '\\\\' ? 2 : 1;
+                at++;
+            }
+        }
+        return end;
     }
     """
     const char* rk_json_stop(const char* at, const char* end) noexcept nogil
-    const char* rk_json_mark(const char* at, const char* end) noexcept nogil
+    const char* rk_json_skip(const char* at, const char* end) noexcept nogil
+    size_t rk_lines(const char* at, size_t length) noexcept nogil
+
+
+def count_lines(bytes text not None):
+    """Return the number of line feeds: several times as fast as `bytes.count` where they are many."""
+    cdef const char* at = text
+    cdef size_t length = len(text)
+    return rk_lines(at, length)
 
 
 cdef inline const char* _blanks(const char* at, const char* end) noexcept nogil:
@@ -62,30 +157,16 @@ cdef inline const char* _after_string(const char* at, const char* end) noexcept 
 
 
 cdef const char* _after_value(const char* at, const char* end) noexcept nogil:
-    cdef size_t depth = 0
     if at >= end:
         return end
     if at[0] == c'"':
         at = _after_string(at + 1, end)
         return at if at < end else end
-    if at[0] != c'{' and at[0] != c'[':
-        while at < end and at[0] not in b",]} \n\r\t":
-            at += 1
-        return at
-    while True:
-        at = rk_json_mark(at, end)
-        if at >= end:
-            return end
-        if at[0] == c'"':
-            at = _after_string(at + 1, end)
-            continue
-        if at[0] == c'{' or at[0] == c'[':
-            depth += 1
-        else:
-            depth -= 1
-            if depth == 0:
-                return at + 1
+    if at[0] == c'{' or at[0] == c'[':
+        return rk_json_skip(at, end)
+    while at < end and at[0] not in b",]} \n\r\t":
         at += 1
+    return at
 
 
 cdef void json_begin(JsonItems* items, Json value) noexcept nogil:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from rulekit.native._json import count_lines
+
 # How the first line of a text ends that goes over many lines: no whole document ends so.
 _UNFINISHED = (b"{", b"[", b",", b":")
 _BOM = b"\xef\xbb\xbf"
@@ -140,7 +142,7 @@ class LineCutter:
 
     def _block(self, data: bytes, whole: bool) -> Block:
         before = self.line
-        self.line += data.count(b"\n")
+        self.line += count_lines(data)
         if self._at_start:
             self._at_start = False
             data = data.removeprefix(_BOM)
