@@ -1,6 +1,7 @@
 """The path of a JSON document: text, validation, places, matcher; one event after the other.
 
-A line is validated as a whole before anything looks into it, by msgspec, which builds nothing of it.
+A text is validated as a whole before anything looks into it, and nothing is built of it; what the own
+reader does not take is left to msgspec, which says what is wrong, or that it is JSON all the same.
 After that its text is searched for the places that rules name, and only for those.
 """
 
@@ -19,6 +20,7 @@ from rulekit.native._event cimport event_infos
 from rulekit.native._json cimport (
     Json, json_begin, json_is_array, json_is_string, json_key_is, json_next,
 )
+from rulekit.native._jsonlines cimport JsonTexts, json_texts
 from rulekit.native._scratch cimport scratch_reset
 from rulekit.native._strings cimport strtab_wants_collection
 from rulekit.native._time cimport parse_rfc3339
@@ -272,9 +274,20 @@ cdef class DocumentLoop:
         """Find the documents of a text; return None, or why it is no JSON."""
         cdef Py_buffer view
         cdef Json* room
+        cdef bint done
+        cdef JsonTexts quick
         self.text = text
         self.depth = 0
         self.n_texts = self.next_text = 0
+        quick.items = self.texts
+        quick.room = self.room
+        done = json_texts(<const char*> text, len(text), &quick)
+        self.texts = quick.items
+        self.room = quick.room
+        if done:
+            self.n_texts = quick.n
+            self.n_bytes += len(text)
+            return None
         try:
             found = self.validate(text)
         except (ValueError, RecursionError) as error:
@@ -333,6 +346,12 @@ cdef class DocumentLoop:
         if not self.open_event:
             raise RulekitError("the event is gone: its fields can be read only before the next one")
         return output.render(&self.context)
+
+    def message(self, OutputProgram output not None):
+        """Return the message of `render` alone."""
+        if not self.open_event:
+            raise RulekitError("the event is gone: its fields can be read only before the next one")
+        return output.text(&self.context)
 
     @property
     def ts_ns(self):

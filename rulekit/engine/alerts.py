@@ -76,7 +76,9 @@ class AlertBuilder:
         rule_hash = self._hashes[index]
         if not rule_hash:
             rule_hash = self._hashes[index] = _hash_of(rule)
-        event_id = "" if self._event_id is None else loop.render(self._event_id)[0]
+        event_id = ""
+        if self._event_id is not None and isinstance(loop, DocumentLoop):
+            event_id = loop.message(self._event_id)
         context: Mapping[str, Any] = {}
         missing = None
         if self._context is not None:

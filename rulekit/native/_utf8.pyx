@@ -72,6 +72,18 @@ cdef void put_utf8(Buf* out, const char* text, size_t length) noexcept nogil:
     buf_put(out, text + start, length - start)
 
 
+cdef bint utf8_valid(const char* text, size_t length) noexcept nogil:
+    cdef size_t at = 0
+    cdef bint valid = True
+    while True:
+        at += _ascii(text + at, length - at)
+        if at >= length:
+            return True
+        at += _sequence(<const uint8_t*> text + at, length - at, &valid)
+        if not valid:
+            return False
+
+
 def check_utf8(bytes text):
     """Return a text as `put_utf8` appends it, for tests."""
     cdef Buf out
