@@ -212,6 +212,16 @@ class WebhookTarget(_Proxied):
         self._receiver.close()
 
 
+class LogstashHttpTarget(WebhookTarget):
+    """Logstash's `http` input; a stand-in, as for `beats`."""
+
+    kind = "logstash"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        del self.options["body"]  # always an array
+
+
 class OpenSearchTarget(_Proxied):
     kind = "elasticsearch"
 
@@ -404,6 +414,7 @@ TARGETS: tuple[type[Target], ...] = (
     BulkTarget,
     SplunkTarget,
     BeatsTarget,
+    LogstashHttpTarget,
     KafkaTarget,
     RelpTarget,
 )
