@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 import sys
@@ -74,10 +75,10 @@ def test_a_damaged_probe(bpf: None, tmp_path: Path) -> None:
     assert "the object cannot be opened" in complaint
 
 
-@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_the_probe_compiles_for(machine: str, tmp_path: Path) -> None:
+def test_the_probe_compiles_for_the_other_architecture(tmp_path: Path) -> None:
     from rulekit.sources.ebpf.probe import build
 
+    machine = "x86_64" if platform.machine() == "aarch64" else "aarch64"
     if not build.build(tmp_path / "probe.bpf.o", machine):
         pytest.skip("no clang or llvm-strip")
     assert (tmp_path / "probe.bpf.o").read_bytes()[:4] == b"\x7fELF"
