@@ -89,7 +89,7 @@ class AuditChunks:
 
 
 class AuditSource(Source):
-    """A log of Linux audit.
+    """A log of Linux audit, or a folder of the files that it was rotated into, oldest first.
 
     Args:
         source: A path, ``-`` for standard input, or an open binary file, which is left open; plain,
@@ -104,4 +104,10 @@ class AuditSource(Source):
         self._source = source
 
     def connect(self) -> CaptureReader:
+        if isinstance(self._source, (str, os.PathLike)) and os.path.isdir(self._source):
+            from rulekit.sources.follow import LineFollower
+            from rulekit.sources.linux_audit.followed import FollowedChunks
+
+            files = LineFollower(self._source, follow=False)
+            return CaptureReader(FollowedChunks(files, self.path, is_kept=False))
         return CaptureReader(AuditChunks(open_stream(self._source)))

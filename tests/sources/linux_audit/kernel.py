@@ -28,7 +28,11 @@ _LOCK_WAIT_S = 300
 _CLEANER = """\
 trap '' INT TERM HUP QUIT
 while read -r pid; do pids="$pids $pid"; done
-for pid in $pids; do kill "$pid" && while kill -0 "$pid"; do sleep 0.05; done; done 2>/dev/null
+for pid in $pids; do
+    # Again and again: one that has just begun ignores it.
+    for i in $(seq 200); do kill "$pid" || break; sleep 0.05; done
+    [ "$i" != 200 ] || kill -9 "$pid"
+done 2>/dev/null
 auditctl -e 0; auditctl -D; auditctl -b 64
 """
 

@@ -17,9 +17,11 @@ from rulekit.engine._loop import EventLoop
 from rulekit.engine.alerts import compile_output
 from rulekit.sources import follow
 from rulekit.sources.checkpoint import Checkpoint
+from rulekit.sources.detect import LINUX_AUDIT, detect_source
 from rulekit.sources.follow import LineFollower
 from rulekit.sources.linux_audit import followed
 from rulekit.sources.linux_audit.followed import FollowedAuditSource
+from rulekit.sources.opening import open_reader
 from tests.sources.linux_audit.formats import auditbeat, go_audit
 from tests.sources.linux_audit.logs import Log
 
@@ -198,6 +200,26 @@ def test_compressed_meanwhile(log: Path, state: Path) -> None:
     found += run.more()
     assert found == list(range(150))
     run.close()
+
+
+def test_a_folder_of_rotated_files(log: Path) -> None:
+    """Oldest first; an event that goes over the border of two is one event."""
+    lines = opens(0, 30).lines
+    for i, (name, part) in enumerate(
+        [("audit.log.2.gz", lines[:50]), ("audit.log.1", lines[50:75]), ("audit.log", lines[75:])]
+    ):
+        data = "".join(f"{line}\n" for line in part).encode()
+        path = log.with_name(name)
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        os.utime(path, (1_700_000_000 + i, 1_700_000_000 + i))
+    kind, spec = detect_source(log.parent)
+    assert kind == LINUX_AUDIT
+    loop = EventLoop(open_reader(spec))
+    found = []
+    while (got := loop.next()) is not None:
+        if got:
+            found.append(int(loop.render(NAME)[0].strip("/")))
+    assert found == list(range(30))
 
 
 @pytest.mark.parametrize("write", [bytes, go_audit, auditbeat], ids=["raw", "go-audit", "beat"])
