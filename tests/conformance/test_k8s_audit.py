@@ -73,3 +73,50 @@ def test_gke_rules_load_on_top_of_the_others(shared: Path) -> None:
     result = load_files(files)
     assert [d.message for d in result.diagnostics if d.severity == "error"] == []
     assert Engine(result.require(), source="k8s_audit").rules
+
+
+# Two rows load rules that except images of lists by names of 2021, and a file that trusts nginx under
+# the names of 2023: then the rules fire. Their verdict is of a file that trusted it under both.
+OLD_NAMES = """\
+- list: falco_privileged_images
+  items: [nginx]
+- list: falco_hostnetwork_images
+  items: [nginx]
+"""
+TRUSTED_BY_OLD_NAMES = {
+    "CompatEngineV4CreateHostnetworkTrustedPod", "CompatEngineV4CreatePrivilegedTrustedPod",
+}  # fmt: skip
+
+
+def test_all_rows_of_the_reference_agree(shared: Path, tmp_path: Path) -> None:
+    """The rows with the rule files of those tests themselves, which are not copied here."""
+    old_names = tmp_path / "old_names.yaml"
+    old_names.write_text(OLD_NAMES)
+    folder = shared / "captures" / "k8s_audit"
+    table = folder / "expected.tsv"
+    if not table.exists():
+        pytest.skip("no expected.tsv in the reference material")
+    head, *rows = [line.split("\t") for line in table.read_text("utf-8").splitlines()]
+    assert len(rows) == 66
+    for row in (dict(zip(head, values, strict=True)) for values in rows):
+        files = [
+            upstream(shared, Path(name).name) if name.startswith("upstream:") else folder / name
+            for name in row["rules_loaded"].split("+")
+        ]
+        if row["case"] in TRUSTED_BY_OLD_NAMES:
+            files.insert(0, old_names)
+        engine = Engine(load_files(files, sources=SOURCES).require(), source="k8s_audit")
+        alerts = list(engine.run(folder / row["trace_file"]))
+        rules = [alert.rule for alert in alerts]
+        if row["detections_total"] == ">0":
+            rule, _, count = row["detections_by_rule"].partition("==")
+            priority = row["detections_by_priority"].removesuffix(">0")
+            assert rules.count(rule) == int(count), row["case"]
+            assert any(alert.priority.upper().startswith(priority[:4]) for alert in alerts)
+        elif row["detections_total"] == "==0":
+            informational = [alert for alert in alerts if alert.priority == "Informational"]
+            assert informational == [], row["case"]
+        elif row["legacy_detect"] == "false":
+            assert [a.rule for a in alerts if priority_number(a.priority) <= 4] == [], row["case"]
+        else:
+            assert alerts, row["case"]
