@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -74,6 +75,7 @@ class Service:
     def __init__(self, args: argparse.Namespace, config: Config, kind: str) -> None:
         from rulekit.service.http import StatusServer
         from rulekit.service.privileges import capability_numbers
+        from rulekit.service.reload import stamp_of
         from rulekit.service.status import Status
 
         options = config.options.service
@@ -94,6 +96,7 @@ class Service:
                 ) from error
             self._server = StatusServer(options.listen)
         self._reloader: Any = None
+        self._stamp = stamp_of(self._files())  # before the probe is loaded: that takes a while
 
     def drop_privileges(self) -> None:
         """Give up what is not needed from now on; before there are other threads."""
@@ -112,6 +115,7 @@ class Service:
             self._reload,
             self._files,
             self.status,
+            stamp=self._stamp,
             every_s=self._options.watch,
             on_problem=self._failed,
             on_reload=lambda: say(f"reloaded: {len(engine.rules)} rules run"),
@@ -133,6 +137,12 @@ class Service:
 
             self.status.stopping = True
             notify("STOPPING=1")
+            # The engine may wait for room in a spool: not for ever.
+            delivery = self._target.delivery
+            if delivery is not None:
+                timer = threading.Timer(self._config.options.drain, delivery.let_go)
+                timer.daemon = True
+                timer.start()
             if callable(former):
                 former(number, frame)
 

@@ -165,7 +165,8 @@ class LiveOptions(_Options):
     """Which running processes are watched, for `source: ebpf`."""
 
     scope: Annotated[
-        str | None, Meta(description="tree:PID, pidns:PID, cgroup:PID or cgroup:/PATH")
+        Annotated[str, Meta(pattern=r"^((tree|pidns|cgroup):\d+|cgroup:/.*)$")] | None,
+        Meta(description="tree:PID, pidns:PID, cgroup:PID or cgroup:/PATH"),
     ] = None
     whole_host: Annotated[bool, Meta(description="watch every process")] = False
     snaplen: Annotated[
@@ -181,7 +182,8 @@ class ContainerOptions(_Options):
     """Container engines to be asked for names, images, labels and pods."""
 
     engines: Annotated[
-        list[str], Meta(description="docker, podman or cri, or with a socket: docker:/run/x.sock")
+        list[Annotated[str, Meta(pattern=r"^(docker|podman|cri)(:/.+)?$")]],
+        Meta(description="docker, podman or cri, or with a socket: docker:/run/x.sock"),
     ] = []
     wait: Annotated[
         Duration, Meta(description="how long the first process of a container waits for an answer")
@@ -192,7 +194,7 @@ class ServiceOptions(_Options):
     """What running as a service means; present, the run reloads, tells its health, drops rights."""
 
     listen: Annotated[
-        str | None,
+        Annotated[str, Meta(pattern=r"^.+:\d{1,5}$")] | None,
         Meta(description="HOST:PORT of /healthz and /metrics; null for neither"),
     ] = "127.0.0.1:9464"
     watch: Annotated[

@@ -101,6 +101,12 @@ class Delivery:
             for worker in self._workers
         )
 
+    def let_go(self) -> None:
+        """Let nobody wait for room in a spool any longer; what has none is dropped and counted."""
+        for worker in self._workers:
+            if worker.plan.spool.full == "block":
+                worker.spool.stop()
+
     def reopen(self) -> None:
         """Have every sink open its target anew: log files were renamed."""
         for worker in self._workers:

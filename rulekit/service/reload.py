@@ -43,6 +43,7 @@ class Reloader:
         reload: Reads everything again and brings it into force; raises `RulekitError` when it
             cannot be used, and then nothing has changed.
         files: Names what is looked at for changes; asked again after each reload.
+        stamp: Of the files as they were when they were read the first time.
         every_s: How often; None never.
         on_problem: Called with a message when a reload fails.
         on_reload: Called after one that went well.
@@ -54,6 +55,7 @@ class Reloader:
         files: Callable[[], Iterable[Path]],
         status: Status,
         *,
+        stamp: Stamp,
         every_s: float | None,
         on_problem: Callable[[str], None],
         on_reload: Callable[[], None] = lambda: None,
@@ -61,6 +63,7 @@ class Reloader:
         self._reload = reload
         self._files = files
         self._status = status
+        self._stamp = stamp
         self._every_s = every_s
         self._tell = on_problem
         self._on_reload = on_reload
@@ -70,7 +73,6 @@ class Reloader:
 
     def start(self) -> None:
         """Begin to watch."""
-        self._stamp = stamp_of(self._files())
         self._thread.start()
 
     def ask(self) -> None:

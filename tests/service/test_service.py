@@ -224,6 +224,24 @@ def test_the_end_is_in_order(run: Callable[..., Running], place: Place) -> None:
     assert f"{len(numbers)}  First" in service.said
 
 
+def test_a_spool_that_is_full_and_blocks_is_shown_and_does_not_hold_up_the_end(
+    run: Callable[..., Running], place: Place
+) -> None:
+    place.write_config("watch: null, stalled_after: 1s")
+    text = place.config.read_text().replace(str(place.out), "/nonexistent/alerts.jsonl")
+    place.config.write_text(
+        text.replace("/spool}", "/spool, max_bytes: 16KiB, full: block}") + "drain: 1s\n"
+    )
+    service = start(run, place)
+    place.add(500)
+    wait_until(lambda: service.get("/healthz")[0] == 503)
+    health = service.health()
+    assert health["status"] == "stalled"
+    assert health["sinks"]["out"] != "ok"
+    assert service.stop() == 2
+    assert "not delivered yet" in service.said
+
+
 def test_answers(run: Callable[..., Running], place: Place) -> None:
     service = start(run, place)
     status, body = service.get("/healthz")
@@ -244,7 +262,8 @@ def test_answers(run: Callable[..., Running], place: Place) -> None:
 @pytest.mark.parametrize(
     ("service", "expected"),
     [
-        ("listen: nowhere", "is no HOST:PORT"),
+        ("listen: nowhere", "`listen` does not have the form"),
+        ("listen: '127.0.0.1:99999'", "is no HOST:PORT"),
         ("listen: '192.0.2.1:1'", "service.listen"),
         ("keep_capabilities: [cap_fly]", "no capability is called `cap_fly`"),
     ],
