@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -156,6 +157,28 @@ def flood(program: Path) -> dict[str, Any]:
     }
 
 
+def commands(program: Path, folder: Path) -> dict[str, Any]:
+    """The same flood through the commands: a recording on disk, and a rule that looks at each."""
+    (folder / "rules.yaml").write_text(
+        "- rule: R\n  desc: d\n  output: o\n  priority: INFO\n"
+        "  condition: evt.type = close and fd.num = 77777 and proc.name = nobody\n"
+    )
+    (folder / "flood.sh").write_text(f"echo {FLOOD} | {program} close\n")
+    launch = ["--", "sh", str(folder / "flood.sh")]
+    found: dict[str, Any] = {}
+    for name, args in {
+        "record": ["-w", str(folder / "flood.scap")],
+        "run": ["--source", "ebpf", "-r", str(folder / "rules.yaml")],
+    }.items():
+        done = subprocess.run(
+            [sys.executable, "-m", "rulekit", name, *args, *launch],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        events, drops = re.findall(r"(\d+) events?\b.*?(\d+) drops?", done.stderr)[0]
+        found |= {f"{name}_events": int(events), f"{name}_drops": int(drops)}
+    return found
+
+
 def stopped(program: Path) -> dict[str, Any]:
     """A reader that stands still: what it finds later, and what the probe counted as lost."""
     with caller(program, "getuid") as one:
@@ -185,6 +208,7 @@ def main() -> int:
         source = Path(__file__).with_suffix(".c")
         subprocess.run(["gcc", "-O2", "-o", program, source], check=True)
         result = drain(program) | costs(program) | flood(program) | stopped(program)
+        result |= commands(program, Path(folder))
     print(json.dumps(result, indent=2))
     if args.record:
         print(record("live", result), file=sys.stderr)
