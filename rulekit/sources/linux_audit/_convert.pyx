@@ -592,7 +592,8 @@ cdef void _account(Converter* x, const AuditEvent* e, uint32_t id, Span name, bi
         return
     told[0] = hash
     # What daemons write for ids without a name.
-    if name.len >= 8 and memcmp(text, b"unknown(", 8) == 0 or (name.len == 5 and memcmp(text, b"unset", 5) == 0):
+    if (name.len >= 8 and memcmp(text, b"unknown(", 8) == 0 or (name.len == 5 and memcmp(text, b"unset", 5) == 0)
+            or (name.len == 12 and memcmp(text, b"UNKNOWN_USER", 12) == 0)):
         return
     if not event_begin(&w, &x.out, GROUP_ADDED if is_group else USER_ADDED, BLOCK_STATE_ONLY | BLOCK_PARTIAL,
                        e.time_ms * 1000000, -1, 3 if is_group else 6, False):

@@ -516,6 +516,27 @@ cdef bint _go_message(Cursor* c, JsonEvent* j) noexcept nogil:
     return True
 
 
+cdef bint _go_names(Cursor* c, AuditEvent* e) noexcept nogil:
+    """Read the names of the users that the messages speak of, by id; they come behind the messages."""
+    cdef Item item
+    cdef Value id
+    cdef uint64_t number
+    id.form = FORM_JSON
+    if not _enter(c, c'{'):
+        return False
+    while _next(c, True, FORM_JSON, &item):
+        id.ptr = item.key
+        id.len = item.key_len
+        if item.kind == J_STRING and read_number(&id, 10, &number):
+            if number == e.euid:
+                e.user_name = put_span(e, &item.value, 255)
+            if number == e.auid:
+                e.login_name = put_span(e, &item.value, 255)
+        if not _skip(c, &item):
+            return False
+    return not c.bad
+
+
 # -- auditbeat -------------------------------------------------------------------------------------
 
 cdef void _beat_exit(AuditEvent* e, const Value* v) noexcept nogil:
@@ -817,6 +838,10 @@ cdef bint read_json(JsonEvent* j, const char* line, uint32_t length) noexcept no
                         return False
                 elif not _skip(&c, &each):
                     return False
+            continue
+        elif item.kind == J_OBJECT and flavour == GO_AUDIT and _is(&item, b"uid_map", 7):
+            if not _go_names(&c, e):
+                return False
             continue
         elif _is(&item, b"@timestamp", 10) and item.kind == J_STRING:
             timed = parse_rfc3339(item.value.ptr, item.value.len, &ts_ns)

@@ -98,6 +98,19 @@ def test_names_of_accounts_are_those_of_the_log(samples: dict[str, bytes]) -> No
     assert enriched == laurel
 
 
+def test_names_of_accounts_are_those_that_go_audit_found() -> None:
+    log = Log()
+    log.call(3, pid=10, uid=1000, auid=1001)
+    data = go_audit(bytes(log)).replace(
+        b'"uid_map":{"0":"root"}', b'"uid_map":{"0":"root","1000":"eva","1001":"ada","x":1}'
+    )
+    nobody = data.replace(b"eva", b"UNKNOWN_USER")
+    assert fields(nobody, "user.name") == [("<NA>",)]
+    assert fields(data, "user.uid", "user.name", "user.loginuid", "user.loginname") == [
+        (1000, "eva", 1001, "ada")
+    ]
+
+
 def test_the_beginning_tells_the_format(samples: dict[str, bytes]) -> None:
     for data in (*samples.values(), go_audit(samples["raw"]), auditbeat(samples["raw"])):
         assert source_of_bytes(data[:4096]) == LINUX_AUDIT
