@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,6 +13,7 @@ from rulekit.engine._documents import DocumentLoop
 from rulekit.engine.evaluate import Evaluators
 from rulekit.engine.verdict import ACTIONS, Verdict, VerdictPolicy
 from rulekit.errors import RulekitError
+from rulekit.sources.kubernetes import event_of
 
 if TYPE_CHECKING:
     from rulekit.rules.ruleset import Rule
@@ -65,10 +66,12 @@ class Judge:
 
     def _judge(self, text: bytes, alerts: bool) -> Verdict:
         build = self._alert if alerts else None
-        found, _, _, problem, foreign = self._evaluators.evaluate(text, build)
+        foreign = self._source == "k8s_audit" and _is_no_event(text)
+        found: list[Any] = []
+        problem: str | None = None
+        if not foreign:
+            found, _, _, problem, foreign = self._evaluators.evaluate(text, build)
         if foreign:
-            from rulekit.sources.kubernetes import event_of
-
             try:
                 text = event_of(text)
             except ValueError as error:
@@ -92,3 +95,8 @@ class Judge:
 
     def _refusal(self, problem: str) -> Verdict:
         return Verdict(ACTIONS[self._on_error], (), problem)
+
+
+def _is_no_event(text: bytes) -> bool:
+    """Return whether a text surely holds no audit event, without looking closely."""
+    return text[:1] == b"{" and b'"Event' not in text and b"\\u" not in text

@@ -7,9 +7,11 @@ admission.k8s.io/v1 and Event of audit.k8s.io/v1.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,6 +20,7 @@ import msgspec
 from rulekit.schema.kubernetes import UNNAMESPACED, plural
 
 _TIMESTAMP = "%Y-%m-%dT%H:%M:%S"
+_is_plain = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch
 _VERBS = {"CREATE": "create", "UPDATE": "update", "DELETE": "delete", "CONNECT": "create"}
 
 
@@ -136,6 +139,10 @@ def object_event(data: bytes, *, namespace: str = "", time_ns: int | None = None
         head = _decode_head(data)
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
         raise ValueError(f"no object of Kubernetes: {error}") from None
+    return _object_event(data, head, namespace, time_ns)
+
+
+def _object_event(data: bytes, head: _Head, namespace: str, time_ns: int | None) -> bytes:
     if not head.kind or not head.api_version:
         missing = "kind" if not head.kind else "apiVersion"
         raise ValueError(f"no object of Kubernetes: it has no {missing}")
@@ -158,10 +165,12 @@ def event_of(data: bytes) -> bytes:
         ValueError: It is neither; says why.
     """
     try:
-        kind = _decode_head(data).kind
-    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError):
-        kind = ""
-    return read_review(data).event if kind == "AdmissionReview" else object_event(data)
+        head = _decode_head(data)
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(f"no object of Kubernetes: {error}") from None
+    if head.kind == "AdmissionReview":
+        return read_review(data).event
+    return _object_event(data, head, "", None)
 
 
 def _event(
@@ -180,7 +189,7 @@ def _event(
     # In the order and with the members that the API server writes, as far as they are known.
     now_ns = time.time_ns() if time_ns is None else time_ns
     seconds, rest_ns = divmod(now_ns, 10**9)
-    stamp = f"{time.strftime(_TIMESTAMP, time.gmtime(seconds))}.{rest_ns // 1000:06d}Z"
+    stamp = f"{_second(seconds)}.{rest_ns // 1000:06d}Z"
     reference = {
         "resource": resource.resource,
         "namespace": namespace,
@@ -212,6 +221,11 @@ def _event(
     return b"".join(parts)
 
 
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return time.strftime(_TIMESTAMP, time.gmtime(seconds))
+
+
 def _json(value: object) -> bytes:
     try:
         return msgspec.json.encode(value)
@@ -231,7 +245,9 @@ def _path(request: _Request) -> str:
         parts.append(request.name)
     if request.sub_resource:
         parts.append(request.sub_resource)
-    return "/" + "/".join(quote(part, errors="replace") for part in parts)
+    path = "/" + "/".join(parts)
+    # Nearly always so; to quote part by part takes as long as everything else together.
+    return path if _is_plain(path) else quote(path, errors="replace")
 
 
 def _options(options: msgspec.Raw) -> str:

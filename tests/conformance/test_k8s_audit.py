@@ -75,9 +75,8 @@ def test_gke_rules_load_on_top_of_the_others(shared: Path) -> None:
     assert Engine(result.require(), source="k8s_audit").rules
 
 
-# Two rows load rules that except images of lists by names of 2021, and a file that trusts nginx
-# under the names of 2023: then the rules fire. Their verdict is of a file that trusted it under
-# both.
+# Two rows load rules that except images in lists with names of 2021, and a file that trusts nginx
+# under names of 2023: then the rules fire. Their verdict is of a file with the older names.
 OLD_NAMES = """\
 - list: falco_privileged_images
   items: [nginx]

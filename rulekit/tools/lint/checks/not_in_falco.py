@@ -11,16 +11,18 @@ from rulekit.tools.lint.check import Check, LintContext, named_field
 from rulekit.tools.lint.facts import places
 from rulekit.tools.lint.values import fields_of_operand
 
+_OWN = ("rulekit", "field map")
+
 
 def _run(context: LintContext) -> Iterator[Diagnostic]:
     for owner in context.owners:
         for place in places(context, owner):
             for field in _fields(place.fact.node):
                 named = named_field(field)
-                if named is not None and named.field.provider == "rulekit":
+                if named is not None and named.field.provider in _OWN:
                     yield _report(named.field.name, field.span)
         for _, bound in () if owner.rule is None else owner.rule.template.fields:
-            if bound.field.provider == "rulekit":
+            if bound.field.provider in _OWN:
                 yield _report(bound.field.name, bound.span)
 
 
