@@ -66,3 +66,34 @@ def test_alerts_reach_the_file_by_both_paths() -> None:
     result = measure(alerts, "json", 1)  # which counts the lines of the file
     assert result["direct"] > 0
     assert result["spooled"] > 0
+
+
+def test_verdicts_are_timed() -> None:
+    from benchmarks.decide_latency import measure as verdicts
+
+    result = verdicts(100)
+    assert result["object"]["bytes"] == 1000
+    assert result["audit_event"]["median_us"] > 0
+
+
+def test_audit_logs_are_timed(tmp_path: Path) -> None:
+    from benchmarks.audit_speed import measure as speed
+
+    log = ROOT / "rulesets/captures/attack-audit.jsonl"
+    mixed = tmp_path / "audit.log"
+    own = b'{"kind":"Event","stageTimestamp":"2026-11-24T10:00:00Z","user":{"username":"%s"}}\n'
+    mixed.write_bytes(log.read_bytes().rstrip(b"\n") + b"\n" + own % b"system:apiserver")
+    result = speed([ROOT / "rulesets/kubernetes/rules.yaml"], mixed, 200, 1)
+    assert result["events_that_match"] > 0
+    assert result["events_per_cpu_second"]["matches"] > 0
+
+
+def test_nothing_that_the_webhook_takes_is_lost() -> None:
+    pytest.importorskip("uvicorn", reason="needs the extra server")
+    from benchmarks.webhook_rate import measure as rate
+
+    log = ROOT / "rulesets/captures/attack-audit.jsonl"
+    result = rate(ROOT / "rulesets/kubernetes/rules.yaml", log, 1.0)
+    assert result["events_acknowledged"] == result["events_counted_by_the_receiver"] > 0
+    assert result["alerts_equal_those_of_a_run"]
+    assert result["exit_code"] == 0
