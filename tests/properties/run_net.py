@@ -115,7 +115,7 @@ def captures(folder: Path, rules: list[Path]) -> list[dict[str, Any]]:
     """Return events, matches and differences of every capture below a folder."""
     program = compile(load_files(rules).require())
     found = []
-    for path in sorted(folder.rglob("*.scap*")):
+    for path in sorted(p for p in folder.rglob("*.scap*") if p.suffix != ".jsonl"):
         ways = [
             Matcher(program),
             Matcher(program, caches=False),

@@ -1,0 +1,49 @@
+"""What the pages say about speed is what the records hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORD = ROOT / "benchmarks" / "record"
+PAGE = (ROOT / "docs/reference/performance.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
+ROW = re.compile(
+    r"^\| ([^|]+) \| ([\d.]+) ns \| ([\d.]+) ns \| ([\d.]+) \|(?: `([^`]+)` \|)?$", re.M
+)
+
+
+def test_every_record_that_is_named_exists() -> None:
+    names = re.findall(r"`(20[\w.-]+\.json)`", PAGE)
+    assert len(names) >= 6
+    for name in names:
+        assert (RECORD / name).exists(), name
+
+
+def test_figures_beside_the_peer_are_those_of_the_records() -> None:
+    rows = ROW.findall(PAGE)
+    assert len(rows) == 3
+    for _, ours, theirs, ratio, name in rows:
+        found = json.loads((RECORD / name).read_text("utf-8"))
+        assert f"{found['ns_per_event']['rulekit']:.1f}" == ours
+        assert f"{found['ns_per_event']['sysdig']:.1f}" == theirs
+        assert f"{found['ratio']:.1f}" == ratio
+    assert [row[:4] for row in ROW.findall(README)] == [row[:4] for row in rows]
+
+
+def test_figures_of_the_start_are_those_of_the_record() -> None:
+    (name,) = set(re.findall(r"`([\w.-]+-start\.json)`", PAGE))
+    found = json.loads((RECORD / name).read_text("utf-8"))
+    for key in ("import_to_first_event_s", "cold_s", "compile_s", "cached_s"):
+        assert f"| {found[key] * 1000:.0f} ms |" in PAGE
+    assert f"| {found['many_compile_s']:.1f} s |" in PAGE
+
+
+def test_nothing_differed_in_the_net() -> None:
+    (name,) = set(re.findall(r"`([\w.-]+-net\.json)`", PAGE))
+    found = json.loads((RECORD / name).read_text("utf-8"))
+    assert f"{found['pairs']:,} generated pairs" in PAGE
+    assert found["pairs"] >= 1_000_000
+    assert found["differences"] == sum(c["differences"] for c in found["captures"]) == 0
