@@ -224,6 +224,13 @@ cdef void _take_head(Assembly* a, const RecordHead* head) noexcept nogil:
 cdef void take_line(Assembly* a, const char* line, uint32_t length) noexcept nogil:
     cdef RecordHead head
     a.n_lines += 1
+    if length > 5 and memcmp(line, b"@cee:", 5) == 0:
+        # What laurel can be told to write before each object, for syslog.
+        line += 5
+        length -= 5
+        while length and line[0] == c' ':
+            line += 1
+            length -= 1
     if length and line[0] == c'{':
         _take_json(a, line, length)
     elif read_head(line, length, &head):

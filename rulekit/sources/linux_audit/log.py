@@ -19,7 +19,7 @@ AuditInput = str | os.PathLike[str] | BinaryIO
 # go-audit write them; and what every document of auditbeat has somewhere.
 _BEGINNING = re.compile(
     rb"(?:node=\S+ |audit: )?type=[A-Z0-9_\[\]]+ (?:msg=)?audit\(\d+\.\d+:\d+\)"
-    rb'|\{"ID":\s*"\d+\.\d+:\d+"'
+    rb'|(?:@cee: ?)?\{"ID":\s*"\d+\.\d+:\d+"'
     rb'|\{"sequence":\s*\d+,\s*"timestamp":\s*"\d+\.\d+"'
 )
 ANSWER_S = 0.1  # how long the reader waits before it is told that there is nothing yet

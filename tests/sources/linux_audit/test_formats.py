@@ -172,6 +172,12 @@ def test_what_laurel_writes_about_programs() -> None:
     assert shown(words)[0].params["args"] == b"-v\0"
 
 
+def test_lines_of_laurel_with_the_cookie_of_syslog(samples: dict[str, bytes]) -> None:
+    data = b"".join(b"@cee: " + line for line in samples["laurel"].splitlines(keepends=True))
+    assert source_of_bytes(data[:4096]) == LINUX_AUDIT
+    assert shown(data) == shown(samples["laurel"])
+
+
 def test_other_records_of_laurel_are_kept_as_text() -> None:
     login = {"pid": 7, "uid": 0, "op": "login", "acct": "r%00t", "res": "failed", "UID": "root"}
     names = ("evt.asynctype", "evt.arg.data", "proc.pid")
