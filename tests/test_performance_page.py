@@ -47,3 +47,15 @@ def test_nothing_differed_in_the_net() -> None:
     assert f"{found['pairs']:,} generated pairs" in PAGE
     assert found["pairs"] >= 1_000_000
     assert found["differences"] == sum(c["differences"] for c in found["captures"]) == 0
+
+
+def test_instructions_and_long_lists_are_those_of_the_records() -> None:
+    (name,) = set(re.findall(r"`([\w.-]+-instructions\.json)`", PAGE))
+    for count in json.loads((RECORD / name).read_text("utf-8"))["per_event"].values():
+        assert f"| {count:.0f} |" in PAGE
+    (name,) = set(re.findall(r"`([\w.-]+-long-list\.json)`", PAGE))
+    found = json.loads((RECORD / name).read_text("utf-8"))
+    assert f"{found['bytes_per_item']:.0f} bytes of memory per item" in PAGE
+    few, many = (each["instructions_per_event"] for each in found["lists"])
+    assert f"takes {many:.0f} instructions per event" in PAGE
+    assert many < 1.01 * few
