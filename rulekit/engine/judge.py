@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,7 +13,7 @@ from rulekit.engine._documents import DocumentLoop
 from rulekit.engine.evaluate import Evaluators
 from rulekit.engine.verdict import ACTIONS, Verdict, VerdictPolicy
 from rulekit.errors import RulekitError
-from rulekit.sources.kubernetes import event_of
+from rulekit.sources.kubernetes import event_if_object, event_of
 
 if TYPE_CHECKING:
     from rulekit.rules.ruleset import Rule
@@ -66,17 +66,15 @@ class Judge:
 
     def _judge(self, text: bytes, alerts: bool) -> Verdict:
         build = self._alert if alerts else None
-        foreign = self._source == "k8s_audit" and _is_no_event(text)
-        found: list[Any] = []
-        problem: str | None = None
-        if not foreign:
-            found, _, _, problem, foreign = self._evaluators.evaluate(text, build)
-        if foreign:
-            try:
-                text = event_of(text)
-            except ValueError as error:
-                return self._refusal(str(error))
-            found, _, _, problem, _ = self._evaluators.evaluate(text, build)
+        try:
+            event = event_if_object(text) if self._source == "k8s_audit" else None
+            found, _, _, problem, foreign = self._evaluators.evaluate(
+                text if event is None else event, build
+            )
+            if foreign:
+                found, _, _, problem, _ = self._evaluators.evaluate(event_of(text), build)
+        except ValueError as error:
+            return self._refusal(str(error))
         if not found and problem is None:
             return _ALLOWED
         indices = [each[0] for each in found] if alerts else found
@@ -95,8 +93,3 @@ class Judge:
 
     def _refusal(self, problem: str) -> Verdict:
         return Verdict(ACTIONS[self._on_error], (), problem)
-
-
-def _is_no_event(text: bytes) -> bool:
-    """Return whether a text surely holds no audit event, without looking closely."""
-    return text[:1] == b"{" and b'"Event' not in text and b"\\u" not in text

@@ -5,6 +5,8 @@ Facts of the API of Kubernetes 1.36: groups, plurals, and which objects belong t
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 # API group → kinds in it.
 _GROUPS = {
     "": (
@@ -41,6 +43,7 @@ UNNAMESPACED = frozenset({
 """Resources whose objects belong to no namespace, of those that are known here."""
 
 
+@lru_cache(maxsize=256)
 def plural(kind: str) -> str:
     """Return what the API calls the objects of a kind: ``Deployment`` are ``deployments``."""
     name = kind.lower()

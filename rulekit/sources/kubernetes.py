@@ -158,6 +158,23 @@ def _object_event(data: bytes, head: _Head, namespace: str, time_ns: int | None)
     )
 
 
+def event_if_object(data: bytes) -> bytes | None:
+    """Return what `event_of` does; None for what may be audit events, or cannot be read.
+
+    Raises:
+        ValueError: It is an object that cannot be one of Kubernetes; says why.
+    """
+    try:
+        head = _decode_head(data)
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError):
+        return None
+    if head.kind in ("", "Event", "EventList"):
+        return None
+    if head.kind == "AdmissionReview":
+        return read_review(data).event
+    return _object_event(data, head, "", None)
+
+
 def event_of(data: bytes) -> bytes:
     """Return the audit event of an AdmissionReview or of creating an object, as JSON.
 
@@ -190,27 +207,21 @@ def _event(
     now_ns = time.time_ns() if time_ns is None else time_ns
     seconds, rest_ns = divmod(now_ns, 10**9)
     stamp = f"{_second(seconds)}.{rest_ns // 1000:06d}Z"
-    reference = {
-        "resource": resource.resource,
-        "namespace": namespace,
-        "name": name,
-        "apiGroup": resource.group,
-        "apiVersion": resource.version,
-        "subresource": subresource,
+    head = {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "level": "Request",
+        "auditID": audit_id,
+        "stage": "ResponseComplete",
+        "requestURI": path,
+        "verb": verb,
     }
-    parts = [
-        b'{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Request","auditID":',
-        _json(audit_id),
-        b',"stage":"ResponseComplete","requestURI":',
-        _json(path),
-        b',"verb":',
-        _json(verb),
-    ]
+    parts = [_json(head)[:-1]]
     if user:
         parts += [b',"user":', user]
     parts += [
         b',"objectRef":',
-        _json({key: value for key, value in reference.items() if value}),
+        _reference(resource, subresource, namespace, name),
         b',"responseStatus":{"metadata":{},"code":200}',
     ]
     if obj != b"null":
@@ -219,6 +230,21 @@ def _event(
         parts += [b',"responseObject":{"metadata":{"name":', _json(name), b"}}"]
     parts.append(f',"requestReceivedTimestamp":"{stamp}","stageTimestamp":"{stamp}"}}'.encode())
     return b"".join(parts)
+
+
+def _reference(resource: _Gvr, subresource: str, namespace: str, name: str) -> bytes:
+    members = {"resource": resource.resource}
+    if namespace:
+        members["namespace"] = namespace
+    if name:
+        members["name"] = name
+    if resource.group:
+        members["apiGroup"] = resource.group
+    if resource.version:
+        members["apiVersion"] = resource.version
+    if subresource:
+        members["subresource"] = subresource
+    return _json(members)
 
 
 @lru_cache(maxsize=4)
