@@ -255,7 +255,9 @@ def _run_list(args: argparse.Namespace) -> int:
     from rulekit.cli import fields, listings
 
     if args.list:
-        return fields.run(argparse.Namespace(prefix="", source="syscall", format=args.format))
+        return fields.run(
+            argparse.Namespace(prefix="", source="syscall", format=args.format, field_map=[])
+        )
     if args.list_events:
         return listings.event_types(args.format)
     if args.describe:
