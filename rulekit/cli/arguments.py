@@ -32,6 +32,29 @@ def count(text: str) -> int:
     return number
 
 
+def add_rules(parser: argparse._ActionsContainer) -> None:
+    """Declare ``-r``, without which the command has nothing to look at."""
+    parser.add_argument(
+        "-r",
+        "--rules",
+        metavar="RULES",
+        action="append",
+        type=Path,
+        required=True,
+        help="rules file; more of them are loaded in the order given",
+    )
+
+
+def add_matching(parser: argparse._ActionsContainer) -> None:
+    """Declare which of the rules that match an event are looked for."""
+    parser.add_argument(
+        "--matching",
+        choices=("first", "all"),
+        default="first",
+        help="stop at the first rule that matches an event (default), or try all",
+    )
+
+
 def add_capture(parser: argparse.ArgumentParser) -> None:
     """Add ``-e CAPTURE``."""
     parser.add_argument(

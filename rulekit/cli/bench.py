@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rulekit.cli.arguments import add_format
+from rulekit.cli.arguments import add_format, add_matching, add_rules
 from rulekit.cli.console import count, say
 from rulekit.errors import RulekitError, reason
 
@@ -49,15 +49,7 @@ _MEANING = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "-r",
-        "--rules",
-        metavar="RULES",
-        action="append",
-        type=Path,
-        required=True,
-        help="rules file; more of them are loaded in the order given",
-    )
+    add_rules(parser)
     parser.add_argument(
         "-e",
         "--capture",
@@ -75,12 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all-rules", action="store_true", help="also run rules marked `enabled: false`"
     )
-    parser.add_argument(
-        "--matching",
-        choices=("first", "all"),
-        default="first",
-        help="stop at the first rule that matches an event (default), or try all",
-    )
+    add_matching(parser)
     parser.add_argument(
         "--runs", metavar="N", type=_number, default=5, help="passes of each kind (default: 5)"
     )

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rulekit.cli.arguments import add_format
+from rulekit.cli.arguments import add_format, add_rules
 from rulekit.cli.console import say
 from rulekit.cli.falco import add_selection
 from rulekit.errors import RulekitError, reason
@@ -50,15 +50,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     what = parser.add_argument_group("rules")
-    what.add_argument(
-        "-r",
-        "--rules",
-        metavar="RULES",
-        action="append",
-        type=Path,
-        required=True,
-        help="rules file; more of them are loaded in the order given",
-    )
+    add_rules(what)
     what.add_argument(
         "--all-rules", action="store_true", help="also count rules marked `enabled: false`"
     )

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from rulekit.cli.arguments import add_capture, add_format
+from rulekit.cli.arguments import add_capture, add_format, add_matching, add_rules
 from rulekit.cli.console import Progress, say, size_of
 from rulekit.errors import RulekitError, reason
 
@@ -35,25 +35,12 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "-r",
-        "--rules",
-        metavar="RULES",
-        action="append",
-        type=Path,
-        required=True,
-        help="rules file; more of them are loaded in the order given",
-    )
+    add_rules(parser)
     add_capture(parser)
     parser.add_argument(
         "--all-rules", action="store_true", help="also run rules marked `enabled: false`"
     )
-    parser.add_argument(
-        "--matching",
-        choices=("first", "all"),
-        default="first",
-        help="stop at the first rule that matches an event (default), or try all",
-    )
+    add_matching(parser)
     parser.add_argument(
         "--top", metavar="N", type=_positive, default=20, help="rows per table (default: 20)"
     )
