@@ -218,34 +218,48 @@ cdef Kept* _ancestor_facts(MatcherC* m, uint32_t domain, const Value* value, bin
 
 
 cdef uint64_t _chain(State* state, Thread* thread) noexcept nogil:
-    # Versions of everybody whose facts a process field may show: the main thread, ancestors counted
-    # by main threads, ancestors walked thread by thread. 0: not to be remembered.
+    # Versions of everybody whose facts a process field may show: the parent of the thread itself, its
+    # main thread, and from there on the ancestors, both counted by main threads (proc.pname) and
+    # walked thread by thread (proc.aname). These part where a parent is no main thread and has
+    # another parent than its process. 0: not to be remembered.
     cdef uint64_t h = 0x9E3779B97F4A7C15ULL
     cdef Thread* main = main_thread(thread)
+    cdef Thread* by_thread = main
     cdef Thread* by_main = main
-    cdef Thread* by_thread = thread
     cdef uint32_t i
+    if main != thread and not _climb(state, &thread, &h):
+        return 0
     if main != NULL:
         h = (h ^ main.version) * 0xD1B54A32D192ED03ULL
     for i in range(MAX_ANCESTORS):
         if by_thread == by_main:
-            by_thread = NULL
-        if (by_thread != NULL and _unlinked(by_thread)) or (by_main != NULL and _unlinked(by_main)):
+            if by_main == NULL:
+                return h | 1
+            if not _climb(state, &by_main, &h):
+                return 0
+            by_thread = by_main
+        elif not _climb(state, &by_thread, &h) or not _climb(state, &by_main, &h):
             return 0
-        if by_thread != NULL:
-            by_thread = _parent(state, by_thread)
-            if by_thread != NULL:
-                h = (h ^ by_thread.version) * 0x8CB92BA72F3D8DD7ULL
         if by_main != NULL:
-            by_main = _parent(state, by_main)
-            if by_main != NULL:
-                h = (h ^ (<uint64_t> by_main.version << 32)) * 0x9E3779B97F4A7C15ULL
-                by_main = main_thread(by_main)
-                h = (h ^ (0 if by_main == NULL else by_main.version)) * 0xD1B54A32D192ED03ULL
-        h ^= h >> 29
-        if by_main == NULL and by_thread == NULL:
-            return h | 1
+            by_main = main_thread(by_main)
     return 0
+
+
+cdef inline bint _climb(State* state, Thread** at, uint64_t* h) noexcept nogil:
+    """Go on to the parent of a thread, and add it and its process; False: not to be remembered."""
+    cdef Thread* main
+    if at[0] == NULL:
+        return True
+    if _unlinked(at[0]):
+        return False
+    at[0] = _parent(state, at[0])
+    if at[0] != NULL:
+        h[0] = (h[0] ^ at[0].version) * 0x8CB92BA72F3D8DD7ULL
+        main = main_thread(at[0])
+        if main != at[0]:
+            h[0] = (h[0] ^ (0 if main == NULL else main.version)) * 0xD1B54A32D192ED03ULL
+    h[0] ^= h[0] >> 29
+    return True
 
 
 cdef inline bint _unlinked(const Thread* thread) noexcept nogil:
