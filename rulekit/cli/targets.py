@@ -11,7 +11,7 @@ from rulekit.cli.console import count
 from rulekit.errors import SinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rulekit.alert import Alert
     from rulekit.config.read import Config
@@ -104,8 +104,12 @@ class DeliveryTarget(Target):
         return self._delivery
 
     def take(self, alert: Alert) -> None:
-        """Put an alert into the spools."""
-        if not self._delivery.submit(alert):
+        """Put an alert into the spools; what has no place there is counted and told."""
+        self._delivery.submit(alert)
+
+    def take_all(self, alerts: Sequence[Alert]) -> None:
+        """Put alerts into the spools; raises `SinkError` when one of them has no place there."""
+        if not all(self._delivery.submit(alert) for alert in alerts):
             raise SinkError("no spool takes an alert now")
 
     def room(self) -> bool:
@@ -118,7 +122,18 @@ class DeliveryTarget(Target):
     def finish(self) -> str | None:
         """Wait for the sinks, as long as the configuration says."""
         left = self._delivery.close(self._drain_s)
-        if not left:
-            return None
-        parts = [f"{count(number, 'alert')} for {name}" for name, number in left.items()]
-        return f"not delivered yet: {', '.join(parts)}; what is spooled on disk goes out next time"
+        lost = {
+            sink.name: n for sink in self._delivery.status() if (n := sum(sink.dropped.values()))
+        }
+        told = []
+        if lost:
+            told.append(f"lost: {_by_sink(lost)}")
+        if left:
+            told.append(
+                f"not delivered yet: {_by_sink(left)}; what is spooled on disk goes out next time"
+            )
+        return "; ".join(told) or None
+
+
+def _by_sink(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{count(number, 'alert')} for {name}" for name, number in numbers.items())

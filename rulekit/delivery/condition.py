@@ -35,6 +35,8 @@ from rulekit.text.source import SourceText, Span
 
 Test: TypeAlias = Callable[[Alert], bool]
 _Get: TypeAlias = Callable[[Alert], Any]
+# Arguments of transformers that are particular about them: which of them are lists.
+_LISTS = {"join": (False, True), "getopt": (True, False), "b64": (False,)}
 
 ALERT_FIELDS: dict[str, tuple[str, _Get]] = {
     "alert.rule": ("name of the rule", lambda alert: alert.rule),
@@ -175,12 +177,21 @@ def _value(operand: Argument | ListNode) -> _Get:
         return lambda alert: [item(alert) for item in items]
     arguments = [_value(argument) for argument in operand.args]
     name, key = operand.name, operand.arg
+    lists = _LISTS.get(name)
+    wanted = 1 if lists is None else len(lists)
+    if name != "concat" and len(arguments) != wanted:
+        noun = "argument" if wanted == 1 else "arguments"
+        raise _error("RK207", f"`{name}` takes {wanted} {noun}", operand.span)
 
     def call(alert: Alert) -> Any:
         values = [argument(alert) for argument in arguments]
         if any(value is None for value in values):
             return None
-        return transform(name, [_texts(value) for value in values], key)
+        found = [_texts(value) for value in values]
+        # What an alert has is only seen here: what does not fit is null as well.
+        if lists is not None and tuple(isinstance(one, list) for one in found) != lists:
+            return None
+        return transform(name, found, key)
 
     return call
 

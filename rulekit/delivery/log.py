@@ -8,6 +8,7 @@ the last file, which is cut off when the log is opened again.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import struct
@@ -277,7 +278,8 @@ class FileLog:
         del self._segments[index]
         segment.close()
         self.n_bytes -= segment.size_bytes
-        segment.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what stays there goes when the log is opened again
+            segment.path.unlink()
 
     def _at(self, size: int) -> tuple[bytes, int] | None:
         """Return bytes that hold the next `size` ones of the log, and where these begin."""

@@ -157,9 +157,10 @@ class Delivery:
             self._lock.acquire()
         try:
             made, fresh = self._made(plans, old, kept, on_disk)
-            for passed in self.noise.flush():
+            held, self._workers, self._router, self.noise = self.noise, made, router, noise
+            # Into the new spools: those that were halted are closed.
+            for passed in held.flush():
                 self._spread(passed.alert, passed.like)
-            self._workers, self._router, self.noise = made, router, noise
         finally:
             self._lock.release()
         self._leaving = [each for each in self._leaving if each not in on_disk]

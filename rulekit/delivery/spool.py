@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -271,13 +271,24 @@ class Spool:
                 if lost:
                     self._lose("damaged", lost)
                 size += sum(map(len, run))
-                batch += map(self._decode, run)
+                try:
+                    batch += [*map(self._decode, run)]
+                except msgspec.DecodeError:
+                    batch += self._readable(run)
                 if head := log.head():
                     heapq.heapreplace(heads, (head, i))
                 else:
                     heapq.heappop(heads)
             self._n_taken += len(batch)
             return batch
+
+    def _readable(self, payloads: Sequence[bytes]) -> Iterator[Record]:
+        """Yield the records that are some; others are of another version, or sound by chance."""
+        for payload in payloads:
+            try:
+                yield self._decode(payload)
+            except msgspec.DecodeError:
+                self._lose("damaged")
 
     def _wait(self, n_records: int, timeout_s: float | None, wanted: Callable[[], bool]) -> None:
         """Wait until there are so many records, the spool is closing or nothing is wanted."""

@@ -175,10 +175,7 @@ class SinkWorker:
     def _run(self) -> None:
         plan = self.plan
         try:
-            try:
-                plan.sink.start()
-            except SinkError as error:
-                self._tell(f"sink {self.name}: {error}")
+            self._prepare(plan.sink.start)
             while not self._give_up.is_set():
                 batch = self.spool.take(
                     plan.max_records,
@@ -189,7 +186,7 @@ class SinkWorker:
                 )
                 if self._reopen.is_set():
                     self._reopen.clear()
-                    self.plan.sink.reopen()
+                    self._prepare(plan.sink.reopen)
                 if not batch:
                     if self.spool.stopped:
                         return
@@ -199,6 +196,13 @@ class SinkWorker:
                 self.spool.settle()
         finally:
             plan.sink.close()
+
+    def _prepare(self, step: Callable[[], None]) -> None:
+        """Do what comes before a batch; a mistake in it is told, and `send` will show it again."""
+        try:
+            step()
+        except Exception as error:
+            self._tell(f"sink {self.name}: {_words(error)}")
 
     def _undisturbed(self) -> bool:
         return not (self._reopen.is_set() or self._give_up.is_set())
@@ -242,10 +246,8 @@ class SinkWorker:
             receipt = self.plan.sink.send(part) or Receipt()
         except SinkError:
             raise
-        except OSError as error:
-            raise SinkError(reason(error)) from error
         except Exception as error:  # a sink's own mistake must not end the delivery
-            raise SinkError(f"{type(error).__name__}: {error}") from error
+            raise SinkError(_words(error)) from error
         for index, why in receipt.refused.items():
             self._keep_refused(part[index], why)
         arrived = len(part) - len(receipt.refused) - len(receipt.again)
@@ -310,6 +312,12 @@ class SinkWorker:
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")
         except OSError as error:
             self._tell(f"sink {self.name}: {path}: {reason(error)}")
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return reason(error)
+    return str(error) if isinstance(error, SinkError) else f"{type(error).__name__}: {error}"
 
 
 def _may_go_well_later(error: BaseException) -> bool:

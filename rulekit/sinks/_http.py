@@ -168,7 +168,7 @@ def retry_after_s(value: str | None) -> float:
             wanted = parsedate_to_datetime(value).timestamp() - time()
         except ValueError:
             return 0.0
-    return min(max(wanted, 0.0), MAX_PAUSE_S)
+    return min(max(0.0, wanted), MAX_PAUSE_S)  # in this order, what is no number asks for nothing
 
 
 def _secrets(options: HttpOptions, headers: Mapping[str, str]) -> list[str]:

@@ -73,15 +73,17 @@ class FileSink(Sink):
             n_written = self._append([record.body for record in batch[start:end]])
             start += n_written
             if start < end:
+                self._sync()
                 return Receipt(again=list(range(start, len(batch))), reason=self._why)
         self._sync()
         return None
 
     def close(self) -> None:
         """Close the file."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
     def reopen(self) -> None:
         """Close the file and open what has its name now; a problem is told by the next batch."""

@@ -45,6 +45,7 @@ class WebhookSink(Sink):
     def __init__(self, options: WebhookOptions) -> None:
         self._options = options
         self._client = HttpClient(options, "webhook")
+        self._key = None if options.hmac is None else signing_key(options.hmac)
 
     def send(self, batch: Sequence[Record]) -> Receipt | None:
         """Post a batch; any 2xx is a delivery."""
@@ -79,26 +80,33 @@ class WebhookSink(Sink):
 
     def _post(self, name: str, data: bytes, kind: str) -> None:
         headers: dict[str, str] = {"content-type": self._options.content_type or kind}
-        headers |= signed_headers(name, data, self._options.hmac)
+        headers |= signed_headers(name, data, self._key)
         self._client.request(
             self._options.method, self._options.url, data, headers
         ).raise_for_status()
 
 
-def signed_headers(name: str, data: bytes, key: Secret | None) -> Mapping[str, str]:
-    """Return the headers of the Standard Webhooks specification, signature only with a key.
+def signing_key(secret: Secret) -> bytes:
+    """Return the key of a secret: one that begins with ``whsec_`` is Base64, others are plain.
 
-    A key that begins with ``whsec_`` is Base64, any other is taken as it stands.
+    Raises:
+        SinkError: It is no Base64.
     """
+    text = secret.reveal()
+    if not text.startswith("whsec_"):
+        return text.encode()
+    try:
+        return base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        raise SinkError("hmac: what follows whsec_ is no Base64") from None
+
+
+def signed_headers(name: str, data: bytes, key: bytes | None) -> Mapping[str, str]:
+    """Return the headers of the Standard Webhooks specification, signature only with a key."""
     if key is None:
         return {"webhook-id": name}
-    secret = key.reveal()
-    if secret.startswith("whsec_"):
-        raw = base64.b64decode(secret.removeprefix("whsec_"))
-    else:
-        raw = secret.encode()
     stamp = str(int(time.time()))
-    signed = hmac.digest(raw, f"{name}.{stamp}.".encode() + data, "sha256")
+    signed = hmac.digest(key, f"{name}.{stamp}.".encode() + data, "sha256")
     return {
         "webhook-id": name,
         "webhook-timestamp": stamp,

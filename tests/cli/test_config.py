@@ -122,6 +122,17 @@ def test_what_is_not_delivered_goes_out_next_time(cli, tmp_path: Path) -> None:
         assert len(receiver.requests) - tried == 6
 
 
+def test_an_alert_without_a_place_does_not_end_the_run(cli, tmp_path: Path) -> None:
+    dead = "type: syslog, url: 'tcp://127.0.0.1:1', spool: {max_bytes: 64}"
+    path = write(tmp_path, f"drain: 1s\nsinks: {{dead: {{{dead}}}}}\n")
+    done = cli("run", "-c", path, "-e", HOST)
+    assert done.returncode == 2, "alerts were lost"
+    assert "lost: " in done.stderr
+    whole = cli("run", "-r", RULES, "-e", HOST).stderr
+    n_events = whole[: whole.index(" events in")]
+    assert f"\n{n_events} events in" in done.stderr
+
+
 def test_options_that_do_not_go_together(cli, tmp_path: Path) -> None:
     path = write(tmp_path, "")
     for more in (["-o", "x"], ["--format", "json"], ["--falco-config", "x"]):

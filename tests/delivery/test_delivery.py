@@ -383,6 +383,25 @@ def test_reopening_happens_before_the_next_batch(tmp_path: Path) -> None:
     assert sink.n == 1
 
 
+def test_a_sink_that_cannot_begin_or_reopen_still_delivers(tmp_path: Path) -> None:
+    class Clumsy(ScriptedSink):
+        def start(self) -> None:
+            raise KeyError("start")
+
+        def reopen(self) -> None:
+            raise PermissionError(13, "Permission denied")
+
+    said: list[str] = []
+    sink = Clumsy(take_all)
+    delivery = started(plan("a", sink, tmp_path), tell=said.append)
+    delivery.reopen()
+    wait_until(lambda: len(said) == 2, "both are told")
+    delivery.submit(alert(1))
+    assert delivery.close() == {}
+    assert sink.received == ids(1)
+    assert said == ["sink a: KeyError: 'start'", "sink a: permission denied"]
+
+
 def test_a_spool_in_use_is_an_error_and_gives_back_the_others(tmp_path: Path) -> None:
     first = Delivery([plan("a", ScriptedSink(take_all), tmp_path / "a")])
     with pytest.raises(SinkError, match="another process"):

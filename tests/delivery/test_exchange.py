@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rulekit.alert import Alert
-from rulekit.delivery.noise import Noise
+from rulekit.delivery.noise import SUPPRESSED_RULE, Noise, NoisePlan
 from rulekit.delivery.pipeline import Delivery
 from rulekit.delivery.routing import Router
 from rulekit.delivery.spool import SpoolPlan
@@ -160,6 +160,22 @@ def test_a_sink_that_was_removed_can_come_back(tmp_path: Path) -> None:
     delivery.submit(alert(2))
     assert delivery.close(30.0) == {}
     assert second.got == rules(0, 2)
+
+
+def test_what_noise_held_back_goes_into_the_new_spool(tmp_path: Path) -> None:
+    """The old one is closed by then: what it wrote would lie across the records of the new one."""
+    held = Noise([NoisePlan("all", "window", 60.0)])
+    delivery = Delivery([plan("a", Receiver(fails=True), tmp_path)], noise=held)
+    delivery.start()
+    for number in range(3):
+        delivery.submit(alert(number))
+    new = Receiver()
+    exchange(delivery, plan("a", new, tmp_path))
+    for number in range(3, 6):
+        delivery.submit(alert(number))
+    assert delivery.close(30.0) == {}
+    assert new.got == [*rules(0), SUPPRESSED_RULE, *rules(3, 4, 5)]
+    assert delivery.status()[0].dropped == {}
 
 
 def test_losses_of_an_exchanged_sink_are_told_from_zero(tmp_path: Path) -> None:

@@ -91,6 +91,18 @@ def test_a_damaged_byte_is_noticed_and_the_rest_goes_on(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_a_record_of_another_version_is_counted_and_the_rest_goes_on(tmp_path: Path) -> None:
+    spool = Spool(SpoolPlan(tmp_path, full="block"))
+    spool.put(record(0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spool, "_encode", lambda record: b"\x81\xa1a\x01")
+        spool.put(record(1))
+    spool.put(record(2))
+    assert drain(spool) == [0, 2]
+    assert spool.dropped == {"damaged": 1}
+    spool.close()
+
+
 def test_two_processes_cannot_use_one_spool(tmp_path: Path) -> None:
     spool = Spool(SpoolPlan(tmp_path))
     with pytest.raises(SinkError, match="another process uses this spool"):

@@ -98,6 +98,19 @@ def test_a_full_disk_takes_whole_lines_and_the_rest_comes_again(small_disk: Path
     sink.close()
 
 
+def test_what_a_full_disk_took_is_synced_before_it_counts(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_size))
+    sink = FileSink(FileOptions(path=small_disk / "alerts.log", fsync="batch"))
+    records = batch(*[b"%05d" % i + b"x" * 994 + b"\n" for i in range(400)])
+    receipt = sink.send(records)
+    assert receipt is not None
+    assert synced == [1000 * (400 - len(receipt.again))]
+    sink.close()
+
+
 def test_a_file_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     sink = FileSink(FileOptions(path=tmp_path / "nowhere" / "x"))
     with pytest.raises(SinkError, match=r"nowhere/x: no such file or directory"):

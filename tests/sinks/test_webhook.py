@@ -12,6 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from rulekit.errors import SinkError
+from rulekit.sinks._http import MAX_PAUSE_S, retry_after_s
 from rulekit.sinks.base import SinkRefused
 from rulekit.sinks.values import MaybeSecret, Secret
 from rulekit.sinks.webhook import WebhookOptions, WebhookSink
@@ -172,3 +173,16 @@ def test_a_receiver_may_want_our_certificate(certificates: Certificates) -> None
         assert len(receiver.requests) == 1
         with pytest.raises(SinkError):
             sink(receiver.url, ca_cert=certificates.ca).send(records(1))
+
+
+def test_a_key_that_is_none_is_told_before_anything_is_sent() -> None:
+    with pytest.raises(SinkError, match="no Base64"):
+        sink("http://127.0.0.1:1", hmac=Secret("env KEY", "whsec_???"))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("3", 3.0), ("-1", 0.0), ("inf", MAX_PAUSE_S), ("nan", 0.0), ("soon", 0.0), (None, 0.0)],
+)
+def test_pauses_that_receivers_ask_for(value: str | None, expected: float) -> None:
+    assert retry_after_s(value) == expected
