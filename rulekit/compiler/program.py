@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from array import array
 from collections.abc import Sequence
 from itertools import count
@@ -37,6 +36,7 @@ from rulekit.compiler.tables import (
     NodeOp,
     Program,
 )
+from rulekit.native.garbage import without_collecting
 from rulekit.rules.bound import TypedValue
 from rulekit.schema.types import Kind
 
@@ -49,14 +49,8 @@ def compile_ruleset(rules: Sequence[RuleInput]) -> Program:
     The event types restrict where a rule is tried; None leaves that to the condition. Rules need
     nothing else, so that stand-alone conditions are compiled in the same way.
     """
-    # Everything made here lives until the end: looking for garbage only costs time.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with without_collecting():
         return write_program(lower(rules))[0]
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def write_program(lowered: Lowered, keep: Sequence[int] = ()) -> tuple[Program, dict[int, int]]:

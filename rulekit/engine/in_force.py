@@ -16,6 +16,7 @@ from rulekit.engine.evaluate import Evaluators
 from rulekit.engine.judge import Judge
 from rulekit.engine.verdict import VerdictPolicy
 from rulekit.errors import RuleError
+from rulekit.native.garbage import without_collecting
 from rulekit.rules.priority import Priority
 from rulekit.rules.selection import select_rules
 from rulekit.rules.static import static_fields
@@ -68,7 +69,7 @@ class Choice:
         return self._made(current.rules, current.program, current.constants)
 
     def _made(self, rules: list[Rule], program: Program, constants: Mapping[str, str]) -> InForce:
-        with static_fields(constants):
+        with static_fields(constants), without_collecting():
             builder = AlertBuilder(
                 rules, self.source, self.append_output, self.hostname, self.context
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from rulekit.rules.ast import ReadItems
 from rulekit.rules.check import CheckResult, check_condition
 from rulekit.rules.definitions import Entry, ExceptionDef, MacroDef, RuleDef
 from rulekit.rules.event_types import EventTypes, event_names
@@ -63,6 +64,7 @@ class Assembler:
         self.outputs = OutputChecker(extras)
         self.texts: TextCache = {}
         self._parsed: dict[tuple[object, ...], Condition] = {}
+        self._lists: dict[str, ReadItems] = {}
         self.known = Known()
         self.shared = SharedTrees()
         self._checked: dict[tuple[object, str], CheckResult] = {}
@@ -82,7 +84,7 @@ class Assembler:
         found = self._parsed.get(key)
         if found is None:
             text = pieced(name, parts)
-            found = self._parsed[key] = measure(text, parse_condition(text))
+            found = self._parsed[key] = measure(text, parse_condition(text, lists=self._lists))
             found.meaning = self.known.meaning(text.text)
         return found
 

@@ -6,6 +6,7 @@ Offsets of spans are characters of the condition's own text (see `rulekit.text.s
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -52,13 +53,14 @@ class ReadItems:
 
     Attributes:
         texts: Unescaped, as those of `LiteralNode`; `quoted` and `places` belong to them.
-        places: Offsets ``(start, end)`` within the text of the list.
+        quoted: 1 where the item was quoted; shape ``(n,)``.
+        places: Where each begins and ends within the text of the list; shape ``(2 n,)``.
         values: What checks found out about these items, by what they are compared with.
     """
 
     texts: tuple[str, ...]
-    quoted: tuple[bool, ...]
-    places: tuple[tuple[int, int], ...]
+    quoted: bytes
+    places: array[int]
     values: dict[Any, Any] = field(default_factory=dict)
 
 
@@ -74,9 +76,11 @@ class ItemRun:
         return len(self.read.texts)
 
     def __getitem__(self, index: int) -> LiteralNode:
-        start, end = self.read.places[index]
-        span = Span(self.source, self.offset + start, self.offset + end)
-        return LiteralNode(self.read.texts[index], self.read.quoted[index], span)
+        read, offset = self.read, self.offset
+        span = Span(
+            self.source, offset + read.places[2 * index], offset + read.places[2 * index + 1]
+        )
+        return LiteralNode(read.texts[index], bool(read.quoted[index]), span)
 
     def __iter__(self) -> Iterator[LiteralNode]:
         return map(self.__getitem__, range(len(self)))

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lark.lexer import Lexer
 
-from rulekit.rules.ast import ItemRun, ListItems, LiteralNode, ReadItems
+from rulekit.rules._read import items_of
+from rulekit.rules.ast import ItemRun, ListItems, LiteralNode
+from rulekit.rules.tokens import unescape
 from rulekit.text.pieced import PiecedText
 from rulekit.text.source import SourceText, Span
 
@@ -29,8 +31,6 @@ _item = re.compile(
     re.VERBOSE,
 ).match
 _ENDS_ITEM = frozenset(("", *"()\"' \t\n\v\f\r=,"))
-_escape = re.compile(r"\\(x[0-9a-fA-F]{2}|[^x]|x)", re.DOTALL)
-_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "\\": "\\", "/": "/", " ": "\\"}
 
 # How many levels the peers count from a group's own level to the condition inside it.
 _GROUP_LEVELS = {"LPAR": 5, "NOT_GLUE": 4, "AND_GLUE": 3, "OR_GLUE": 2}
@@ -48,14 +48,6 @@ class Unreadable(Exception):
         super().__init__(offset)
         self.offset = offset
         self.accepts = accepts
-
-
-class BadEscape(Exception):
-    """The backslash at `offset` begins no known escape."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(offset)
-        self.offset = offset
 
 
 class TooDeep(Exception):
@@ -88,32 +80,6 @@ class LexToken:
         self.text = text
         self.span = span
         self.items = items
-
-
-def unescape(quoted: str, offset: int) -> str:
-    """Return what the quoted text (quotes included) stands for.
-
-    Bytes from 0x80 up that were written ``\\xHH`` become lone surrogates, as in PEP 383.
-
-    Raises:
-        BadEscape: An escape is unknown; `offset` is where the opening quote stands.
-    """
-    body = quoted[1:-1]
-    if "\\" not in body:
-        return body
-
-    def value(found: re.Match[str]) -> str:
-        name = found[1]
-        if name in _ESCAPES:
-            return _ESCAPES[name]
-        if name == quoted[0]:
-            return name
-        if len(name) == 3:
-            byte = int(name[1:], 16)
-            return chr(byte if byte < 0x80 else 0xDC00 + byte)
-        raise BadEscape(offset + 1 + found.start())
-
-    return _escape.sub(value, body)
 
 
 class ConditionLexer(Lexer):
@@ -217,7 +183,7 @@ def _scan_list(text: str, start: int, source: SourceText) -> tuple[_Items, int]:
         return (), offset + 1
     while True:
         whole = inserted.get(offset)
-        if whole is not None and (read := read_items(whole)) is not None:
+        if whole is not None and (read := items_of(whole)) is not None:
             end = offset + len(whole.text)
             # The last item is the same here unless more of it follows.
             if text[end : end + 1] in _ENDS_ITEM:
@@ -247,38 +213,4 @@ def _scan_list(text: str, start: int, source: SourceText) -> tuple[_Items, int]:
             return tuple(items), offset + 1
         if not text.startswith(",", offset):
             raise Unreadable(offset, frozenset({"COMMA", "RPAR"}))
-        offset = _blanks(text, offset + 1).end()  # type: ignore[union-attr]
-
-
-def read_items(text: SourceText) -> ReadItems | None:
-    """Read the text of a named list as items; None when it is more or less than items."""
-    if not isinstance(text, PiecedText):
-        return None
-    if "items" not in text.notes:
-        text.notes["items"] = _read_items(text.text)
-    found: ReadItems | None = text.notes["items"]
-    return found
-
-
-def _read_items(text: str) -> ReadItems | None:
-    texts: list[str] = []
-    quoted: list[bool] = []
-    places: list[tuple[int, int]] = []
-    offset, size = _blanks(text).end(), len(text)  # type: ignore[union-attr]
-    while True:
-        found = _item(text, offset)
-        if found is None:
-            return None
-        value, end = found[0], found.end()
-        places.append((offset, end))
-        quoted.append(value[0] in "\"'")
-        try:
-            texts.append(unescape(value, offset) if quoted[-1] else value)
-        except BadEscape:
-            return None
-        offset = _blanks(text, end).end()  # type: ignore[union-attr]
-        if offset == size:
-            return ReadItems(tuple(texts), tuple(quoted), tuple(places))
-        if text[offset] != ",":
-            return None
         offset = _blanks(text, offset + 1).end()  # type: ignore[union-attr]

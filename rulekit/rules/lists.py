@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TypeAlias
 
+from rulekit.rules._read import items_of
 from rulekit.rules.definitions import ListDef
-from rulekit.rules.lexer import read_items
 from rulekit.text.diagnostic import Label
 from rulekit.text.pieced import Insertion, Part, pieced
 from rulekit.text.source import SourceText, Span
@@ -302,7 +302,7 @@ def _used_at(text: SourceText, entry: ExpandedList, use: Span | None) -> Part:
 
 def _is_items(part: Part) -> bool:
     whole = part.origin.source if part.origin is not None else None
-    return whole is not None and len(whole.text) == len(part.text) and bool(read_items(whole))
+    return whole is not None and len(whole.text) == len(part.text) and bool(items_of(whole))
 
 
 def _in_list(text: str, at: int) -> bool:

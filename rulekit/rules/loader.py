@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from rulekit.errors import RuleError
+from rulekit.native.garbage import without_collecting
 from rulekit.rules import static
 from rulekit.rules.assemble import Assembled, Assembler
 from rulekit.rules.falco_config import AppendOutput
@@ -117,7 +118,7 @@ def load_files(
         static_fields: Constant texts, by the name that follows ``static.`` in rules.
     """
     constants = dict(static_fields or {})
-    with static.static_fields(constants):
+    with static.static_fields(constants), without_collecting():
         return _load(files, frozenset((*sources, *mapped_sources())), append_output, constants)
 
 

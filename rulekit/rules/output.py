@@ -13,12 +13,12 @@ from typing import TypeAlias
 
 from rulekit.rules.ast import Argument, FieldNode, LiteralNode, TransformNode, TupleNode
 from rulekit.rules.bound import BoundField, BoundTransform, BoundTuple
-from rulekit.rules.lexer import BadEscape, unescape
 from rulekit.rules.names import DEPRECATED_FIELDS, close_to, fields_of, is_field
 from rulekit.rules.operands import CheckError, bind_field, bind_operand
 from rulekit.rules.parser import ConditionSyntaxError, parse_operand
 from rulekit.rules.static import static_value
 from rulekit.rules.syntax import TRANSFORMERS
+from rulekit.rules.tokens import BadEscape, unescape
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText, Span
 

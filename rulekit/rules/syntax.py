@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
+from rulekit.errors import RuleError
 from rulekit.text.diagnostic import Diagnostic, Fix
 from rulekit.text.source import SourceText, Span
 
@@ -19,6 +20,20 @@ _NEEDS_BLANK = frozenset(op for op in OPERATORS if op.isalpha()) - {
 _FOREIGN = {"&&": "and", "||": "or", "!": "not", "&": "and", "|": "or"}
 _word = re.compile(r"[A-Za-z][A-Za-z0-9_]*").match
 _symbol = re.compile(r"&&|\|\||[!&|]").match
+
+
+class ConditionSyntaxError(RuleError):
+    """A condition that does not parse.
+
+    Attributes:
+        diagnostic: What is wrong and where.
+        error_class: ``syntax``, ``depth`` (nested too deeply) or ``shape`` (no text at all).
+    """
+
+    def __init__(self, diagnostic: Diagnostic, error_class: str = "syntax") -> None:
+        super().__init__(diagnostic.message, (diagnostic,))
+        self.diagnostic = diagnostic
+        self.error_class = error_class
 
 
 def syntax_error(
