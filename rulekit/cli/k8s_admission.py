@@ -6,9 +6,8 @@ import argparse
 
 from rulekit.cli.arguments import priority
 from rulekit.cli.console import say
-from rulekit.cli.listen import add_listen, plan_of, print_counters, ready
-from rulekit.cli.printing import add_printing
-from rulekit.cli.receiver import add_rules, open_receiver
+from rulekit.cli.listen import add_listen, plan_of
+from rulekit.cli.receiver import add_output, add_rules, open_receiver, receive
 
 HELP = "decide, as an admission webhook, what may be created or changed in a cluster"
 DESCRIPTION = """\
@@ -54,9 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let through, with a warning, what cannot be evaluated",
     )
     add_listen(parser, 8443, "/validate")
-    how = parser.add_argument_group("how to print")
-    add_printing(how, output="add alerts to FILE; without it they go to stdout")
-    how.add_argument("-q", "--quiet", action="store_true", help="no summary")
+    add_output(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,16 +72,6 @@ def run(args: argparse.Namespace) -> int:
         return 2
     engine, target = opened
     from rulekit.server.admission import AdmissionWebhook
-    from rulekit.server.serve import serve
 
     webhook = AdmissionWebhook(engine, plan, target.take_all, tell=say)
-    try:
-        serve(webhook, plan, ready(plan, "AdmissionReviews"), stop_after_s=args.stop_after)
-    finally:
-        webhook.close()
-        left = target.finish()
-    if left is not None:
-        say(left)
-    if not args.quiet:
-        print_counters(webhook.counters)
-    return 0 if left is None else 2
+    return receive(args, plan, webhook, target, "AdmissionReviews")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from rulekit.cli.console import say
-from rulekit.cli.listen import add_listen, plan_of, print_counters, ready
-from rulekit.cli.printing import add_printing
-from rulekit.cli.receiver import add_rules, open_receiver
+from rulekit.cli.listen import add_listen, plan_of
+from rulekit.cli.receiver import add_output, add_rules, open_receiver, receive
 
 HELP = "receive audit events that a Kubernetes API server posts, and run rules over them"
 DESCRIPTION = """\
@@ -45,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " or all of them",
     )
     add_listen(parser, 9765, "/k8s-audit")
-    how = parser.add_argument_group("how to print")
-    add_printing(how, output="add alerts to FILE; without it they go to stdout")
-    how.add_argument("-q", "--quiet", action="store_true", help="no summary")
+    add_output(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,17 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if opened is None:
         return 2
     engine, target = opened
-    from rulekit.server.serve import serve
     from rulekit.server.webhook import AuditReceiver
 
     receiver = AuditReceiver(engine, plan, target.take_all, room=target.room, tell=say)
-    try:
-        serve(receiver, plan, ready(plan, "audit events"), stop_after_s=args.stop_after)
-    finally:
-        receiver.close()
-        left = target.finish()
-    if left is not None:
-        say(left)
-    if not args.quiet:
-        print_counters(receiver.counters)
-    return 0 if left is None else 2
+    return receive(args, plan, receiver, target, "audit events")

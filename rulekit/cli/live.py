@@ -98,8 +98,7 @@ def buffer_bytes(size: int) -> int:
 def _snaplen(text: str) -> int:
     from rulekit.sources.ebpf.loader import MAX_SNAPLEN
 
-    value = int(text)
-    if not 0 <= value <= MAX_SNAPLEN:
+    if not text.isdecimal() or not 0 <= (value := int(text)) <= MAX_SNAPLEN:
         raise argparse.ArgumentTypeError(f"from 0 to {MAX_SNAPLEN} bytes can be kept")
     return value
 
@@ -255,7 +254,9 @@ class _Launched:
 
     def _become(self, wait: int) -> None:
         """Turn this process into the command, or end it."""
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        # Python ignores the last two, and so would the command: `yes | head` complains then.
+        for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
         if os.read(wait, 1):
             try:
                 os.execvp(self._command[0], list(self._command))

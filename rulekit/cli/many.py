@@ -81,6 +81,7 @@ def run_captures(
     from rulekit.engine.stats import Stats
 
     errors: list[str] = []
+    interrupted = False
     found = run_many(engine, sources, jobs, window=window)
     try:
         for i, what in found:
@@ -98,10 +99,14 @@ def run_captures(
     except SinkError as problem:
         errors.append(str(problem))
         say(str(problem))
+    except KeyboardInterrupt:
+        interrupted = True
     finally:
         found.close()
     late = target.finish()
     if late is not None:
         errors.append(late)
         say(late)
+    if interrupted:
+        raise KeyboardInterrupt
     return f"{count(len(errors), 'problem')} in {count(len(names), 'capture')}" if errors else None

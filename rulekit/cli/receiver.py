@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rulekit.cli.arguments import priority
 from rulekit.cli.console import say
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
-from rulekit.cli.printing import formatter_of, open_writer
+from rulekit.cli.listen import print_counters, ready
+from rulekit.cli.printing import add_printing, formatter_of, open_writer
 from rulekit.cli.rules import config_or_explain, load_or_explain
 from rulekit.cli.targets import DeliveryTarget, LineTarget, Target
 from rulekit.errors import RulekitError
@@ -18,6 +19,8 @@ from rulekit.errors import RulekitError
 if TYPE_CHECKING:
     from rulekit.engine.pipeline import Engine
     from rulekit.engine.verdict import VerdictPolicy
+    from rulekit.server.plan import ServerPlan
+    from rulekit.server.receiver import Receiver
 
 SOURCE = "k8s_audit"
 
@@ -49,6 +52,31 @@ def add_rules(group: argparse._ActionsContainer, *, rules: str) -> None:
     group.add_argument(
         "-c", "--config", metavar="FILE", help="a rulekit.yaml: rules, sinks and the ways to them"
     )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Declare how alerts are printed."""
+    how = parser.add_argument_group("how to print")
+    add_printing(how, output="add alerts to FILE; without it they go to stdout")
+    how.add_argument("-q", "--quiet", action="store_true", help="no summary")
+
+
+def receive(
+    args: argparse.Namespace, plan: ServerPlan, receiver: Receiver, target: Target, what: str
+) -> int:
+    """Answer until a signal ends it; return the exit code, 2 when alerts are left over."""
+    from rulekit.server.serve import serve
+
+    try:
+        serve(receiver, plan, ready(plan, what), tell=say, stop_after_s=args.stop_after)
+    finally:
+        receiver.close()
+        left = target.finish()
+    if left is not None:
+        say(left)
+    if not args.quiet:
+        print_counters(receiver.counters)
+    return 0 if left is None else 2
 
 
 def open_receiver(

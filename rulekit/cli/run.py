@@ -364,9 +364,10 @@ def _deliver(
 ) -> str | None:
     """Give every alert to the target; return what went wrong, or None.
 
-    What was found before the error is delivered and stays.
+    What was found before the error is delivered and stays, also when it is Ctrl-C.
     """
     errors: list[str] = []
+    interrupted = False
     try:
         for alert in alerts:
             watch.look(alert)
@@ -377,12 +378,18 @@ def _deliver(
         errors.append(str(problem) + (partial if engine.stats.events else ""))
     except SinkError as problem:
         errors.append(str(problem))
+    except KeyboardInterrupt:
+        interrupted = True
     finally:
         bar.clear()
         alerts.close()
     late = target.finish()
     if late is not None:
         errors.append(late)
+    if interrupted:
+        for error in errors:
+            say(error)
+        raise KeyboardInterrupt
     if errors:
         engine.stats.complete = False
     return "\nrulekit: ".join(errors) or None

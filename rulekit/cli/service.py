@@ -143,8 +143,10 @@ class Service:
                 timer = threading.Timer(self._config.options.drain, delivery.let_go)
                 timer.daemon = True
                 timer.start()
-            if callable(former):
-                former(number, frame)
+            # A capture ends by itself: nobody has a way to stop it but this one.
+            if not callable(former):
+                raise KeyboardInterrupt
+            former(number, frame)
 
         signal.signal(number, end)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,12 +13,16 @@ from rulekit.alert import Alert
 from rulekit.engine.pipeline import Engine
 from rulekit.engine.verdict import Verdict
 from rulekit.errors import SinkError
-from rulekit.server.exchange import Exchange, Gone, Receive, Refusal, Scope, Send
+from rulekit.server.exchange import Refusal
 from rulekit.server.plan import ServerPlan
+from rulekit.server.receiver import Deliver, Receiver
 from rulekit.sources.kubernetes import Review, read_review
 
 # A review of this size takes some hundred microseconds: less than to hand it to another thread.
 _AT_ONCE_BYTES = 256 * 1024
+
+# Requests whose alerts wait, in memory, for the sinks to take them.
+_MAX_UNDELIVERED = 1000
 
 # The API server cuts longer ones.
 _WARNING_CHARS = 256
@@ -26,85 +30,45 @@ _WARNINGS_CHARS = 4096
 _MESSAGE_CHARS = 4096
 
 
-class AdmissionWebhook:
-    """An ASGI application that answers AdmissionReviews of ``admission.k8s.io/v1``.
+class AdmissionWebhook(Receiver):
+    """Answers AdmissionReviews of ``admission.k8s.io/v1``.
 
     A body that is no review is answered with 400: the API server then does what its
     ``failurePolicy`` says. What a review asks about and cannot be evaluated gets the answer that
     the engine's `on_error` says.
 
-    Args:
-        engine: For ``k8s_audit``.
-        deliver: Takes the alerts of the rules that matched; not called for a dry run. What is
-            answered does not depend on it.
-        tell: Called with a message when something goes wrong.
-
-    Attributes:
-        counters: What was seen so far, by name.
+    The alerts of the rules that matched are delivered, but for dry runs; what is answered does not
+    depend on that. Args and attributes: see `Receiver`.
     """
 
     def __init__(
         self,
         engine: Engine,
         plan: ServerPlan,
-        deliver: Callable[[Sequence[Alert]], None] = lambda alerts: None,
-        *,
-        tell: Callable[[str], None] = lambda message: None,
+        deliver: Deliver = lambda alerts: None,
+        **more: Any,
     ) -> None:
-        self.counters: Counter[str] = Counter()
-        self._engine = engine
-        self._plan = plan
-        self._deliver = deliver
-        self._tell = tell
-        self._waiting_bytes = 0
+        super().__init__(engine, plan, deliver, **more)
         self._actions = {rule.name: engine.verdicts.action_of(rule) for rule in engine.rules}
         workers = min(4, os.cpu_count() or 1)
         self._workers = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="admission")
         self._alerts = ThreadPoolExecutor(max_workers=1, thread_name_prefix="admission alerts")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
-        exchange = Exchange(scope, receive, send, self._plan)
-        if exchange.path == "/healthz":
-            await exchange.answer(200, {"status": "ok"})
-            return
-        self.counters["requests"] += 1
-        try:
-            exchange.check()
-            answer = await self._take(exchange)
-        except Refusal as refusal:
-            self.counters[f"answers {refusal.status}"] += 1
-            if refusal.status != 429:
-                self._tell(f"a request was refused: {refusal}")
-            if refusal.status == 413:
-                await exchange.discard()
-            await exchange.refuse(refusal)
-        except Gone:
-            self.counters["clients gone"] += 1
-        else:
-            await exchange.answer(200, answer)
+        self._places = threading.Semaphore(_MAX_UNDELIVERED)
 
     def close(self) -> None:
         """Finish what is being worked on."""
         self._workers.shutdown()
         self._alerts.shutdown()
 
-    async def _take(self, exchange: Exchange) -> dict[str, Any]:
-        expected = exchange.length()
-        expected = self._plan.max_body_bytes if expected is None else expected
-        if self._waiting_bytes + expected > self._plan.max_waiting_bytes:
-            raise Refusal(429, "too much is waiting", retry_after="1")
-        self._waiting_bytes += expected
-        try:
-            body = await exchange.body()
-            if len(body) <= _AT_ONCE_BYTES:
-                return self.review(body)
-            work = asyncio.get_running_loop().run_in_executor(self._workers, self.review, body)
-            return await work
-        finally:
-            self._waiting_bytes -= expected
+    async def _answer(self, body: bytes) -> dict[str, Any]:
+        if len(body) <= _AT_ONCE_BYTES:
+            return self.review(body)
+        work = asyncio.get_running_loop().run_in_executor(self._workers, self.review, body)
+        return await work
+
+    async def _refused(self, refusal: Refusal) -> None:
+        if refusal.status != 429:
+            self._tell(f"a request was refused: {refusal}")
 
     def review(self, body: bytes) -> dict[str, Any]:
         """Return the answer to an AdmissionReview, both as JSON.
@@ -124,7 +88,7 @@ class AdmissionWebhook:
                 f"{asked.operation} {asked.target} could not be evaluated: {verdict.problem}"
             )
         if verdict.alerts and not asked.dry_run:
-            self._alerts.submit(self._send_alerts, verdict.alerts)
+            self._pass_on(verdict.alerts)
         return {
             "apiVersion": "admission.k8s.io/v1",
             "kind": "AdmissionReview",
@@ -158,12 +122,25 @@ class AdmissionWebhook:
     def _messages(self, verdict: Verdict, action: str) -> list[str]:
         return [a.message for a in verdict.alerts if self._actions[a.rule] == action]
 
+    def _pass_on(self, alerts: Sequence[Alert]) -> None:
+        """Have alerts delivered; answers do not wait for that, and no more alerts than so many."""
+        if self._places.acquire(blocking=False):
+            self._alerts.submit(self._send_alerts, alerts)
+        else:
+            self._lost(alerts, "too many alerts wait to be delivered")
+
     def _send_alerts(self, alerts: Sequence[Alert]) -> None:
         try:
             self._deliver(alerts)
-        except SinkError as error:
-            self.counters["alerts lost"] += len(alerts)
-            self._tell(str(error))
+        except (SinkError, OSError) as error:
+            self._lost(alerts, str(error))
+        finally:
+            self._places.release()
+
+    def _lost(self, alerts: Sequence[Alert], why: str) -> None:
+        if not self.counters["alerts lost"]:
+            self._tell(f"alerts are lost: {why}")
+        self.counters["alerts lost"] += len(alerts)
 
 
 def _cut(text: str, limit: int) -> str:

@@ -88,7 +88,9 @@ class Exchange:
         try:
             data = await asyncio.wait_for(self._read(), self._plan.body_s)
         except asyncio.TimeoutError:
-            raise Refusal(408, f"the request took more than {self._plan.body_s:g} s") from None
+            # An API server sends again what it is told to; 408 alone says nothing to it.
+            late = f"the request took more than {self._plan.body_s:g} s"
+            raise Refusal(408, late, retry_after="1") from None
         if self._encoding() == b"gzip":
             # Some milliseconds for a body that inflates to the limit: not in the way of others.
             data = await asyncio.to_thread(self._inflate, data)

@@ -7,7 +7,6 @@ likes; `_Guarded` does not.
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import socket
 import ssl
@@ -81,19 +80,25 @@ class _Server(uvicorn.Server):
     """Tells when it listens, and reads its certificate again at SIGHUP."""
 
     def __init__(
-        self, config: uvicorn.Config, plan: ServerPlan, on_ready: Callable[[int], None]
+        self,
+        config: uvicorn.Config,
+        plan: ServerPlan,
+        on_ready: Callable[[int], None],
+        tell: Callable[[str], None],
+        stop_after_s: float | None,
     ) -> None:
         super().__init__(config)
         self._plan = plan
         self._on_ready = on_ready
-        self.stop_after_s: float | None = None
+        self._tell = tell
+        self._stop_after_s = stop_after_s
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if sockets and not self.should_exit:
             self._on_ready(sockets[0].getsockname()[1])
-        if self.stop_after_s is not None:
-            asyncio.get_running_loop().call_later(self.stop_after_s, self._stop)
+        if self._stop_after_s is not None:
+            asyncio.get_running_loop().call_later(self._stop_after_s, self._stop)
         tls = self._plan.tls
         context = self.config.ssl
         if tls is not None and context is not None:
@@ -101,8 +106,8 @@ class _Server(uvicorn.Server):
             def reload() -> None:
                 try:
                     context.load_cert_chain(tls.certificate, tls.key)
-                except (OSError, ssl.SSLError):
-                    logging.getLogger(__name__).exception("the certificate cannot be read again")
+                except OSError as error:
+                    self._tell(f"the certificate cannot be read again: {reason(error)}")
 
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
@@ -115,6 +120,7 @@ def serve(
     plan: ServerPlan,
     on_ready: Callable[[int], None] = lambda port: None,
     *,
+    tell: Callable[[str], None] = lambda message: None,
     stop_after_s: float | None = None,
 ) -> None:
     """Answer requests until SIGTERM or SIGINT; then finish those that were begun.
@@ -122,6 +128,7 @@ def serve(
     Args:
         app: An ASGI application.
         on_ready: Called with the port as soon as it can be connected to; that of the plan may be 0.
+        tell: Called with a message when a new certificate cannot be used.
         stop_after_s: End by itself after so long; None waits for a signal.
 
     Raises:
@@ -151,11 +158,10 @@ def serve(
     try:
         config.load()
     except (OSError, ssl.SSLError) as error:
-        raise RulekitError(f"TLS: {getattr(error, 'filename', None) or ''} {error}") from None
+        raise RulekitError(f"TLS: {reason(error)}") from None
     if config.ssl is not None:
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-    server = _Server(config, plan, on_ready)
-    server.stop_after_s = stop_after_s
+    server = _Server(config, plan, on_ready, tell, stop_after_s)
     # uvicorn raises the signal that ended it once more; there is still something to be done then.
     former = {n: signal.signal(n, lambda *_: None) for n in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable
@@ -19,13 +20,14 @@ def stamp_of(paths: Iterable[Path]) -> Stamp:
     """Return what tells whether files were changed or replaced.
 
     Links are followed, so that files of a Kubernetes ConfigMap are seen to change. Of a folder, all
-    rule files in it count. What is not there, counts as that.
+    rule files in it count. What is not there, or cannot be looked at, counts as that.
     """
     found = []
     for path in paths:
         parts = [path]
-        if path.is_dir():
-            parts += sorted(each for each in path.iterdir() if each.suffix in _SUFFIXES)
+        with contextlib.suppress(OSError):
+            if path.is_dir():
+                parts += sorted(each for each in path.iterdir() if each.suffix in _SUFFIXES)
         for part in parts:
             try:
                 s = os.stat(part)

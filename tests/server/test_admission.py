@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rulekit.alert import Alert
 from rulekit.engine.library import load
 from rulekit.engine.pipeline import Engine
 from rulekit.server.admission import AdmissionWebhook
@@ -234,3 +236,27 @@ def test_the_reviews_of_an_api_server(start: Start, shared: Path) -> None:
     assert ("CREATE", "priv", False) in allowed
     assert ("CREATE", "hostpath", False) in allowed
     assert ("CREATE", "creds", True) in allowed
+
+
+def test_alerts_that_nobody_takes_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rulekit.server.admission._MAX_UNDELIVERED", 3)
+    goes_on = threading.Event()
+    taken: list[int] = []
+
+    def deliver(alerts: Sequence[Alert]) -> None:
+        goes_on.wait(30)
+        taken.append(len(alerts))
+        if len(taken) == 3:
+            raise OSError(28, "No space left on device")
+
+    said: list[str] = []
+    engine = Engine(load(RULES), source="k8s_audit", matching="all")
+    webhook = AdmissionWebhook(engine, ServerPlan("", 0, "/"), deliver, tell=said.append)
+    body = json.dumps(review(bad_pod())).encode()
+    for _ in range(5):
+        assert webhook.review(body)["response"]["allowed"] is False
+    goes_on.set()
+    webhook.close()
+    assert len(taken) == 3
+    assert webhook.counters["alerts lost"] == 3 * taken[0], "two had no place, one failed"
+    assert said == ["alerts are lost: too many alerts wait to be delivered"]

@@ -212,7 +212,15 @@ def test_tls_and_client_certificates(start: Start, tmp_path: Path) -> None:
         assert time.monotonic() < ends_s
         time.sleep(0.05)
     assert post("client") == 200
+    # One that cannot be used changes nothing.
+    files["cert"].write_text("none")
+    running.process.send_signal(signal.SIGHUP)
+    while not any("the certificate cannot be read again" in line for line in running.told):
+        assert time.monotonic() < ends_s
+        time.sleep(0.05)
+    assert post("client") == 200
     assert running.stop() == 0
+    assert "Traceback" not in "\n".join(running.told)
 
 
 def _certificate(port: int, files: dict[str, Path]) -> bytes:
@@ -301,6 +309,7 @@ def test_slow_clients_are_sent_away(server: Start, rules: Path) -> None:
     assert talk([HEAD + b"X: " + b"x" * (3 << 20)], 0)[0] == b""
     got, _ = talk([HEAD + b"Content-Length: 9\r\n\r\n", *[b" "] * 8], 0.2)
     assert got.startswith(b"HTTP/1.1 408 ")
+    assert b"\r\nretry-after: 1\r\n" in got, "an API server would not send it again"
     # A second request on a connection that was fine before.
     fine = HEAD + b"Content-Length: 2\r\n\r\n[]"
     got, _ = talk([fine + HEAD[:20]], 0.3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from rulekit.service.privileges import CAPABILITIES
+from rulekit.service.reload import stamp_of
 from tests.service.running import Running, wait_until
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 RULE = """\
 - rule: {name}
   desc: every document
@@ -224,6 +227,35 @@ def test_the_end_is_in_order(run: Callable[..., Running], place: Place) -> None:
     assert f"{len(numbers)}  First" in service.said
 
 
+def test_a_signal_ends_a_service_over_a_capture(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    """Nothing else would: a pipe may never end."""
+    rules, config, pipe = tmp_path / "rules.yaml", tmp_path / "rulekit.yaml", tmp_path / "pipe"
+    rules.write_text(
+        "- rule: Cat\n  desc: a start\n  condition: evt.type = execve and proc.name = cat\n"
+        "  output: '%proc.name'\n  priority: NOTICE\n"
+    )
+    config.write_text(
+        f"rules: [{rules}]\nsource: syscall\ncapture: {pipe}\nspool: {{memory: true}}\n"
+        "service: {listen: '127.0.0.1:0', watch: null}\n"
+        f"sinks: {{out: {{type: file, path: {tmp_path}/out, batch: {{linger: 60s}}}}}}\n"
+    )
+    os.mkfifo(pipe)
+    feeder = os.open(pipe, os.O_RDWR)
+    try:
+        service = run(config)
+        capture = ROOT / "rulesets" / "captures" / "tiny-host.scap.gz"
+        with open(pipe, "wb") as writer:
+            writer.write(gzip.decompress(capture.read_bytes()))
+        wait_until(lambda: service.health()["events"] > 100)
+        assert service.stop() == 130
+    finally:
+        os.close(feeder)
+    assert "interrupted" in service.said
+    assert "Cat" in (tmp_path / "out").read_text(), "what was found is delivered"
+
+
 def test_a_spool_that_is_full_and_blocks_is_shown_and_does_not_hold_up_the_end(
     run: Callable[..., Running], place: Place
 ) -> None:
@@ -257,6 +289,18 @@ def test_answers(run: Callable[..., Running], place: Place) -> None:
     for each in silent:
         each.close()
     assert service.stop() == 0
+
+
+def test_what_cannot_be_looked_at_does_not_end_the_watching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "a.yaml").touch()
+    whole = stamp_of([tmp_path])
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert stamp_of([tmp_path]) == whole[:1]
 
 
 @pytest.mark.parametrize(
