@@ -10,6 +10,7 @@ cdef extern from "Python.h":
     ctypedef struct PyMemberDescrObject:
         PyMemberDef *d_member
 
+    PyTypeObject *Py_TYPE(object o)
     object PyType_GenericAlloc(PyTypeObject *type, Py_ssize_t n_items)
 
 
@@ -42,3 +43,13 @@ cdef inline void put(object target, Py_ssize_t slot, object value) noexcept:
     """Set a field of an object that was just made."""
     Py_INCREF(value)
     (<PyObject **> (<char *> <PyObject *> target + slot))[0] = <PyObject *> value
+
+
+cdef inline bint is_a(object o, Shape *shape) noexcept:
+    """Whether an object is of this very class."""
+    return Py_TYPE(o) == shape.type
+
+
+cdef inline object get(object o, Py_ssize_t slot):
+    """Return a field of an object of the class that `slot` was learnt of."""
+    return <object> (<PyObject **> (<char *> <PyObject *> o + slot))[0]

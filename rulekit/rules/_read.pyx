@@ -75,7 +75,7 @@ _classes()
 # Rare tokens are left to the expressions of the grammar.
 _number = re.compile(r"0[xX][0-9a-fA-F]+|[+-]?[0-9]+\.?[0-9]*(?:[eE][+-][0-9]+)?").match
 _argument = re.compile(
-    r"""\[(?:"[^"\0]*(?:(?<=\\)"[^"\0]*)*(?<!\\)"|'[^'\0]*(?:(?<=\\)'[^'\0]*)*(?<!\\)'"""
+    r"""\[("[^"\0]*(?:(?<=\\)"[^"\0]*)*(?<!\\)"|'[^'\0]*(?:(?<=\\)'[^'\0]*)*(?<!\\)'"""
     r"""|[^\]\["' \t\n\v\f\r]+)\]"""
 ).match
 
@@ -685,7 +685,7 @@ cdef class Reader(Cursor):
         found = _argument(self.text, self.at)
         if found is None:
             raise _Odd
-        text = found[0][1:-1]
+        text = found[1]
         if text[0] in "\"'":
             text = unescape(text, self.at + 1)
         self.at = found.end()

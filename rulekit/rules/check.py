@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from rulekit.rules._check import QuickCheck
 from rulekit.rules.ast import (
     AndNode,
     ComparisonNode,
@@ -31,7 +32,7 @@ from rulekit.rules.bound import (
     BoundOr,
     TypedValue,
 )
-from rulekit.rules.event_types import EventTypeError, EventTypes, event_types_of
+from rulekit.rules.event_types import EventTypeError, EventTypes, event_types_of, types_in
 from rulekit.rules.literals import (
     LiteralError,
     UnknownEventType,
@@ -98,6 +99,13 @@ def check_condition(
             only the index of rules by event type is not looked at.
         shared: What is known of trees that stand in other conditions, too.
     """
+    if shared is not None and not stand_alone:
+        if source not in shared.quick:
+            shared.quick[source] = QuickCheck(source, shared.nodes)
+        quick = shared.quick[source].check(node)
+        if quick is not None:
+            bound, events = quick
+            return _good(node, source, bound, types_in(events), [])
     shared = shared or SharedTrees()
     checker = _Checker(source, shared)
     bound = checker.bind(node)
@@ -114,7 +122,15 @@ def check_condition(
             return CheckResult(bound, tuple(told), None, None)
         found = event_type_error(e)
         return CheckResult(None, (*told, found), "event-type-analysis")
-    if source == "syscall" and events.many and not stand_alone:
+    if stand_alone:
+        return CheckResult(bound, tuple(told), None, events)
+    return _good(node, source, bound, events, told)
+
+
+def _good(
+    node: Node, source: str, bound: Bound | None, events: EventTypes, told: list[Diagnostic]
+) -> CheckResult:
+    if source == "syscall" and events.many:
         told.append(many_events(node.span, len(events.codes)))
     return CheckResult(bound, tuple(told), None, events)
 

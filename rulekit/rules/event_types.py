@@ -6,9 +6,9 @@ events, `and` intersects, `or` unites, `not` is pushed down to the leaves. Sets 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from rulekit.rules.ast import (
     AndNode,
@@ -83,15 +83,20 @@ def event_types_of(node: Node, shared: SharedTrees | None = None) -> EventTypes:
     Raises:
         EventTypeError: ``evt.type`` is transformed or compared with another field.
     """
-    shared = shared or SharedTrees()
-    codes = _evaluate(node, _all_codes(), _codes_of_names, shared, shared.codes)
-    calls = _evaluate(node, _all_calls(), _calls_of_names, shared, shared.calls)
+    return types_in(_evaluate(node, shared or SharedTrees()))
+
+
+@lru_cache(maxsize=4096)
+def types_in(events: int) -> EventTypes:
+    """Return the event types in a set; the sets are few."""
+    codes, calls = events & _all_codes(), events >> len(event_types())
     return EventTypes(
         frozenset(i for i in range(codes.bit_length()) if codes >> i & 1),
-        frozenset(_names_of_calls(calls)),
+        frozenset(name for name, bit in _call_bits().items() if calls & bit),
     )
 
 
+@lru_cache(maxsize=4096)
 def event_names(types: EventTypes, source: str = "syscall") -> tuple[str, ...]:
     """Return the names of the events as a description of the rule shows them, sorted."""
     if source != "syscall":
@@ -163,19 +168,22 @@ def _all_codes() -> int:
 
 
 @cache
-def _all_calls() -> int:
-    return (1 << len(_calls())) - 1
+def all_events() -> int:
+    """Return the set of all events: event types by id, above them the calls."""
+    return (1 << len(event_types()) + len(_calls())) - 1
 
 
-def _codes_of_names(names: Iterable[str]) -> int:
-    codes = 0
-    bits, calls = _code_bits(), _call_bits()
+def _events_named(names: Iterable[str]) -> int:
+    """Return the events that a comparison with these names can be true for."""
+    codes = events = 0
+    bits, calls, masks = _code_bits(), _call_bits(), _call_sets()
     for name in names:
+        events |= masks.get(name, 0)
         if name in bits:
             codes |= bits[name]
         elif name in calls:
             codes |= 1 << _GENERIC[0] | 1 << _GENERIC[1]
-    return codes
+    return codes | events << len(event_types())
 
 
 @cache
@@ -190,26 +198,9 @@ def _call_sets() -> dict[str, int]:
     return masks
 
 
-def _calls_of_names(names: Iterable[str]) -> int:
-    calls = 0
-    masks = _call_sets()
-    for name in names:
-        calls |= masks.get(name, 0)
-    return calls
-
-
-def _names_of_calls(calls: int) -> list[str]:
-    return [name for name, bit in _call_bits().items() if calls & bit]
-
-
-def _evaluate(
-    node: Node,
-    everything: int,
-    named: Callable[[Iterable[str]], int],
-    shared: SharedTrees,
-    known: dict[tuple[int, bool], int],
-) -> int:
+def _evaluate(node: Node, shared: SharedTrees) -> int:
     """Return the set of `node` as a mask; visits shared subtrees once, at any depth."""
+    everything, known = all_events(), shared.events
     done: dict[tuple[int, bool], int] = {}
     stack: list[tuple[Node, bool, bool]] = [(node, False, False)]
     while stack:
@@ -237,7 +228,7 @@ def _evaluate(
                 together = together & mask if meet else together | mask
             done[key] = together
         elif isinstance(part, ComparisonNode):
-            done[key] = _leaf(part, negated, everything, named)
+            done[key] = events_of_leaf(part, negated)
         else:
             done[key] = everything
     for key, mask in done.items():
@@ -246,29 +237,30 @@ def _evaluate(
     return done[id(node), False]
 
 
-def _leaf(
-    node: ComparisonNode, negated: bool, everything: int, named: Callable[[Iterable[str]], int]
-) -> int:
+def events_of_leaf(node: ComparisonNode, negated: bool) -> int:
+    """Return the set of a comparison, or of its negation; raises as `event_types_of` does."""
+    everything = all_events()
     truth = _constant(node)
     if truth is not None:
         return everything if truth != negated else 0
     if node.right is None:
         _refuse_transformed(node.left, node.span)
-        return 0 if negated and _is_type(node.left) else everything
+        return 0 if negated and is_type_field(node.left) else everything
     if node.modifier is None and node.op in ("=", "==", "!=", "in"):
         _refuse_transformed(node.left, node.span)
-        if _is_type(node.left):
+        if is_type_field(node.left):
             if isinstance(node.right, ListNode):
-                mask = named(set(node.right.texts()))
+                mask = _events_named(set(node.right.texts()))
             elif isinstance(node.right, LiteralNode):
-                mask = named({node.right.text})
+                mask = _events_named({node.right.text})
             else:
                 raise EventTypeError("the event types of this comparison cannot be told", node.span)
             return everything & ~mask if negated != (node.op == "!=") else mask
     return everything
 
 
-def _is_type(operand: Argument) -> bool:
+def is_type_field(operand: Argument) -> bool:
+    """Whether an operand is the type of the event."""
     return isinstance(operand, FieldNode) and operand.name in _TYPE_FIELDS and operand.arg is None
 
 
@@ -280,7 +272,7 @@ def _refuse_transformed(operand: Argument, span: Span) -> None:
         if isinstance(part, TransformNode):
             for arg in part.args:
                 last = arg.items[-1] if isinstance(arg, TupleNode) and arg.items else arg
-                if _is_type(last):
+                if is_type_field(last):
                     raise EventTypeError("the event types of this comparison cannot be told", span)
                 stack.extend(arg.items if isinstance(arg, TupleNode) else (arg,))
 

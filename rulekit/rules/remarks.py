@@ -99,6 +99,13 @@ def _needs_no_regex(pattern: str) -> bool:
     return True
 
 
+def outdated_in(operand: Argument) -> bool:
+    """Whether an operand names an outdated field."""
+    found: dict[str, Span] = {}
+    _fields_inside(operand, found)
+    return bool(found)
+
+
 def _fields_inside(operand: Argument, outdated: dict[str, Span]) -> str | None:
     """Note outdated fields of an operand; return the name of its last field.
 

@@ -6,6 +6,7 @@ A macro of thousands of comparisons that stands in hundreds of rules is checked 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from rulekit.rules.ast import AndNode, Node, NotNode, OrNode
 from rulekit.rules.bound import Bound
@@ -33,15 +34,16 @@ class SharedTrees:
 
     Attributes:
         checked: By tree and event source.
-        codes, calls: Sets of `event_types`, by tree and whether it is negated.
+        events: Sets of `event_types`, by tree and whether it is negated.
         plain: Whether a tree uses nothing outdated or unsafe.
+        quick: By event source, the `QuickCheck` of these trees.
     """
 
     nodes: dict[int, Node] = field(default_factory=dict)
     checked: dict[tuple[int, str], CheckedTree] = field(default_factory=dict)
-    codes: dict[tuple[int, bool], int] = field(default_factory=dict)
-    calls: dict[tuple[int, bool], int] = field(default_factory=dict)
+    events: dict[tuple[int, bool], int] = field(default_factory=dict)
     plain: dict[int, bool] = field(default_factory=dict)
+    quick: dict[str, Any] = field(default_factory=dict)
 
     def add(self, node: Node) -> None:
         """Remember what becomes known of `node`; single comparisons are not worth it."""

@@ -1,0 +1,6 @@
+from rulekit.rules.ast import Node
+from rulekit.rules.bound import Bound
+
+class QuickCheck:
+    def __init__(self, source: str, nodes: dict[int, Node]) -> None: ...
+    def check(self, node: Node) -> tuple[Bound, int] | None: ...
