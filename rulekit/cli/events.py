@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rulekit.cli.arguments import read_conditions, read_json_lines
+from rulekit.cli.limits import add_limits, limits_of, tell_refused
 from rulekit.cli.slice import EXAMPLES as SLICE_EXAMPLES
 from rulekit.cli.slice import WRITE_HELP, add_write, write_events
 from rulekit.cli.window import WINDOW_HELP, add_window, window_of
@@ -16,6 +17,8 @@ from rulekit.formats.base import escape_controls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from rulekit.engine.stats import Stats
 
 HELP = "print the events of a capture, or what they add up to"
 DESCRIPTION = f"""\
@@ -71,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("condition", nargs="*", metavar="CONDITION", help="as in a rule")
     add_window(parser)
+    add_limits(parser)
     add_write(parser)
     _add_lines(parser)
     _add_summaries(parser)
@@ -168,19 +172,31 @@ def run(args: argparse.Namespace) -> int:
     _refuse_contradictions(args)
     if args.write:
         return write_events(args)
+    from rulekit.engine.stats import Stats
+
+    stats = Stats()
+    try:
+        return _look(args, stats)
+    finally:
+        tell_refused(stats.counters)
+
+
+def _look(args: argparse.Namespace, stats: Stats) -> int:
     if args.conditions:
         from rulekit.engine.questions import match_conditions
 
-        return _answers(match_conditions(args.capture, read_conditions(args.conditions)))
+        asked = read_conditions(args.conditions)
+        return _answers(match_conditions(args.capture, asked, limits=limits_of(args), stats=stats))
     if args.outputs:
         from rulekit.engine.questions import render_outputs
 
-        return _answers(render_outputs(args.capture, _wanted(args.outputs)))
+        wanted = _wanted(args.outputs)
+        return _answers(render_outputs(args.capture, wanted, limits=limits_of(args), stats=stats))
     if args.tree:
-        return _run_tree(args)
+        return _run_tree(args, stats)
     if args.summary or args.event_counts:
-        return _run_summary(args)
-    return _run_lines(args)
+        return _run_summary(args, stats)
+    return _run_lines(args, stats)
 
 
 def _names_list(summary: list[str] | None) -> bool:
@@ -211,7 +227,7 @@ def _refuse_contradictions(args: argparse.Namespace) -> None:
         raise RulekitError(f"-n goes with events and -c, not with {given[0]}")
 
 
-def _run_lines(args: argparse.Namespace) -> int:
+def _run_lines(args: argparse.Namespace, stats: Stats) -> int:
     from rulekit.tools.lines import LineForm, event_lines
 
     form = LineForm(
@@ -222,7 +238,13 @@ def _run_lines(args: argparse.Namespace) -> int:
     )
     write, terminal = sys.stdout.buffer.write, sys.stdout.isatty()
     lines = event_lines(
-        args.capture, form, args.condition, window=window_of(args), most=args.number
+        args.capture,
+        form,
+        args.condition,
+        window=window_of(args),
+        most=args.number,
+        limits=limits_of(args),
+        stats=stats,
     )
     for line in lines:
         # File names and arguments are bytes in no particular encoding: they come out as they are,
@@ -231,24 +253,32 @@ def _run_lines(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run_summary(args: argparse.Namespace) -> int:
+def _run_summary(args: argparse.Namespace, stats: Stats) -> int:
     from rulekit.cli.summaries import place_of, print_report, request_of
 
     if args.event_counts:
         from rulekit.tools.summaries.base import Request
         from rulekit.tools.summaries.counts import event_counts
 
-        report = event_counts(Request(args.capture, args.condition, place_of(args)))
+        report = event_counts(
+            Request(
+                args.capture,
+                args.condition,
+                place_of(args),
+                limits=limits_of(args),
+                stats=stats,
+            )
+        )
     else:
-        summary, request = request_of(args)
+        summary, request = request_of(args, stats)
         report = summary.run(request)
     return print_report(report, as_json=args.format == "json", most=args.number)
 
 
-def _run_tree(args: argparse.Namespace) -> int:
+def _run_tree(args: argparse.Namespace, stats: Stats) -> int:
     from rulekit.cli.summaries import print_tree
 
-    return print_tree(args)
+    return print_tree(args, stats)
 
 
 def _run_list(args: argparse.Namespace) -> int:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rulekit.alert import priority_number
-from rulekit.cli.arguments import add_field_map, count, priority, use_field_map
+from rulekit.cli.arguments import add_field_map, priority, use_field_map
 from rulekit.cli.console import Progress, say, size_of, summary
 from rulekit.cli.falco import add_selection, falco_config, split_overrides
 from rulekit.cli.follow import FOLLOW_HELP, Following, add_follow, follow
+from rulekit.cli.limits import add_limits, limits_of
 from rulekit.cli.live import LIVE, LIVE_AUDIT, add_scope, live, live_audit
 from rulekit.cli.many import add_jobs, open_captures, run_captures
 from rulekit.cli.printing import add_printing, formatter_of, open_writer
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from rulekit.alert import Alert
     from rulekit.engine.alerts import Loop
-    from rulekit.engine.limits import StateLimits
     from rulekit.engine.pipeline import Engine
 
 HELP = "run rules over a capture or an audit log and print alerts"
@@ -125,19 +125,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="report the first rule by definition that matches an event (default, as in Falco),"
         " or all of them",
     )
-    what.add_argument(
-        "--max-threads",
-        metavar="N",
-        type=count,
-        help="remember no more than N threads at a time (default 262144)",
-    )
-    what.add_argument(
-        "--max-fds",
-        metavar="N",
-        type=count,
-        help="remember no more than N open descriptors of a process (default 4096); what found no"
-        " room is counted in the summary",
-    )
+    add_limits(what)
     add_selection(what)
     what.add_argument(
         "-c",
@@ -233,7 +221,7 @@ def run(args: argparse.Namespace) -> int:
         hostname=(sinks.options.host if sinks else None) or (host_name() if is_live else None),
         context=sinks.context if sinks else formatter.context,
         announce_drops=sinks is not None or is_live,
-        limits=_limits(args),
+        limits=limits_of(args, sinks.options.limits if sinks else None),
     )
     runnable.keep(engine)
     if not engine.rules:
@@ -300,13 +288,6 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         print(summary(engine.stats), file=sys.stderr)
     return 2 if error is not None else int(watch.seen)
-
-
-def _limits(args: argparse.Namespace) -> StateLimits:
-    from rulekit.engine.limits import StateLimits
-
-    given = {"threads": args.max_threads, "fds_per_process": args.max_fds}
-    return StateLimits(**{name: n for name, n in given.items() if n is not None})
 
 
 @contextlib.contextmanager

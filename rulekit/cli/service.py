@@ -30,7 +30,7 @@ FAILED_RULE = "rulekit internal: reload failed"
 # What a source needs after it was opened: to attach more of the probe when rules ask for more; to
 # open logs as they are rotated.
 KEPT = {"ebpf": ("bpf", "perfmon"), "follow": ("dac_read_search",)}
-_FIXED = ("source", "capture", "live", "containers", "service", "host")
+_FIXED = ("source", "capture", "live", "containers", "limits", "service", "host")
 
 
 def take_over(args: argparse.Namespace, config: Config) -> None:

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from rulekit.cli.console import Progress, count, say, size_of
+from rulekit.cli.limits import limits_of, tell_refused
 from rulekit.cli.window import window_of
 from rulekit.errors import SourceError
 
@@ -51,6 +52,7 @@ def write_events(args: argparse.Namespace) -> int:
             window=window_of(args),
             compress=True if args.compress else None,
             progress=bar.update,
+            limits=limits_of(args),
         )
     except SourceError as error:
         bar.clear()
@@ -59,6 +61,7 @@ def write_events(args: argparse.Namespace) -> int:
     finally:
         bar.clear()
     say(_summary(args.write, made))
+    tell_refused(made.refused)
     return 0
 
 

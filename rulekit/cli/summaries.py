@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from rulekit.cli.console import say
+from rulekit.cli.limits import limits_of
 from rulekit.cli.window import window_of
 from rulekit.errors import RuleError, RulekitError, SourceError
 from rulekit.formats.base import encode, escape_controls
@@ -18,11 +19,12 @@ from rulekit.tools.summaries.index import summary
 from rulekit.tools.summaries.text import report_lines
 
 if TYPE_CHECKING:
+    from rulekit.engine.stats import Stats
     from rulekit.engine.window import Window
 
 
-def request_of(args: argparse.Namespace) -> tuple[Summary, Request]:
-    """Return what ``-c NAME ARGUMENT... CONDITION...`` asks for.
+def request_of(args: argparse.Namespace, stats: Stats) -> tuple[Summary, Request]:
+    """Return what ``-c NAME ARGUMENT... CONDITION...`` asks for; `stats` is filled by the reading.
 
     The arguments of a summary come first; what is left is part of the condition. An optional
     argument that is no number, where one is wanted, or reads as a condition, where a mere text is
@@ -48,6 +50,8 @@ def request_of(args: argparse.Namespace) -> tuple[Summary, Request]:
         values=values,
         containers=args.template in ("c", "container", "k", "kubernetes"),
         buffers=args.buffers,
+        limits=limits_of(args),
+        stats=stats,
     )
 
 
@@ -134,14 +138,16 @@ def place_of(args: argparse.Namespace) -> Window | None:
     return Window(first=Bound("number", args.at))
 
 
-def print_tree(args: argparse.Namespace) -> int:
-    """Print the processes that run at an event, or at the end of the capture."""
-    from rulekit.tools.look import open_loop
+def print_tree(args: argparse.Namespace, stats: Stats) -> int:
+    """Print the processes that run at an event, or at the end of the capture; fill `stats`."""
     from rulekit.tools.summaries.tables import reach
     from rulekit.tools.tree import process_tree, tree_lines, walk
 
     somewhere = args.condition is not None or args.at is not None or args.from_ is not None
-    with closing(open_loop(args.capture, args.condition, window=place_of(args))) as loop:
+    request = Request(
+        args.capture, args.condition, place_of(args), limits=limits_of(args), stats=stats
+    )
+    with closing(request.open()) as loop:
         if somewhere and not reach(loop):
             raise RulekitError(f"{args.capture}: there is no such event")
         damage = None

@@ -178,6 +178,28 @@ class LiveOptions(_Options):
     )
 
 
+Bound = Annotated[int, Meta(ge=1, le=(1 << 31) - 1)] | None
+
+
+class LimitOptions(_Options):
+    """How much a run remembers at a time, in entries; what finds no room is counted and told."""
+
+    threads: Annotated[Bound, Meta(description="threads (262144 if absent)")] = None
+    fds_per_process: Annotated[
+        Bound, Meta(description="open descriptors of one process (4096 if absent)")
+    ] = None
+    fds: Annotated[Bound, Meta(description="open descriptors of all (2097152 if absent)")] = None
+    containers: Annotated[Bound, Meta(description="containers (16384 if absent)")] = None
+    accounts: Annotated[
+        Bound, Meta(description="users and groups, in each container (262144 if absent)")
+    ] = None
+
+    def given(self) -> dict[str, int]:
+        """Return the bounds that are said, by name."""
+        found = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {name: bound for name, bound in found.items() if bound is not None}
+
+
 class ContainerOptions(_Options):
     """Container engines to be asked for names, images, labels and pods."""
 
@@ -224,6 +246,7 @@ class ConfigOptions(_Options):
     ] = None
     live: LiveOptions = msgspec.field(default_factory=LiveOptions)
     containers: ContainerOptions = msgspec.field(default_factory=ContainerOptions)
+    limits: LimitOptions = msgspec.field(default_factory=LimitOptions)
     service: Annotated[
         ServiceOptions | None, Meta(description="run as a service; `{}` for its defaults")
     ] = None

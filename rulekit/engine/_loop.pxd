@@ -8,7 +8,7 @@ from rulekit.capture._reader cimport CaptureReader
 from rulekit.engine._window cimport EventWindow
 from rulekit.engine._tally cimport TallyC
 from rulekit.native._event cimport EventView
-from rulekit.state._state cimport Context, State
+from rulekit.state._state cimport Context, Limits, State
 
 cdef enum Stop:
     STOP_MATCH = 1      # the current event matched: `hits` holds rule indices
@@ -18,6 +18,10 @@ cdef enum Stop:
     STOP_ERROR = 5
 
 
+cdef void fill_limits(Limits* out, object limits)     # of a StateLimits, or None: the defaults
+cdef dict refused_of(const State* state)              # what found no room, by name
+
+
 cdef class EventLoop:
     cdef State* state           # owned
     cdef Decoder* decoder       # the reader's
@@ -25,6 +29,7 @@ cdef class EventLoop:
     cdef Context context
     cdef CaptureReader reader
     cdef readonly Matcher matcher
+    cdef object stats           # filled by close(), or None
     cdef uint32_t* hits         # owned; room for every rule
     cdef uint32_t capacity
     cdef int n_hits

@@ -30,6 +30,26 @@ from rulekit.errors import RulekitError
 cdef uint64_t PAUSE_EVERY = 1 << 17
 
 
+cdef void fill_limits(Limits* out, object limits):
+    default_limits(out)
+    if limits is not None:
+        out.max_threads = limits.threads
+        out.max_fds = limits.fds_per_process
+        out.max_fds_total = limits.fds
+        out.max_containers = limits.containers
+        out.max_accounts = limits.accounts
+
+
+cdef dict refused_of(const State* state):
+    return {
+        "threads_refused": state.counters.threads_refused,
+        "fds_refused": state.counters.fds_refused,
+        "containers_refused": state.counters.containers_refused,
+        "accounts_refused": state.counters.accounts_refused,
+        "strings_refused": state.strings.n_refused,
+    }
+
+
 cdef class EventLoop:
     """Runs one matcher over one source, in the order of the source; not thread-safe.
 
@@ -39,24 +59,20 @@ cdef class EventLoop:
         max_threads, max_fds: Bounds of the state tables (fds per process); 0: the default.
         limits: `rulekit.engine.limits.StateLimits`: all bounds at once; None is the defaults.
         window: The `rulekit.engine.window.Window` to look at; None is everything.
+        stats: The `rulekit.engine.stats.Stats` to fill when the loop is closed.
     """
 
     def __cinit__(self, CaptureReader reader not None, Matcher matcher=None, uint32_t max_threads=0,
-                  uint32_t max_fds=0, window=None, limits=None):
+                  uint32_t max_fds=0, window=None, limits=None, stats=None):
         cdef Limits bounds
         fill_window(&self.window, window)
-        default_limits(&bounds)
-        if limits is not None:
-            bounds.max_threads = limits.threads
-            bounds.max_fds = limits.fds_per_process
-            bounds.max_fds_total = limits.fds
-            bounds.max_containers = limits.containers
-            bounds.max_accounts = limits.accounts
+        fill_limits(&bounds, limits)
         if max_threads:
             bounds.max_threads = max_threads
         if max_fds:
             bounds.max_fds = max_fds
         self.reader = reader
+        self.stats = stats
         self.matcher = matcher
         self.state = state_new(&bounds)
         self.decoder = reader.decoder
@@ -383,13 +399,9 @@ cdef class EventLoop:
         stats.visible = self.n_visible
         stats.drops = self.n_drops
         found = {
-            "threads_refused": counters.threads_refused,
-            "fds_refused": counters.fds_refused,
-            "containers_refused": counters.containers_refused,
-            "accounts_refused": counters.accounts_refused,
+            **refused_of(self.state),
             "placeholder_threads": counters.placeholders,
             "malformed_params": counters.bad_params,
-            "strings_refused": self.state.strings.n_refused,
             "calls_evicted": self.decoder.clock.n_evicted if self.decoder.clock != NULL else 0,
             **self.reader.stats(),
         }
@@ -401,4 +413,6 @@ cdef class EventLoop:
 
     def close(self):
         """Give back the source; the loop cannot go on."""
+        if self.stats is not None:
+            self.fill(self.stats)
         self.reader.close()

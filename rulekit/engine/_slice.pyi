@@ -1,5 +1,6 @@
 from rulekit._fastmatch import Matcher
 from rulekit.capture._reader import CaptureReader
+from rulekit.engine.limits import StateLimits
 from rulekit.engine.window import Window
 
 class SliceLoop:
@@ -13,6 +14,7 @@ class SliceLoop:
     n_lost: int
     n_drops: int
     losses: dict[str, int]
+    refused: dict[str, int]
     limit: int
     def __init__(
         self,
@@ -20,6 +22,7 @@ class SliceLoop:
         matcher: Matcher | None = None,
         window: Window | None = None,
         keeps_state: bool = False,
+        limits: StateLimits | None = None,
     ) -> None: ...
     def next(self) -> bytes | None: ...
     def snapshot(self) -> bytes: ...

@@ -18,6 +18,7 @@ from rulekit.capture._copy cimport (
 )
 from rulekit.capture._reader cimport CaptureReader
 from rulekit.capture._write_snapshot cimport put_snapshot
+from rulekit.engine._loop cimport fill_limits, refused_of
 from rulekit.engine._window cimport (
     PLACE_AFTER, PLACE_INSIDE, EventWindow, Place, fill_window, place_of
 )
@@ -27,7 +28,9 @@ from rulekit.native._event cimport (
 from rulekit.native._scratch cimport Buf, buf_free, buf_put
 from rulekit.native._strings cimport strtab_wants_collection
 from rulekit.state._metadata cimport container_texts
-from rulekit.state._state cimport Context, State, state_collect, state_free, state_new
+from rulekit.state._state cimport (
+    Context, Limits, State, state_collect, state_free, state_new,
+)
 from rulekit.state._update cimport has_handler, state_event, state_event_done, state_settle
 
 from rulekit.capture.writer import encode_event
@@ -99,6 +102,7 @@ cdef class SliceLoop:
         matcher: Chooses events; None takes every event in the window.
         window: A `rulekit.engine.window.Window`; None is everything.
         keeps_state: Keep the state even where nothing asks for it: `snapshot` needs it.
+        limits: How much to remember, a `rulekit.engine.limits.StateLimits`; None is the defaults.
 
     With neither matcher nor window every block is copied as it is.
 
@@ -130,14 +134,16 @@ cdef class SliceLoop:
     cdef public uint64_t limit
 
     def __cinit__(self, CaptureReader reader not None, Matcher matcher=None, window=None,
-                  bint keeps_state=False):
+                  bint keeps_state=False, limits=None):
+        cdef Limits bounds
         self.reader = reader
         self.decoder = reader.decoder
         self.matcher = matcher
         fill_window(&self.window, window)
         self.whole = matcher is None and not self.window.active
         self.keeps_state = keeps_state
-        self.state = state_new(NULL)
+        fill_limits(&bounds, limits)
+        self.state = state_new(&bounds)
         self.waiting = waiting_new()
         self.samples = waiting_new()
         memset(&self.out, 0, sizeof(Buf))
@@ -357,6 +363,11 @@ cdef class SliceLoop:
     def losses(self):
         """Events that a live source lost so far, by reason."""
         return self.reader.losses
+
+    @property
+    def refused(self):
+        """What of the state found no room, by name; zero ones left out."""
+        return {name: n for name, n in refused_of(self.state).items() if n}
 
     @property
     def n_lost(self):

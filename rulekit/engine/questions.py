@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rulekit._fastmatch import Matcher
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.alerts import compile_output
+from rulekit.engine.limits import StateLimits
 from rulekit.engine.pipeline import CapturePath, bind
+from rulekit.engine.stats import Stats
 from rulekit.errors import RuleError
 from rulekit.sources.opening import open_reader
 from rulekit.state._outputs import OutputProgram
@@ -17,10 +19,17 @@ if TYPE_CHECKING:
     from rulekit.rules.bound import Bound
 
 
-def match_conditions(source: CapturePath, conditions: Sequence[str]) -> Iterator[dict[str, Any]]:
+def match_conditions(
+    source: CapturePath,
+    conditions: Sequence[str],
+    *,
+    limits: StateLimits | None = None,
+    stats: Stats | None = None,
+) -> Iterator[dict[str, Any]]:
     """Yield ``{"condition", "matches"}`` or ``{"condition", "error"}`` for each one, in order.
 
     Positions are 1-based among all event headers of the capture. One pass serves all conditions.
+    `limits` bounds what it remembers, `stats` is filled when it ends.
     """
     from rulekit.compiler.program import compile_ruleset
 
@@ -33,7 +42,7 @@ def match_conditions(source: CapturePath, conditions: Sequence[str]) -> Iterator
             errors[i] = str(e)
     matches: list[list[int]] = [[] for _ in bound]
     program = compile_ruleset([(str(i), condition, None) for i, condition in bound.items()])
-    loop = EventLoop(open_reader(source), Matcher(program))
+    loop = EventLoop(open_reader(source), Matcher(program), limits=limits, stats=stats)
     try:
         while (found := loop.next()) is not None:
             if found:
@@ -51,9 +60,16 @@ def match_conditions(source: CapturePath, conditions: Sequence[str]) -> Iterator
 
 
 def render_outputs(
-    source: CapturePath, wanted: Sequence[tuple[int, str]]
+    source: CapturePath,
+    wanted: Sequence[tuple[int, str]],
+    *,
+    limits: StateLimits | None = None,
+    stats: Stats | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield ``{"text", "fields"}`` or ``{"error"}`` for each (position, format) pair, in order."""
+    """Yield ``{"text", "fields"}`` or ``{"error"}`` for each (position, format) pair, in order.
+
+    `limits` and `stats` are as in `match_conditions`.
+    """
     by_event: dict[int, list[int]] = {}
     outputs: dict[str, OutputProgram] = {}
     answers: list[dict[str, Any]] = []
@@ -66,7 +82,7 @@ def render_outputs(
             answers[i] = {"error": str(e)}
             continue
         by_event.setdefault(event, []).append(i)
-    loop = EventLoop(open_reader(source))
+    loop = EventLoop(open_reader(source), limits=limits, stats=stats)
     try:
         while (found := loop.next()) is not None:
             for i in by_event.get(loop.raw, ()) if found else ():

@@ -7,12 +7,13 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rulekit._fastmatch import Matcher
 from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._slice import SliceLoop
 from rulekit.engine.capture_file import CaptureFile
+from rulekit.engine.limits import StateLimits
 from rulekit.engine.pipeline import CapturePath, bind
 from rulekit.engine.window import Window
 from rulekit.errors import SinkError, SourceError
@@ -29,12 +30,14 @@ class Slice:
         bytes: Written, as compressed.
         lost: Enter events that waited for their exits and were forgotten for want of room, and
             events that the mark made longer than the format allows: 0 but for absurd captures.
+        refused: What of the state found no room, by name.
     """
 
     events: int = 0
     state_only: int = 0
     bytes: int = 0
     lost: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
 
 
 def write_slice(
@@ -45,6 +48,7 @@ def write_slice(
     window: Window | None = None,
     compress: bool | None = None,
     progress: Callable[[SliceLoop], None] | None = None,
+    limits: StateLimits | None = None,
 ) -> Slice:
     """Copy the events of a capture that a condition and a window choose into another capture.
 
@@ -59,6 +63,7 @@ def write_slice(
         target: A path, ``-`` for standard output.
         compress: Write gzip; by default when the target ends in ``.gz``.
         progress: Called now and then.
+        limits: How much to remember of processes and files; None is the defaults.
 
     Raises:
         RuleError: The condition cannot be used.
@@ -69,7 +74,7 @@ def write_slice(
     matcher = Matcher(compile_ruleset([(condition, bind(condition), None)])) if condition else None
     path = os.fspath(target)
     made = Slice()
-    with contextlib.closing(SliceLoop(open_reader(source), matcher, window)) as loop:
+    with contextlib.closing(SliceLoop(open_reader(source), matcher, window, limits=limits)) as loop:
         # Emptying the target would end the source.
         if _is_same_file(source, path):
             raise SinkError(f"{path}: is the capture that is read; write to another file")
@@ -92,6 +97,7 @@ def write_slice(
     made.state_only = loop.n_needed if out.cut else loop.n_state_only
     made.lost = loop.n_lost + loop.n_too_long
     made.bytes = out.n_bytes
+    made.refused = loop.refused
     if error is not None:
         raise error
     return made

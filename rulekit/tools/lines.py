@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.alerts import compile_output
+from rulekit.engine.limits import StateLimits
 from rulekit.engine.pipeline import CapturePath
+from rulekit.engine.stats import Stats
 from rulekit.engine.window import Window
 from rulekit.formats.base import encode
 from rulekit.state._outputs import OutputProgram
@@ -68,6 +70,8 @@ def event_lines(
     *,
     window: Window | None = None,
     most: int | None = None,
+    limits: StateLimits | None = None,
+    stats: Stats | None = None,
 ) -> Iterator[bytes]:
     """Yield one line per event that `condition` holds for, without its line feed.
 
@@ -77,6 +81,8 @@ def event_lines(
         condition: As in a rule; None is every event.
         window: The part of the capture to look at; None is all of it.
         most: Stop after so many lines.
+        limits: How much to remember of processes and files; None is the defaults.
+        stats: Filled at the end.
 
     Raises:
         RuleError: The condition or the format cannot be understood.
@@ -85,7 +91,7 @@ def event_lines(
     if most == 0:
         return
     render = _renderer(form)
-    with closing(open_loop(capture, condition, window=window)) as loop:
+    with closing(open_loop(capture, condition, window=window, limits=limits, stats=stats)) as loop:
         if form.time == "d":
             loop.time_calls()
         while (found := loop.next()) is not None:

@@ -7,23 +7,33 @@ from collections.abc import Sequence
 from rulekit._fastmatch import Matcher
 from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._loop import EventLoop
+from rulekit.engine.limits import StateLimits
 from rulekit.engine.pipeline import CapturePath, bind
+from rulekit.engine.stats import Stats
 from rulekit.engine.window import Window
 from rulekit.rules.bound import Bound
 from rulekit.sources.opening import open_reader
 
 
 def open_loop(
-    capture: CapturePath, *conditions: str | None, window: Window | None = None
+    capture: CapturePath,
+    *conditions: str | None,
+    window: Window | None = None,
+    limits: StateLimits | None = None,
+    stats: Stats | None = None,
 ) -> EventLoop:
     """Return a loop that shows the events for which all conditions hold; None holds for each.
+
+    Args:
+        limits: How much it may remember; None is the defaults.
+        stats: Filled when the loop is closed.
 
     Raises:
         RuleError: A condition cannot be understood.
         SourceError: The capture cannot be opened.
     """
     matcher = matcher_of([conditions])
-    return EventLoop(open_reader(capture), matcher, window=window)
+    return EventLoop(open_reader(capture), matcher, window=window, limits=limits, stats=stats)
 
 
 def matcher_of(questions: Sequence[Sequence[str | None]], *, caches: bool = True) -> Matcher | None:

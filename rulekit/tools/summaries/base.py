@@ -8,11 +8,14 @@ from typing import Any, TypeAlias
 
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.alerts import compile_output
+from rulekit.engine.limits import StateLimits
 from rulekit.engine.pipeline import CapturePath
+from rulekit.engine.stats import Stats
 from rulekit.engine.window import Window
 from rulekit.rules.bound import BoundField, BoundTransform
+from rulekit.sources.opening import open_reader
 from rulekit.state._outputs import OutputProgram
-from rulekit.tools.look import open_loop
+from rulekit.tools.look import matcher_of
 
 Row: TypeAlias = Sequence[Any]
 
@@ -72,6 +75,8 @@ class Request:
         values: Arguments by name; numbers are int or float.
         containers: Say for each row in which container it was.
         buffers: How byte buffers are printed; None is as the summary likes it best.
+        limits: How much to remember of processes and files; None is the defaults.
+        stats: Filled when the rows have been read.
     """
 
     capture: CapturePath
@@ -80,10 +85,22 @@ class Request:
     values: Mapping[str, Any] = field(default_factory=dict)
     containers: bool = False
     buffers: str | None = None
+    limits: StateLimits | None = None
+    stats: Stats | None = None
 
     def open(self, *conditions: str | None) -> EventLoop:
         """Return a loop over the events for which the request's and all these conditions hold."""
-        return open_loop(self.capture, self.condition, *conditions, window=self.window)
+        return self.open_any([(self.condition, *conditions)])
+
+    def open_any(self, questions: Sequence[Sequence[str | None]]) -> EventLoop:
+        """Return a loop over the events for which all conditions of one of the questions hold."""
+        return EventLoop(
+            open_reader(self.capture),
+            matcher_of(questions),
+            window=self.window,
+            limits=self.limits,
+            stats=self.stats,
+        )
 
 
 @dataclass(frozen=True, slots=True)

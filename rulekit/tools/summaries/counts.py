@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rulekit.engine._loop import EventLoop
 from rulekit.engine._tally import Tally
-from rulekit.sources.opening import open_reader
-from rulekit.tools.look import matcher_of
 from rulekit.tools.summaries.base import Argument, Column, Report, Request, Row, Summary, operand
 from rulekit.tools.summaries.groups import counted
 
@@ -61,7 +58,7 @@ def _cpu(keys: tuple[tuple[str, str], ...], request: Request) -> Report:
         (request.condition, "evt.type = procinfo"),
         (request.condition, "evt.type = switch"),
     ]
-    loop = EventLoop(open_reader(request.capture), matcher_of(questions), window=request.window)
+    loop = request.open_any(questions)
 
     def rows() -> Iterator[Row]:
         tally, scale = (sampled, _SECOND / 100) if sampled.n_groups else (switched, 1.0)
