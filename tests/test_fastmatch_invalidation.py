@@ -75,14 +75,15 @@ def test_a_thread_with_another_parent_than_its_process_has_both(changed: int) ->
     assert probe.match(3, {PARENT: b"zsh"}, tid=6) == []
 
 
-@pytest.mark.parametrize("changed", [1, 2, 8, 9, 10])
+@pytest.mark.parametrize("changed", [1, 2, 8, 9, 10, 11])
 def test_a_parent_with_another_parent_than_its_process_has_both(changed: int) -> None:
     # 8 is a thread of 2 and the parent of 5; its parent 9, a thread of 10, is none of process 2's.
     # proc.aname goes on from 8 to 9, proc.aname[2] to the parent of 2.
     probe = Probe(program("proc.pname = bash"))
     family(probe)
-    probe.set_thread(10, 20, parent=1)
-    probe.set_thread(9, 19, parent=1, pid=10)
+    probe.set_thread(11, 21)
+    probe.set_thread(10, 20, parent=11)
+    probe.set_thread(9, 19, parent=11, pid=10)
     probe.set_thread(8, 18, parent=9, pid=2)
     probe.set_thread(5, 15, parent=8)
     assert probe.match(3, {PARENT: b"bash"}, tid=5) == [0]

@@ -199,7 +199,6 @@ cdef void _inherit_program(Thread* child, Thread* source) noexcept nogil:
     child.exe = source.exe
     child.comm = source.comm
     child.args = source.args
-    child.cmdline = NULL
     child.cgroups = source.cgroups
     child.container_id = source.container_id
 
@@ -239,7 +238,6 @@ cdef void _clone_in_caller(State* state, const EventView* ev, Context* c, int64_
     if was_invalid:
         _fill_identity(state, ev, caller, param_i64(ev, 4, -1), param_i64(ev, 5, -1))
         link_thread(state, caller)
-        touch_thread(state, caller)
     # In these cases the number returned is not the child's, or its parent is not the caller: the
     # child's own event introduces it.
     if (flags & (CL_CHILD_IN_PIDNS | CL_CLONE_NEWPID | CL_CLONE_PARENT) or caller.tid != caller.vtid
@@ -270,12 +268,11 @@ cdef void _clone_in_caller(State* state, const EventView* ev, Context* c, int64_
     child.vtid = child_tid
     child.vpid = child.pid
     _fill_from_clone(state, ev, child)
-    if was_invalid:
+    if was_invalid:          # link_thread told of the change
         caller.exe = child.exe
         caller.args = child.args
         caller.comm = child.comm
         caller.cmdline = NULL
-        touch_thread(state, caller)
     else:
         _inherit(state, child, caller, as_thread)
     link_thread(state, child)
@@ -327,7 +324,6 @@ cdef void _clone_in_child(State* state, const EventView* ev, Context* c) noexcep
             template.args = child.args
             template.cmdline = NULL
             link_thread(state, template)
-            touch_thread(state, template)
     link_thread(state, child)
 
 

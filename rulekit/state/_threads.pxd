@@ -9,7 +9,7 @@ from rulekit.state._state cimport (
 cdef Thread* find_thread_slow(State* state, int64_t tid) noexcept nogil
 cdef Thread* add_thread(State* state, int64_t tid) noexcept nogil        # defaults of the data model; replaces an old one; NULL: limit reached (counted)
 cdef Thread* add_placeholder(State* state, int64_t tid) noexcept nogil   # for a tid that nobody introduced; NULL: limit reached
-cdef void link_thread(State* state, Thread* thread) noexcept nogil       # group and parent
+cdef void link_thread(State* state, Thread* thread) noexcept nogil       # group and parent, and a new version
 cdef void remove_thread(State* state, int64_t tid) noexcept nogil        # with reparenting, see procexit
 cdef void touch_thread(State* state, Thread* thread) noexcept nogil      # new version; call after changing process-scoped facts
 cdef void touch_group(State* state, Thread* main) noexcept nogil         # the same for facts kept on the main thread (cwd, env)

@@ -150,9 +150,10 @@ cdef void touch_thread(State* state, Thread* thread) noexcept nogil:
 
 
 cdef void touch_group(State* state, Thread* main) noexcept nogil:
-    touch_thread(state, main)
     if main.group != NULL and main.group.n_threads > 1:
         _touch_members(state, main.group)
+    else:
+        touch_thread(state, main)
 
 
 # -- parents ---------------------------------------------------------------------------------------
@@ -353,13 +354,19 @@ cdef void _join_group(State* state, Thread* thread, Group* group) noexcept nogil
 
 
 cdef void link_thread(State* state, Thread* thread) noexcept nogil:
-    cdef Group* group
-    cdef Thread* parent
     _leave_group(state, thread)
     _leave_parent(thread)
-    if is_invalid(thread):
-        return
-    group = find_group(state, thread.pid)
+    if not is_invalid(thread):
+        _link(state, thread)
+    if is_main(thread):
+        touch_group(state, thread)
+    else:
+        touch_thread(state, thread)
+
+
+cdef void _link(State* state, Thread* thread) noexcept nogil:
+    cdef Group* group = find_group(state, thread.pid)
+    cdef Thread* parent
     if group == NULL:
         group = _add_group(state, thread.pid, thread.pid == 1 or thread.vpid == 1)
     if group != NULL:
@@ -370,12 +377,6 @@ cdef void link_thread(State* state, Thread* thread) noexcept nogil:
             thread.ptid = 0
         else:
             _join_parent(thread, parent)
-    # Nobody's ancestry changes by one more leaf.
-    thread.version = new_version(state)
-    if thread.first_child != NULL or -1 <= thread.tid <= 1:
-        state.ancestry_version += 1
-    if group != NULL and group.n_threads > 1 and is_main(thread):
-        _touch_members(state, group)
 
 
 # -- insertion and removal -------------------------------------------------------------------------
@@ -401,35 +402,24 @@ cdef Thread* add_thread(State* state, int64_t tid) noexcept nogil:
     cdef Thread* thread
     cdef Thread** slot
     if old != NULL:
-        # Children keep naming this tid, so they now mean the new thread.
+        # Children keep naming this tid, so they now mean the new thread. Who replaces a thread links
+        # the new one, and that tells them.
         children = old.first_child
         old.first_child = NULL
         _erase(state, old)
-    if state.n_threads >= state.limits.max_threads:
+    elif state.n_threads >= state.limits.max_threads:
         state.counters.threads_refused += 1
-        thread = NULL
-    else:
-        if state.n_threads >= state.n_thread_buckets:
-            _grow(state)
-        thread = _alloc(state) if state.n_thread_buckets else NULL
-        if thread == NULL:
-            state.counters.threads_refused += 1
-    if children != NULL:
-        state.ancestry_version += 1
-        if thread != NULL:
-            thread.first_child = children
-        while children != NULL:
-            children.parent = thread
-            if thread == NULL:
-                children.ptid = 0
-                old = children.next_sibling
-                children.prev_sibling = NULL
-                children.next_sibling = NULL
-                children = old
-            else:
-                children = children.next_sibling
-    if thread == NULL:
         return NULL
+    if state.n_threads >= state.n_thread_buckets:
+        _grow(state)
+    thread = _alloc(state) if state.n_thread_buckets else NULL
+    if thread == NULL:       # not behind _erase, which left one
+        state.counters.threads_refused += 1
+        return NULL
+    thread.first_child = children
+    while children != NULL:
+        children.parent = thread
+        children = children.next_sibling
     thread.tid = tid
     thread.pid = -1
     thread.ptid = -1

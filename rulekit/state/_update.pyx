@@ -152,7 +152,6 @@ cdef void state_import_done(State* state) noexcept nogil:
             link_thread(state, thread)
             thread = thread.hash_next
     fix_initial_sockets(state)
-    state.ancestry_version += 1
     state.leading = True
     state.attention = True
 

@@ -1,23 +1,30 @@
 """Takes away, one by one, what makes the matcher forget; each time a test must fail.
 
-python tests/properties/run_invalidation.py [--only TEXT] [--record]
+python tests/properties/run_invalidation.py [--only TEXT] [--jobs N] [--log FILE] [--record]
 
-Works on a copy of the tree. A mutant is one place of the code of invalidation changed: a condition
-under which something kept counts as current taken out of the matcher, or a line that tells of a
-change taken out of the state. Its module is compiled again without optimisation, and the tests of
-invalidation run. Exit 1 when a mutant lives. Some ten seconds of CPU per mutant.
+Works on copies of the tree. A mutant is one place of the code of invalidation changed: a condition
+under which something kept counts as current taken out of the matcher, or a line of the state that
+tells of a change, or forgets what was looked up, taken out. Its module is compiled again without
+optimisation, and tests run until one fails; the record names it. The tests with a case for each
+change come first, the one over random events (`test_lying_events.py`) last. Exit 1 when a mutant
+lives. Some ten seconds of CPU per mutant. Mutants that the log of a run broken off knows as found,
+in the same code, are not tried again.
 """
 
 # ruff: noqa: E501 - a table
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +34,16 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.machine import record  # noqa: E402
 
 EVALUATE = "rulekit/_evaluate.pxi"
+NET = "tests/properties/test_lying_events.py"
 STATE_TESTS = (
     "tests/state/test_versions.py",
     "tests/state/test_containers.py",
-    "tests/test_fastmatch_invalidation.py",
+    "tests/state/test_threads.py",
+    "tests/state/test_sockets.py",
+    "tests/state/test_files.py",
+    NET,
 )
-MATCHER_TESTS = ("tests/test_fastmatch_invalidation.py", "tests/properties/test_match.py")
+MATCHER_TESTS = ("tests/test_fastmatch_invalidation.py", "tests/properties/test_match.py", NET)
 
 # What is taken out of the matcher: text, what stands there instead, which of several places.
 MATCHER = [
@@ -50,10 +61,16 @@ MATCHER = [
     (" and thread.words_version == thread.version", "", 2),
     ("if thread.ancestry_version == state.ancestry_version:", "if True:", 1),
     ("chain != 0 and chain == thread.words_chain", "chain != 0", 1),
+    ("    if main != thread and not _climb(state, &thread, &h):\n        return 0\n", "", 1),
     ("        h = (h ^ main.version) * 0xD1B54A32D192ED03ULL\n", "        pass\n", 1),
-    ("                h = (h ^ by_thread.version) * 0x8CB92BA72F3D8DD7ULL\n", "                pass\n", 1),
-    ("                h = (h ^ (<uint64_t> by_main.version << 32)) * 0x9E3779B97F4A7C15ULL\n", "", 1),
-    ("0 if by_main == NULL else by_main.version", "0", 1),
+    ("            by_thread = by_main\n        elif", "            by_thread = NULL\n        elif", 1),
+    ("            by_main = main_thread(by_main)\n", "            pass\n", 1),
+    ("    if _unlinked(at[0]):\n        return False\n", "", 1),
+    ("        h[0] = (h[0] ^ at[0].version) * 0x8CB92BA72F3D8DD7ULL\n", "", 1),
+    ("(0 if main == NULL else main.version)", "0", 1),
+    ("(thread.parent == NULL or thread.parent.tid != thread.ptid)", "thread.parent != NULL and thread.parent.tid != thread.ptid", 1),
+    ("(thread.parent == NULL or thread.parent.tid != thread.ptid)", "thread.parent == NULL", 1),
+    ("if thread.parent != NULL and thread.parent.tid == thread.ptid:\n        return thread.parent", "if thread.parent != NULL:\n        return thread.parent", 1),
     ("if text != NULL and text.facts_version == m.facts_version and text", "if text != NULL and text.facts != NULL and text", 1),
     ("elif text.facts_version == m.facts_version and text.facts[domain]", "elif text.facts != NULL and text.facts[domain]", 1),
     ("            memset(text.facts, 0, N_DOMAINS * sizeof(uint64_t))\n", "", 1),
@@ -69,13 +86,28 @@ MATCHER = [
     ("    if known >> 1 == m.epoch:\n", "    if known >> 1:\n", 1),
 ]  # fmt: skip
 
-# Lines of the state that tell of a change: all of them are taken out in turn.
+# Conditions of the state under which a change is told.
+STATE = [
+    ("rulekit/state/_threads.pyx", "(thread.first_child != NULL or -1 <= thread.tid <= 1\n", "(-1 <= thread.tid <= 1\n"),
+    ("rulekit/state/_threads.pyx", "(thread.first_child != NULL or -1 <= thread.tid <= 1\n", "(thread.first_child != NULL\n"),
+    ("rulekit/state/_threads.pyx", "\n            or (thread.group != NULL and thread.group.n_threads > 1 and is_main(thread))", ""),
+    ("rulekit/state/_threads.pyx", "    if is_main(thread):\n        touch_group(state, thread)\n    else:\n        touch_thread(state, thread)\n", "    touch_thread(state, thread)\n"),
+    ("rulekit/state/_threads.pyx", "    if main.group != NULL and main.group.n_threads > 1:\n        _touch_members(state, main.group)\n    else:\n        touch_thread(state, main)\n", "    touch_thread(state, main)\n"),
+]  # fmt: skip
+
+# Lines of the state that tell of a change or forget what was looked up: all are taken out in turn.
 TELLS = re.compile(
     r"^ +(?:touch_thread\(state, .*\)|touch_group\(state, .*\)|_touch_members\(state, .*\)"
+    r"|touch_fd\(state, .*\)|forget_memo\(state\)"
     r"|state\.(?:ancestry|account|container)_version \+= 1"
-    r"|(?:thread|child)\.version = new_version\(state\))$"
+    r"|(?:thread|child|fd)\.version = new_version\(state\)"
+    r"|\w+\.cmdline = NULL|state\.last_thread = NULL|table\.last = NULL)$"
 )
-STATE_FILES = ("_process.pyx", "_threads.pyx", "_containers.pyx", "_update.pyx", "_state.pyx")
+STATE_FILES = {
+    **{f"rulekit/state/{name}.pyx": f"rulekit/state/{name}.pyx" for name in (
+        "_process", "_threads", "_containers", "_update", "_state", "_fds", "_sockets")},
+    "rulekit/state/_update.pxd": "rulekit/state/_probe.pyx",  # which has it inlined
+}  # fmt: skip
 
 BUILD = """
 import sys
@@ -118,25 +150,36 @@ def mutants() -> Iterator[Mutant]:
         line = text.count("\n", 0, at) + 1
         yield Mutant(EVALUATE, at, old, new, "rulekit/_fastmatch.pyx", MATCHER_TESTS,
                      f"{EVALUATE}:{line} {' '.join(old.split())[:70]}")  # fmt: skip
-    for name in STATE_FILES:
-        path = f"rulekit/state/{name}"
+    for path, old, new in STATE:
+        text = (ROOT / path).read_text("utf-8")
+        at = text.find(old)
+        if at < 0:
+            raise SystemExit(f"{path} changed: no longer has {old!r}: mend the list")
+        number = text.count("\n", 0, at) + 1
+        yield Mutant(path, at, old, new, path, STATE_TESTS,
+                     f"{path}:{number} {' '.join(old.split())[:70]} -> {' '.join(new.split())[:50]}")  # fmt: skip
+    for path, module in STATE_FILES.items():
         text, at = (ROOT / path).read_text("utf-8"), 0
-        for number, line in enumerate(text.splitlines(keepends=True), 1):
-            if TELLS.match(line.split("  #")[0].rstrip()):
-                blank = line[: len(line) - len(line.lstrip())] + "pass\n"
-                yield Mutant(path, at, line, blank, path, STATE_TESTS,
-                             f"{path}:{number} {line.split('  #')[0].strip()}")  # fmt: skip
-            at += len(line)
+        for number, words in enumerate(text.splitlines(keepends=True), 1):
+            if TELLS.match(words.split("  #")[0].rstrip()):
+                blank = words[: len(words) - len(words.lstrip())] + "pass\n"
+                yield Mutant(path, at, words, blank, module, STATE_TESTS,
+                             f"{path}:{number} {words.split('  #')[0].strip()}")  # fmt: skip
+            at += len(words)
 
 
-def lives(mutant: Mutant, tree: Path) -> bool:
-    """Return whether all tests pass with a mutant; the tree is as before at the end."""
+FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+
+
+def killer(mutant: Mutant, tree: Path) -> str:
+    """Return the test that fails with a mutant, or ""; the tree is as before at the end."""
     path = tree / mutant.file
     before = path.read_text("utf-8")
     name = mutant.module.removesuffix(".pyx").replace("/", ".")
     (library,) = tree.glob(mutant.module.removesuffix(".pyx") + ".cpython*.so")
     kept = library.read_bytes()
     end = mutant.at + len(mutant.old)
+    assert before[mutant.at : end] == mutant.old, mutant.place
     try:
         path.write_text(before[: mutant.at] + mutant.new + before[end:], "utf-8")
         built = subprocess.run(
@@ -147,41 +190,82 @@ def lives(mutant: Mutant, tree: Path) -> bool:
             raise SystemExit(f"{mutant.place}: does not compile\n{built.stderr[-1500:]}")
         if library.read_bytes() == kept:
             raise SystemExit(f"{mutant.place}: nothing was compiled")
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-        command += ["--hypothesis-profile=short", *mutant.tests]
-        # One that runs into a loop or a crash is found as well.
-        try:
-            done = subprocess.run(command, cwd=tree, capture_output=True, timeout=600)
-        except subprocess.TimeoutExpired:
-            return False
-        return done.returncode == 0
+        for tests in mutant.tests:
+            command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+            command += ["-rfE", "--hypothesis-profile=short", tests]
+            # One that runs into a loop or a crash is found as well.
+            try:
+                done = subprocess.run(
+                    command, cwd=tree, capture_output=True, text=True, timeout=600
+                )
+            except subprocess.TimeoutExpired:
+                return f"{tests}: no end"
+            if done.returncode < 0:
+                return f"{tests}: signal {-done.returncode}"
+            if done.returncode:
+                found = FAILED.search(done.stdout)
+                return found[1] if found else f"{tests}: exit code {done.returncode}"
+        return ""
     finally:
         path.write_text(before, "utf-8")
         library.write_bytes(kept)
+
+
+def copy_tree(folder: Path) -> Path:
+    """Return a copy of the tree with all that is compiled, and without what takes room."""
+    ignored = shutil.ignore_patterns(".git", "build", ".venv*", "docs", "*.c", "__pycache__")
+    return Path(shutil.copytree(ROOT, folder, ignore=ignored))
+
+
+def fingerprint(mutant: Mutant) -> str:
+    """Return what tells a mutant from the same place in other code."""
+    seen = hashlib.sha256(f"{mutant.at} {mutant.old} {mutant.new}".encode())
+    seen.update(Path(ROOT, mutant.file).read_bytes())
+    return seen.hexdigest()[:16]
 
 
 def main() -> int:
     """Try every mutant, print, record; 1 when one lives."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="mutants whose place has this text")
+    parser.add_argument("--jobs", type=int, default=1, help="copies of the tree to work in")
+    parser.add_argument("--log", type=Path, help="a line of JSON per mutant; read first if there")
     parser.add_argument("--record", action="store_true")
     given = parser.parse_args()
     chosen = [each for each in mutants() if given.only in each.place]
-    living = []
+    known: dict[str, str] = {}
+    if given.log and given.log.exists():
+        lines = map(json.loads, given.log.read_text("utf-8").splitlines())
+        known = {line["is"]: line["test"] for line in lines if line["test"]}
+    trees: list[Path] = []
+    held = threading.local()
+    lock = threading.Lock()
+
+    def examine(mutant: Mutant) -> str:
+        key = fingerprint(mutant)
+        test = known.get(key)
+        if test is None:
+            if not hasattr(held, "tree"):
+                with lock:
+                    held.tree = trees.pop()
+            test = killer(mutant, held.tree)
+            if given.log:
+                with lock, given.log.open("a") as log:
+                    log.write(json.dumps({"is": key, "place": mutant.place, "test": test}) + "\n")
+        print(f"{test or 'LIVES'} <- {mutant.place}", flush=True)
+        return test
+
     with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder, "tree")
-        shutil.copytree(
-            ROOT, tree, ignore=shutil.ignore_patterns(".git", "build", ".venv*", "docs", "*.c")
-        )
-        for number, mutant in enumerate(chosen, 1):
-            alive = lives(mutant, tree)
-            living += [mutant.place] * alive
-            word = "LIVES" if alive else "found"
-            print(f"{number}/{len(chosen)} {word}: {mutant.place}", flush=True)
-    print(f"{len(chosen)} mutants, {len(living)} live")
+        trees += [copy_tree(Path(folder, f"tree{i}")) for i in range(given.jobs)]
+        with ThreadPoolExecutor(given.jobs) as pool:
+            tests = list(pool.map(examine, chosen))
+    living = [each.place for each, test in zip(chosen, tests, strict=True) if not test]
+    by_net = sum(NET in test for test in tests)
+    print(f"{len(chosen)} mutants, {len(living)} live, {by_net} found by random events only")
     if given.record:
         result = {"mutants": len(chosen), "found": len(chosen) - len(living), "live": living,
-                  "places": [each.place for each in chosen]}  # fmt: skip
+                  "found_by_random_events_only": by_net,
+                  "tests": {each.place: test for each, test in zip(chosen, tests, strict=True)}}  # fmt: skip
         print(record("invalidation", result))
     return int(bool(living))
 
