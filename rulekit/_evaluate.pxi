@@ -265,14 +265,11 @@ cdef inline bint _climb(State* state, Thread** at, uint64_t* h) noexcept nogil:
 cdef inline bint _unlinked(const Thread* thread) noexcept nogil:
     # Whether it names a parent whose coming nobody would notice: the state tells of the numbers -1 to
     # 1, and of parents that are linked. Only events that lie leave a thread so.
-    return ((thread.parent == NULL or thread.parent.tid != thread.ptid)
-            and not -1 <= thread.ptid <= 1)
+    return thread.parent == NULL and not -1 <= thread.ptid <= 1
 
 
 cdef inline Thread* _parent(State* state, Thread* thread) noexcept nogil:
-    if thread.parent != NULL and thread.parent.tid == thread.ptid:
-        return thread.parent
-    return find_thread(state, thread.ptid)
+    return thread.parent if thread.parent != NULL else find_thread(state, thread.ptid)
 
 
 cdef inline Kept* _signature(MatcherC* m) noexcept nogil:

@@ -104,8 +104,7 @@ def test_a_parent_that_appears_is_noticed() -> None:
     probe.set_thread(6, 16)
     probe.set_thread(6, 16, parent=5)  # named, though nobody knows it yet
     assert probe.match(3, {}, tid=6) == []
-    probe.set_thread(5, 15)
-    probe.changed(ancestors=True)
+    probe.set_thread(5, 15)  # nobody tells that this leaf is an ancestor
     assert probe.match(3, {PARENT: b"x"}, tid=6) == [0]
 
 

@@ -320,11 +320,7 @@ cdef void clear_fds(State* state, FdTable* table) noexcept nogil:
             if table.slots[i] != NULL:
                 _release(state, table.slots[i])
     free(table.slots)
-    table.slots = NULL
-    table.n_slots = 0
-    table.n_fds = 0
-    table.last_order = 0
-    table.last = NULL
+    memset(table, 0, sizeof(FdTable))
 
 
 cdef inline Fd* _copied(State* state, const Fd* source, uint32_t order) noexcept nogil:

@@ -51,8 +51,6 @@ cdef State* state_new(const Limits* limits) noexcept nogil:
 
 
 cdef void _defaults(State* state) noexcept nogil:
-    state.last_tid = -1
-    state.last_thread = NULL
     state.boot_ns = 0
     state.n_cpus = 0
     memset(state.hostname, 0, sizeof(state.hostname))

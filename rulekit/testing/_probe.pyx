@@ -51,7 +51,10 @@ cdef class Probe:
 
     def set_thread(self, int64_t tid, uint32_t version, *, parent=None, pid=None, args=None,
                    env=None, capabilities=None):
-        """Make or change a thread; changes are told to nobody else."""
+        """Make or change a thread; changes of facts are told to nobody else.
+
+        A parent that nobody knows is named all the same, as by events that lie.
+        """
         cdef Thread* thread = find_thread(self.state, tid)
         if thread == NULL:
             thread = add_thread(self.state, tid)
@@ -63,6 +66,8 @@ cdef class Probe:
             link_thread(self.state, thread)
         elif parent is not None:
             thread.ptid = parent
+            if find_thread(self.state, parent) != NULL:
+                link_thread(self.state, thread)
         if args is not None:
             thread.args = intern(self.state.strings, args, len(args))
         if env is not None:
