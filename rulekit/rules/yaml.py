@@ -9,74 +9,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 import yaml
 
 from rulekit.errors import RuleError
+from rulekit.rules._scan import scan_document
+from rulekit.rules.nodes import MAX_ALIASED_NODES, NULL_TEXTS, Mapping, Scalar, Sequence, YamlNode
 from rulekit.rules.scalar_map import scalar_offsets
 from rulekit.rules.yaml_problems import MAX_DEPTH, explain, failure
 from rulekit.rules.yaml_slips import Patched, patched
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText, Span
 
+__all__ = [
+    "Mapping",
+    "Scalar",
+    "Sequence",
+    "YamlNode",
+    "decode_text",
+    "node_span",
+    "parse_documents",
+]
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-# Nodes that aliases may add by standing for others; a file's own nodes are not limited.
-MAX_ALIASED_NODES = 1_000_000
 _READ = "Falco reads the file all the same"
 
-_NULL_TEXTS = frozenset({"", "~", "null", "Null", "NULL"})
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]"
 )
-
-
-@dataclass(slots=True, eq=False)
-class Scalar:
-    """A scalar as text; `null` when it is unquoted and empty, ``~`` or ``null``.
-
-    Attributes:
-        start, end: Character offsets of the node in the file, counted from 0.
-        style: ``'`` or ``"`` or ``|`` or ``>``, or empty for a plain scalar.
-    """
-
-    start: int
-    end: int
-    value: str
-    style: str
-    null: bool
-
-
-@dataclass(slots=True, eq=False)
-class Sequence:
-    """A sequence of nodes."""
-
-    start: int
-    end: int
-    items: list[YamlNode] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class Mapping:
-    """A map; `pairs` holds every pair in order, `get` finds the first of equal keys."""
-
-    start: int
-    end: int
-    pairs: list[tuple[YamlNode, YamlNode]] = field(default_factory=list)
-    _index: dict[str, YamlNode] | None = None
-
-    def get(self, key: str) -> YamlNode | None:
-        """Return the value of the first key that reads `key`, or None."""
-        if self._index is None:
-            self._index = {}
-            for name, value in self.pairs:
-                if isinstance(name, Scalar) and not name.null:
-                    self._index.setdefault(name.value, value)
-        return self._index.get(key)
-
-
-YamlNode: TypeAlias = "Scalar | Sequence | Mapping"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -159,7 +121,13 @@ def parse_documents(file: SourceText, notes: list[Diagnostic]) -> list[YamlNode]
             "not allowed in YAML",
             'write it as `"\\xHH"` inside double quotes',
         )
-    read = patched(text)
+    root = scan_document(text)
+    return _read_documents(file, notes) if root is None else [root]
+
+
+def _read_documents(file: SourceText, notes: list[Diagnostic]) -> list[YamlNode]:
+    """Read what is more than `scan_document` knows, or wrong, with libyaml."""
+    read = patched(file.text)
     slips: list[Diagnostic] = []
     while True:
         try:
@@ -201,7 +169,7 @@ class _Composer:
             node: YamlNode
             if kind is yaml.ScalarEvent:
                 value, style = event.value, event.style or ""
-                null = not style and event.tag is None and value in _NULL_TEXTS
+                null = not style and event.tag is None and value in NULL_TEXTS
                 node = Scalar(event.start_mark.index, event.end_mark.index, value, style, null)
                 anchor = event.anchor
             elif kind is yaml.AliasEvent:

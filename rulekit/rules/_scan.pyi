@@ -1,0 +1,3 @@
+from rulekit.rules.nodes import Sequence
+
+def scan_document(text: str) -> Sequence | None: ...
