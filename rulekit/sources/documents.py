@@ -10,6 +10,7 @@ from typing import BinaryIO
 from rulekit.capture.reader import open_stream
 from rulekit.errors import SourceError, reason
 from rulekit.sources.lines import Block, LineCutter, LineReader
+from rulekit.sources.rotation import oldest_first
 
 DocumentSource = str | os.PathLike[str] | BinaryIO
 
@@ -70,12 +71,11 @@ class DocumentFiles(LineReader):
 
 
 def _files(source: DocumentSource) -> list[DocumentSource]:
-    """Return the files of a folder by time of change, or the source itself."""
+    """Return the files of a folder, oldest first, or the source itself."""
     if not isinstance(source, (str, os.PathLike)) or not os.path.isdir(source):
         return [source]
     try:
         found = [each for each in Path(source).iterdir() if each.is_file()]
-        found.sort(key=lambda each: (each.stat().st_mtime_ns, each.name))
+        return [*oldest_first((str(each), each.stat().st_mtime_ns) for each in found)]
     except OSError as error:
         raise SourceError(reason(error), os.fspath(source)) from error
-    return list(found)

@@ -12,7 +12,7 @@ from rulekit.errors import SourceError, reason
 from rulekit.sources.checkpoint import Checkpoint, Position
 from rulekit.sources.followed import FollowedFile
 from rulekit.sources.lines import Block, LineReader
-from rulekit.sources.rotation import are_related, is_rotated
+from rulekit.sources.rotation import are_related, is_rotated, oldest_first
 
 MAX_LINE_BYTES = 64 << 20
 """Longer lines are left out and counted."""
@@ -249,11 +249,11 @@ class LineFollower(LineReader):
         self._from_before = {k: v for k, v in self._from_before.items() if k in seen}
         for path, status in fresh:
             self._admit(path, status, first)
-        times = {(s.st_dev, s.st_ino): (s.st_mtime_ns, path) for path, s in found}
+        places = {(s.st_dev, s.st_ino): i for i, (_, s) in enumerate(found)}
         main = os.path.realpath(self._path)
         self._order = sorted(
             self._files.values(),
-            key=lambda file: (file.path == main, *times.get(file.key, (0, file.path))),
+            key=lambda file: (file.path == main, places.get(file.key, -1), file.path),
         )
         self._next_scan_s = time.monotonic() + max(POLL_S, _SCAN_SHARE * took_s)
 
@@ -281,8 +281,9 @@ class LineFollower(LineReader):
         except OSError as error:
             self._tell_once(folder, reason(error))
             return []
-        found.sort(key=lambda each: (each[0] == main, each[1].st_mtime_ns, each[0]))
-        return found
+        statuses = dict(found)
+        ordered = oldest_first((path, status.st_mtime_ns) for path, status in found)
+        return [(path, statuses[path]) for path in sorted(ordered, key=lambda path: path == main)]
 
     def _status(self, entry: os.DirEntry[str]) -> os.stat_result | None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rulekit.capture.inflate import GZIP_MAGIC, ZSTD_MAGIC
 from rulekit.capture.reader import open_stream
@@ -23,6 +23,10 @@ _STEPS = (
     re.compile(r"^(.+?)(?:\.\d+|[-.]\d{4}-?\d\d-?\d\d[-T_.:\d]*|\.old|\.bak)$"),
     re.compile(r"^(.+?)(?:\.\d+|[-.]\d{4}-?\d\d-?\d\d[-T_.:\d]*?)(\.[A-Za-z]\w*)$"),
 )
+
+_COMPRESSED = re.compile(r"\.(?:gz|zst)$")
+# log.1, log.1.txt; what follows a digit is part of a time: log-2026-01-02T03-04-05.678.txt.
+_NUMBERED = re.compile(r"^(.*\D)\.(\d{1,9})(\.[A-Za-z]\w*)?$")
 
 
 def former_names(name: str) -> Iterator[str]:
@@ -42,6 +46,29 @@ def is_rotated(name: str, original: str) -> bool:
 def are_related(one: str, other: str) -> bool:
     """Return whether two file names may stem from the same one by rotation."""
     return not set(former_names(one)).isdisjoint(former_names(other))
+
+
+def oldest_first(files: Iterable[tuple[str, int]]) -> list[str]:
+    """Return paths in the order in which they were written.
+
+    That is the order of their times, but for files that rotation numbers: whatever their times,
+    log.2 is older than log.1, and that older than log. Copies often have the times of the copying.
+
+    Args:
+        files: Path, and time of the last change.
+    """
+    found = [path for path, _ in sorted(files, key=lambda file: (file[1], file[0]))]
+    families: dict[str, list[tuple[int, int]]] = {}
+    for at, path in enumerate(found):
+        folder, name = os.path.split(path)
+        match = _NUMBERED.match(_COMPRESSED.sub("", name))
+        base, number = (match[1] + (match[3] or ""), int(match[2])) if match else (name, 0)
+        families.setdefault(os.path.join(folder, base), []).append((-number, at))
+    ordered = list(found)
+    for family in families.values():
+        for (_, old), (_, new) in zip(sorted(family), family, strict=True):
+            ordered[new] = found[old]
+    return ordered
 
 
 def is_compressed(descriptor: int) -> bool:

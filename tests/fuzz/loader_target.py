@@ -29,9 +29,12 @@ from rulekit.text.render import render
 from rulekit.text.source import SourceText, Span
 from rulekit.tools.fmt import format_text
 
-# A second per 100 kB, and what any input may take whatever its size.
+# A second per 100 kB, and what any input may take whatever its size. What is larger than that has
+# no more to say per byte: with the same measure for all 50 MB of it nothing could ever be too slow.
 SECONDS_PER_BYTE = 1.0 / 100_000
 SECONDS_ALWAYS = 0.25
+LARGE_BYTES = 200_000
+SECONDS_PER_LARGE_BYTE = 2.0 / 1_000_000
 
 
 MOST_WRITTEN = 20
@@ -54,8 +57,14 @@ def examine(data: bytes, *, slowness: float = 1.0, more: bool = False) -> str:
     Raises:
         Defect: A promise is broken. Any other exception escaped from the loader.
     """
-    clock = Clock((SECONDS_ALWAYS + len(data) * SECONDS_PER_BYTE) * slowness)
+    clock = Clock(seconds_allowed(len(data)) * slowness)
     return _condition(data[1:], clock) if data[:1] == b"?" else _files(data, more, clock)
+
+
+def seconds_allowed(n_bytes: int) -> float:
+    """Return the CPU time that an input of a size may take."""
+    large = max(0, n_bytes - LARGE_BYTES)
+    return SECONDS_ALWAYS + (n_bytes - large) * SECONDS_PER_BYTE + large * SECONDS_PER_LARGE_BYTE
 
 
 class Clock:

@@ -21,7 +21,7 @@ from rulekit.errors import SourceError
 from rulekit.sources import follow
 from rulekit.sources.checkpoint import Checkpoint
 from rulekit.sources.follow import LineFollower
-from rulekit.sources.rotation import are_related, former_names, is_rotated
+from rulekit.sources.rotation import are_related, former_names, is_rotated, oldest_first
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -510,6 +510,37 @@ def test_names_of_rotated_files() -> None:
         assert not is_rotated(name, "audit.log"), name
     assert not is_rotated("app-2026-01-03.log", "app-2026-01-02.log")
     assert len(list(former_names("1.2.3.4.5.gz"))) < 99
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        # Copied one by one, in the order of names; all at once.
+        ({"log": 1, "log.1": 2, "log.10": 3, "log.2": 4}, ["log.10", "log.2", "log.1", "log"]),
+        (
+            {"log": 1, "log.1": 1, "log.10.gz": 1, "log.2": 1},
+            ["log.10.gz", "log.2", "log.1", "log"],
+        ),
+        # Another log between them keeps its place.
+        ({"a.1.log": 1, "b.log": 2, "a.2.log": 3}, ["a.2.log", "b.log", "a.1.log"]),
+        # Times in names are in order by themselves; so are files that have nothing to do with it.
+        ({"l-2026-01-02T03-04-05.678.log": 1, "l-2026-01-02T03-04-05.999.log": 2}, None),
+        ({"b": 1, "a": 2, "log-20260102.1": 3, "log-20260102.2": 4}, None),
+    ],
+)
+def test_the_order_of_rotated_files(times: dict[str, int], expected: list[str] | None) -> None:
+    found = oldest_first((f"/x/{name}", time) for name, time in times.items())
+    assert found == [f"/x/{name}" for name in expected or times]
+
+
+def test_copies_of_rotated_files_are_read_in_their_order(log: Path) -> None:
+    for number, name in ((1, "audit.log.10"), (2, "audit.log.2"), (3, "audit.log.1")):
+        (log.parent / name).write_bytes(text(number))
+    log.write_bytes(text(4))
+    now_ns = time.time_ns()
+    for path in log.parent.iterdir():
+        os.utime(path, ns=(now_ns, now_ns))
+    assert Tail(log, follow=False).more() == [1, 2, 3, 4]
 
 
 # ---- everything at once -------------------------------------------------------------------------

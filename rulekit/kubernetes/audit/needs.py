@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rulekit.compiler.reference import holds
+from rulekit.compiler.written import comparisons_of
 from rulekit.kubernetes.audit.facts import READING, absent, is_without_pods
 from rulekit.kubernetes.audit.policy import METADATA, STAGES
 from rulekit.kubernetes.audit.reads import (
@@ -21,7 +22,6 @@ from rulekit.kubernetes.audit.reads import (
     Literals,
     Part,
     Wanted,
-    comparisons,
     decided_by,
     fields_in,
     pointer_of,
@@ -58,7 +58,7 @@ class RuleNeeds:
         self._by_part: dict[Part, list[tuple[BoundComparison, str]]] = {
             part: [] for part in PARTS_OF_REQUEST
         }
-        for node in comparisons(rule.bound):
+        for node in comparisons_of(rule.bound):
             pointer = decided_by(node)
             if pointer is not None:
                 self._by_part[DECIDED[pointer]].append((node, pointer))

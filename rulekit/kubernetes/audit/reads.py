@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
+from rulekit.compiler.written import comparisons_of
 from rulekit.kubernetes.audit.facts import API_GROUPS
 from rulekit.kubernetes.audit.policy import METADATA, REQUEST, REQUEST_RESPONSE
 from rulekit.rules.bound import (
-    Bound,
     BoundComparison,
     BoundField,
-    BoundNot,
     BoundTransform,
     BoundTuple,
     Operand,
@@ -187,7 +186,7 @@ def literals_of(rules: Iterable[Rule]) -> Literals:
     """Return what the conditions of some rules tell apart."""
     found = Literals()
     for rule in rules:
-        for node in comparisons(rule.bound):
+        for node in comparisons_of(rule.bound):
             pointer = decided_by(node)
             if pointer is not None:
                 found.add(node, pointer)
@@ -196,19 +195,6 @@ def literals_of(rules: Iterable[Rule]) -> Literals:
     for texts in (found.users, found.verbs, found.namespaces, found.subresources, found.resources):
         texts.discard("")
     return found
-
-
-def comparisons(node: Bound) -> Iterator[BoundComparison]:
-    """Yield every comparison of a condition."""
-    stack = [node]
-    while stack:
-        each = stack.pop()
-        if isinstance(each, BoundComparison):
-            yield each
-        elif isinstance(each, BoundNot):
-            stack.append(each.child)
-        else:
-            stack.extend(reversed(each.children))
 
 
 def fields_in(operand: Operand) -> Iterator[BoundField]:
@@ -225,6 +211,7 @@ def fields_in(operand: Operand) -> Iterator[BoundField]:
 
 def reads_pods(rule: Rule) -> bool:
     """Return whether a condition names a field of pods."""
-    operands = [node.left for node in comparisons(rule.bound)]
-    operands += [node.other for node in comparisons(rule.bound) if node.other is not None]
+    nodes = list(comparisons_of(rule.bound))
+    operands = [node.left for node in nodes]
+    operands += [node.other for node in nodes if node.other is not None]
     return any(bound.field.name.startswith("pod.") for one in operands for bound in fields_in(one))
