@@ -38,6 +38,9 @@ def priority_number(name: str) -> int:
     return number
 
 
+CAPTURE = "capture"
+"""Key in `Alert.context` of the name of the capture, where there are several."""
+
 INTERNAL = "internal"
 """Event source of what the engine says about itself."""
 

@@ -8,6 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
+from rulekit.alert import CAPTURE
 from rulekit.cli.console import count, say, summary
 from rulekit.errors import RulekitError, SinkError, SourceError
 
@@ -27,7 +30,8 @@ def add_jobs(parser: argparse._ActionsContainer) -> None:
         type=_jobs,
         default=os.cpu_count() or 1,
         help="of several captures read N at the same time (default: as many as processors); alerts"
-        " come in the order of captures, and of events in each",
+        " come in the order of captures, and of events in each; in text they begin with the name of"
+        " their capture, other formats have it among what is rulekit's own (--json-extra)",
     )
 
 
@@ -95,7 +99,8 @@ def run_captures(
                 raise what
             else:
                 look(what)
-                target.take(what)
+                target.begin(names[i])
+                target.take(replace(what, context={**what.context, CAPTURE: names[i]}))
     except SinkError as problem:
         errors.append(str(problem))
         say(str(problem))

@@ -34,6 +34,9 @@ class Target(ABC):
         if alerts:
             self.flush()
 
+    def begin(self, capture: str) -> None:  # noqa: B027 - only lines say it
+        """Take note that the alerts that follow are of one of several captures."""
+
     @abstractmethod
     def flush(self) -> None:
         """Make what was taken safe: a killed process does not lose it."""
@@ -53,17 +56,26 @@ class Target(ABC):
 
 
 class LineTarget(Target):
-    """Writes each alert as one line."""
+    """Writes each alert as one line; in text, behind the name of its capture if it has `begin`."""
 
     def __init__(self, writer: LineWriter, formatter: Formatter) -> None:
         self._writer = writer
         self._formatter = formatter
         self._failed = False
+        self._prefix = b""
+
+    def begin(self, capture: str) -> None:
+        """Let the lines of text that follow begin with a name."""
+        from rulekit.formats.base import encode, escape_controls
+        from rulekit.formats.text import TextFormatter
+
+        if isinstance(self._formatter, TextFormatter):
+            self._prefix = encode(f"{escape_controls(capture)}: ")
 
     def take(self, alert: Alert) -> None:
         """Write an alert."""
         try:
-            self._writer.write(self._formatter.format(alert))
+            self._writer.write(self._prefix + self._formatter.format(alert))
         except SinkError as problem:
             self._failed = True
             raise SinkError(self._partial(problem)) from problem

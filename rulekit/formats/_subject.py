@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from rulekit import __version__
-from rulekit.alert import Alert
+from rulekit.alert import CAPTURE, Alert
 
 # What formats want to know of every event, whatever the output of its rule names.
 CONTEXT = (
@@ -110,7 +110,7 @@ def facts(alert: Alert) -> dict[str, Any]:
     Returns:
         ``id``, ``rule_hash``, ``engine`` (version), ``source``, ``position`` of the event and its
         ``event_id`` if it has one, ``drops`` since the alert before, ``enrichment`` (complete,
-        partial or unknown) and what is ``missing``.
+        partial or unknown) and what is ``missing``; of several captures, which ``capture``.
     """
     found: dict[str, Any] = {
         "id": alert.id,
@@ -125,6 +125,8 @@ def facts(alert: Alert) -> dict[str, Any]:
         found["event_id"] = alert.event_id
     if alert.missing:
         found["missing"] = list(alert.missing)
+    if CAPTURE in alert.context:
+        found["capture"] = alert.context[CAPTURE]
     return found
 
 

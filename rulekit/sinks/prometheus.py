@@ -19,7 +19,7 @@ class PrometheusOptions(Options, kw_only=True):
     """Where the metrics are served, and how finely they are told apart."""
 
     address: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on")] = 9464
+    port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on")] = 9465
     labels: Annotated[list[Label], Meta(description="labels of each counter")] = msgspec.field(
         default_factory=lambda: ["rule", "priority", "source"]
     )

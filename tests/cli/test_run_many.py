@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -18,9 +20,13 @@ def alone(cli, capture: str, *more: str) -> str:  # type: ignore[no-untyped-def]
     return str(done.stdout)
 
 
+def named(cli, capture: str) -> str:  # type: ignore[no-untyped-def]
+    return "".join(f"{capture}: {line}\n" for line in alone(cli, capture).splitlines())
+
+
 @pytest.mark.parametrize("jobs", ["1", "2", "8"])
 def test_alerts_come_in_the_order_of_captures(cli, jobs: str) -> None:
-    expected = "".join(alone(cli, capture) for capture in CAPTURES)
+    expected = "".join(named(cli, capture) for capture in CAPTURES)
     assert expected.count("\n") > 8
     arguments = [argument for capture in CAPTURES for argument in ("-e", capture)]
     done = cli("run", "-r", RULES, *arguments, "-j", jobs)
@@ -30,18 +36,33 @@ def test_alerts_come_in_the_order_of_captures(cli, jobs: str) -> None:
     assert [line.split(":")[0] for line in heads] == CAPTURES
 
 
+def test_json_names_the_capture_where_falco_has_no_key(cli, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"\xff\n.scap.gz")
+    odd.write_bytes((ROOT / CAPTURES[0]).read_bytes())
+    arguments = ("run", "-q", "-r", RULES, "-e", CAPTURES[0], "-e", odd, "--format", "json")
+    falco = [json.loads(line) for line in cli(*arguments).stdout.splitlines()]
+    own = [json.loads(line) for line in cli(*arguments, "--json-extra").stdout.splitlines()]
+    names = [alert.pop("rulekit")["capture"] for alert in own]
+    assert own == falco
+    shown = os.fspath(odd).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    assert names == [name for name in (CAPTURES[0], shown) for _ in range(len(own) // 2)]
+    text = cli(*arguments[:-2]).stdout.splitlines()
+    assert len(text) == len(own), "one line each, whatever the name"
+    assert text[-1].startswith(f"{tmp_path}/\ufffd\\n.scap.gz: ")
+
+
 def test_a_damaged_capture_spoils_no_other(cli, tmp_path: Path) -> None:
     broken = tmp_path / "broken.scap.gz"
     whole = (ROOT / CAPTURES[0]).read_bytes()
     broken.write_bytes(whole[: len(whole) // 2])
     done = cli("run", "-r", RULES, "-q", "-e", broken, "-e", CAPTURES[2], "-j", "2")
     assert done.returncode == 2
-    assert done.stdout.endswith(alone(cli, CAPTURES[2]))
+    assert done.stdout.endswith(named(cli, CAPTURES[2]))
     assert str(broken) in done.stderr
     assert "1 problem in 2 captures" in done.stderr
     missing = cli("run", "-r", RULES, "-q", "-e", "/none.scap", "-e", CAPTURES[2])
     assert missing.returncode == 2
-    assert missing.stdout == alone(cli, CAPTURES[2])
+    assert missing.stdout == named(cli, CAPTURES[2])
 
 
 def test_what_does_not_go_together_is_refused(cli) -> None:

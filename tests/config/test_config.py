@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from rulekit.alert import Alert
 from rulekit.config.build import build_delivery, default_spool_folder, spool_plan
+from rulekit.config.options import ServiceOptions
 from rulekit.config.read import Config, parse_config, read_config
 from rulekit.config.schema import make_schema, published, schema_text
 from rulekit.errors import RuleError, RulekitError
+from rulekit.sinks.prometheus import PrometheusOptions
 from rulekit.sinks.webhook import WebhookOptions
 from rulekit.text.render import render
 from rulekit.text.source import SourceText
@@ -233,6 +235,12 @@ def test_routes_and_wishes_choose_the_sinks(tmp_path: Path) -> None:
     assert choose(alert(priority="Debug", source="internal")) == [0, 2]
     assert choose(alert(priority="Critical", source="internal")) == [1, 2]
     delivery.close()
+
+
+def test_service_and_prometheus_sink_do_not_take_each_others_port() -> None:
+    listen = ServiceOptions().listen
+    assert listen is not None
+    assert int(listen.rpartition(":")[2]) != PrometheusOptions().port
 
 
 def test_the_published_schema_is_the_one_of_the_types() -> None:

@@ -124,7 +124,7 @@ def logstash(stage: Stage) -> Iterator[None]:
 def prometheus(stage: Stage) -> Iterator[None]:
     program("curl", "curl")
     port = str(free_port())
-    stage.replaced |= {"port: 9464": f"port: {port}", ":9464/": f":{port}/"}
+    stage.replaced |= {"port: 9465": f"port: {port}", ":9465/": f":{port}/"}
     yield
 
 
