@@ -1,4 +1,4 @@
-"""Fields in every form of their argument, on events of real captures: what belongs together agrees."""
+"""Fields in every form of their argument, on events of captures: what belongs together agrees."""
 
 from __future__ import annotations
 
