@@ -9,15 +9,15 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport memcpy, memset
 
-from rulekit.native._event cimport EF_CREATES_FD, EF_DESTROYS_FD, EF_USES_FD
 from rulekit.native._kept cimport (
-    Kept, KeptTable, kept_clear, kept_drop_answers, kept_share, kept_words,
+    ANSWER_INSIDE, Kept, KeptTable, kept_clear, kept_drop_answers, kept_share, kept_words,
 )
 from rulekit.native._strings cimport Str, intern
 from rulekit.native._text cimport text_length
 from rulekit.native._textindex cimport textindex_run
 from rulekit.state._compare cimport Q_ANCESTORS, compare_value
 from rulekit.state._fields cimport V_TEXT, Value, extract, put_list
+from rulekit.state._fields_fd cimport fd_name_at_hand, no_fd_name
 from rulekit.state._state cimport Context, State, Thread
 from rulekit.state._threads cimport find_thread, main_thread
 from rulekit.state._transform cimport apply_transform
@@ -168,12 +168,12 @@ cdef inline Kept* _operand_facts(MatcherC* m, uint32_t number) noexcept nogil:
     cdef Operand* operand = &m.operands[number]
     cdef Context* context = m.context
     cdef Str* name
-    # The path of an event with a known fd, without reading the value: the same as its extractor.
+    # Mostly the path of an event needs no reading: this is the same as its extractor.
     if operand.is_path and operand.epoch != m.epoch:
-        if not context.ev.info.flags & (EF_CREATES_FD | EF_USES_FD | EF_DESTROYS_FD):
+        if no_fd_name(context):
             return m.no_value[operand.domain]
-        if context.fd != NULL and context.thread != NULL:
-            name = context.fd.name
+        if context.thread != NULL:
+            name = fd_name_at_hand(context)
             if name != NULL and name.facts_version == m.facts_version and name.facts[operand.domain]:
                 return <Kept*> name.facts[operand.domain]
     return _read_facts(m, number)
@@ -480,11 +480,20 @@ cdef inline const uint64_t* _words(
     return _new_words(m, kept, n_answers, answer, rules, nodes)
 
 
+cdef inline uint64_t _small_words(
+    MatcherC* m, Kept* kept, uint32_t n_answers, uint32_t answer, const RuleClass* rules,
+    const uint32_t* nodes,
+) noexcept nogil:
+    """The same for a small class, as one word with the bit ANSWER_INSIDE; 0: no memory."""
+    return <uint64_t> _words(m, kept, n_answers, answer, rules, nodes)
+
+
 cdef const uint64_t* _new_words(
     MatcherC* m, Kept* kept, uint32_t n_answers, uint32_t answer, const RuleClass* rules,
     const uint32_t* nodes,
 ) noexcept nogil:
     cdef uint64_t* words
+    cdef uint64_t inside = 0
     cdef uint32_t i
     cdef bint holds
     if kept.answers == NULL:
@@ -493,10 +502,13 @@ cdef const uint64_t* _new_words(
             m.stats.failures += 1
             return NULL
         m.cache_bytes += n_answers * sizeof(uint64_t*) + 16
-    words = <uint64_t*> calloc(rules.n_words, sizeof(uint64_t))
-    if words == NULL:
-        m.stats.failures += 1
-        return NULL
+    words = &inside
+    if not rules.is_small:
+        words = <uint64_t*> calloc(rules.n_words, sizeof(uint64_t))
+        if words == NULL:
+            m.stats.failures += 1
+            return NULL
+        m.cache_bytes += rules.n_words * 8 + 16
     enter(m, OF_WORDS, NONE)
     for i in range(rules.n):
         enter(m, OF_RULE, rules.rules[i])
@@ -505,8 +517,9 @@ cdef const uint64_t* _new_words(
         if holds:
             words[i >> 6] |= <uint64_t> 1 << (i & 63)
     leave(m, True)
+    if rules.is_small:
+        words = <uint64_t*> (inside | <uint64_t> 1 << ANSWER_INSIDE)
     kept.answers[answer] = words
-    m.cache_bytes += rules.n_words * 8 + 16
     return words
 
 
@@ -620,12 +633,12 @@ cdef inline bint _gate_holds(MatcherC* m, uint32_t gate) noexcept nogil:
     return holds
 
 
-# The same as _narrow for a class of at most 64 rules, whose word stays in a register.
+# The same as _narrow for a small class, whose word stays in a register.
 cdef inline uint64_t _narrow_word(
     MatcherC* m, const RuleClass* rules, uint32_t number, const uint32_t** nodes
 ) noexcept nogil:
     cdef uint64_t live = rules.all_rules
-    cdef const uint64_t* words
+    cdef uint64_t words
     cdef Kept* facts
     cdef uint32_t i
     cdef bint known = True
@@ -636,12 +649,12 @@ cdef inline uint64_t _narrow_word(
     m.signature = _signature(m)
     leave(m, m.signature != NULL)
     if rules.has_process:
-        words = NULL
+        words = 0
         if m.signature != NULL:
-            words = _words(m, m.signature, m.n_classes, number, rules, rules.process)
-        known = words != NULL
+            words = _small_words(m, m.signature, m.n_classes, number, rules, rules.process)
+        known = words != 0
         if known:
-            live &= words[0]
+            live &= words
             if not live:
                 return 0
     for i in range(rules.n_early):
@@ -655,16 +668,16 @@ cdef inline uint64_t _narrow_word(
         enter(m, OF_KEY, rules.keys[i])
         facts = _operand_facts(m, rules.keys[i])
         leave(m, facts != NULL)
-        words = NULL
+        words = 0
         if facts != NULL:
-            words = _words(
+            words = _small_words(
                 m, facts, m.n_keys, rules.first_key + i, rules,
                 rules.key_nodes + <size_t> i * rules.n,
             )
-        if words == NULL:
+        if words == 0:
             known = False
         else:
-            live &= words[0]
+            live &= words
             if not live:
                 return 0
     if known:
@@ -713,7 +726,7 @@ cdef inline int _match(MatcherC* m, uint32_t number, uint32_t* out, int cap) noe
     cdef uint32_t word
     cdef uint32_t last = NONE
     cdef int n = 0
-    if rules.n_words == 1:
+    if rules.is_small:
         live = _narrow_word(m, rules, number, &nodes) if m.caches else rules.all_rules
         if not live:
             return 0

@@ -8,8 +8,9 @@ from rulekit.native._strings cimport Str
 from rulekit.native._textindex cimport TextIndex
 from rulekit.state._compare cimport Comparison, Literals
 from rulekit.state._fields cimport FieldRef, Value
+from rulekit.state._fields_fd cimport fd_name_at_hand, no_fd_name
 from rulekit.state._literals cimport LiteralPool
-from rulekit.state._state cimport Context, State
+from rulekit.state._state cimport Context, State, Thread
 
 cdef enum:
     N_SLOTS = 1536           # as compiler/passes/fold.py: event type, or GENERIC_BASE + ppm_sc
@@ -94,6 +95,9 @@ cdef struct RuleClass:       # rules of a group of event types
     uint32_t n_words
     uint64_t all_rules       # the bits of all rules in the last word
     bint has_process         # some rule demands something of the process
+    bint is_small            # at most 63 rules: what is kept about them is one word, see _small_words
+    uint8_t path_domain      # is_small, and the first that is looked at after the process is fd.name
+    bint path_first          # in this domain
     const uint32_t* rules
     const uint32_t* roots
     const uint32_t* process
@@ -192,6 +196,47 @@ cdef inline uint32_t slot_of(const Context* ctx) noexcept nogil:
     return GENERIC_BASE + <uint32_t> call if 0 < call < N_SLOTS - GENERIC_BASE else 1
 
 
+# Whether what is kept about the process of an event, and about its path, says that no rule of a class
+# holds. Most events end here, without a call. False says nothing.
+cdef inline bint none_holds(const MatcherC* m, const Context* ctx, const RuleClass* rules, uint32_t number) noexcept nogil:
+    cdef const Thread* thread = ctx.thread
+    cdef const State* state = ctx.state
+    cdef const Kept* kept
+    cdef const Str* name
+    cdef uint64_t live = rules.all_rules
+    cdef uint64_t words
+    # As _signature in _evaluate.pxi.
+    if (not rules.is_small or thread == NULL or thread.words_epoch != m.generation
+            or thread.words_version != thread.version or thread.ancestry_version != state.ancestry_version
+            or state.account_version != m.account_version
+            or state.container_version != m.container_version or ctx.event_container != NULL):
+        return False
+    if rules.has_process:
+        kept = <const Kept*> thread.words
+        if kept.answers == NULL:
+            return False
+        words = <uint64_t> kept.answers[number]
+        live &= words
+        if live == 0:
+            return words != 0
+    if not rules.path_first or not live & rules.key_words[0]:
+        return False
+    # As _operand_facts.
+    if no_fd_name(ctx):
+        kept = m.no_value[rules.path_domain]
+    else:
+        name = fd_name_at_hand(ctx)
+        if name == NULL or name.facts_version != m.facts_version:
+            return False
+        kept = <const Kept*> name.facts[rules.path_domain]
+        if kept == NULL:
+            return False
+    if kept.answers == NULL:
+        return False
+    words = <uint64_t> kept.answers[rules.first_key]
+    return words != 0 and not live & words
+
+
 # Writes the numbers of the rules that match, in definition order, and returns how many match, which
 # may be more than `cap`. Borrow the MatcherC from Matcher.c while the Matcher lives.
 cdef inline int match_event(MatcherC* m, Context* ctx, uint32_t* out, int cap) noexcept nogil:
@@ -200,4 +245,7 @@ cdef inline int match_event(MatcherC* m, Context* ctx, uint32_t* out, int cap) n
     if number == 0:
         return 0
     m.stats.gated += 1
-    return match_gated(m, ctx, number - 1, out, cap)
+    number -= 1
+    if none_holds(m, ctx, &m.classes[number], number):
+        return 0
+    return match_gated(m, ctx, number, out, cap)

@@ -16,7 +16,9 @@ from libc.string cimport memcpy, memset
 
 from rulekit.errors import RuleError
 
-from rulekit.native._kept cimport kept_alone, kept_clear, kept_drop_answers, kept_free, kept_init
+from rulekit.native._kept cimport (
+    ANSWER_INSIDE, kept_alone, kept_clear, kept_drop_answers, kept_free, kept_init
+)
 from rulekit.native._textindex cimport TextFn, textindex_free, textindex_new
 from rulekit.state._compare cimport Q_ONE
 from rulekit.state._fields cimport (
@@ -200,6 +202,7 @@ cdef int _load_classes(Matcher self, dict tables) except -1:
         rules.n = first[i + 1] - first[i]
         rules.n_words = (rules.n + 63) // 64
         rules.all_rules = <uint64_t> 0xFFFFFFFFFFFFFFFF >> (64 * rules.n_words - rules.n)
+        rules.is_small = 0 < rules.n <= ANSWER_INSIDE
         most = max(most, rules.n_words)
         rules.rules = <const uint32_t*> _data(tables, "class_rule") + first[i]
         rules.roots = <const uint32_t*> _data(tables, "class_root") + first[i]
@@ -244,6 +247,9 @@ cdef int _load_keys(Matcher self, dict tables) except -1:
                     words[rule >> 6] |= <uint64_t> 1 << (rule & 63)
             nodes += rules.n
             words += rules.n_words
+        if rules.is_small and rules.n_keys and rules.n_early == 0:
+            rules.path_first = m.operands[rules.keys[0]].is_path
+            rules.path_domain = m.operands[rules.keys[0]].domain
     return 0
 
 

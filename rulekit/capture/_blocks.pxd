@@ -5,11 +5,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from rulekit.capture._convert cimport (
-    CLASS_COLUMNS, CONVERT_DELIVER, CONVERT_SKIP, PATH_DELIVER, PATH_DROP, PATH_JOIN, PATH_LONG, PATH_PLAN,
-    PATH_STORE, Converter, EventForm, convert, enter_join, enter_keep,
+    FORM_COLUMNS, PATH_DROP, PATH_JOIN, PATH_LONG, PATH_PLAN, PATH_STORE, Converter, EventForm,
+    convert, enter_join, enter_keep,
 )
 from rulekit.capture._latency cimport Clock
-from rulekit.native._event cimport EventInfo, EventView, MAX_PARAMS, N_EVENT_TYPES, Param
+from rulekit.native._event cimport EventInfo, EventView, lay_params
 from rulekit.state._state cimport State
 
 cdef enum:
@@ -20,6 +20,7 @@ cdef enum:
     MAX_SMALL_BLOCK = 65536  # body and trailer of a block that is not a large one
     EV_V2 = 0x216
     EVF_V2 = 0x217
+    SHORT_WAY_BYTES = 256    # that decoder_next may look at before it knows lengths
 
 cdef enum NextResult:
     NEXT_EVENT = 0        # `ev` is filled, already converted to the current form, to be delivered
@@ -66,12 +67,25 @@ cdef struct Decoder:
     uint64_t error_offset     # of the block or entry, in the stream
     char error[200]
     Converter* converter      # owned: remembered enter events
-    const EventForm* forms    # of [type * CLASS_COLUMNS + parameter count]
+    const EventForm* forms    # of [type * FORM_COLUMNS + parameter count]
     const EventInfo* infos
     Clock* clock              # owned; NULL: nobody asks how long calls took
     int mode                  # DecoderMode
-    uint64_t section_headers  # event headers of this section
+    uint64_t n_before         # event headers of the sections before this one
+    uint64_t short_end        # decoder_next may take its short way before this place in the window; 0: never
 
+
+# What the short way masks out of the first 8 bytes of a block (an id follows, for lengths of 16 bits),
+# and what it does not want to see among upper half of the length, type and number of parameters.
+cdef extern from *:
+    """
+    #define RK_HEAD_SHORT 0xFFFF0000FFFFFFFFULL
+    #define RK_KIND_LONG 0xFFFFFFC0FE00FFFFULL
+    """
+    const uint64_t HEAD_SHORT "RK_HEAD_SHORT"
+    const uint64_t KIND_LONG "RK_KIND_LONG"
+    bint likely(bint) noexcept nogil
+    bint unlikely(bint) noexcept nogil
 
 cdef Decoder* decoder_new() noexcept nogil                   # NULL: no memory
 cdef void decoder_free(Decoder* d) noexcept nogil
@@ -107,44 +121,39 @@ cdef inline int decoder_next(Decoder* d, State* state, EventView* ev) noexcept n
     cdef const uint8_t* lengths
     cdef const uint8_t* at
     cdef const uint8_t* end
-    cdef uint64_t there
-    cdef uint32_t block, total, length, n, i, flags, extra
-    cdef uint16_t type, size
+    cdef const uint8_t* after
+    cdef uint64_t pos, head, kind
+    cdef uint32_t total, n, i, flags
+    cdef uint16_t type
     cdef uint8_t path
     cdef const EventForm* form
-    cdef Param* param
-    cdef Param* last
-    # Who times calls must see the enter events that this way drops.
-    if d.mode != MODE_EVENTS or d.error_code != ERROR_NONE or d.clock != NULL:
-        return decoder_next_any(d, state, ev)
     while True:
-        there = d.size - d.pos
-        if there < BLOCK_FRAME + 6 + V2_HEADER + 8:
+        pos = d.pos
+        # From here on SHORT_WAY_BYTES may be read, whatever the lengths say: they are looked at below.
+        if pos >= d.short_end:
             break
-        p = d.data + d.pos
-        block = get_u32(p)
-        total = get_u32(p + 4)
+        p = d.data + pos
+        head = get_u64(p)
         flags = 0
-        extra = 2
-        if block != EV_V2:
-            if block != EVF_V2:
+        q = p + BLOCK_HEADER + 2
+        if unlikely(head & HEAD_SHORT != EV_V2):
+            if head & HEAD_SHORT != EVF_V2:
                 break
-            flags = get_u32(p + 10)
-            extra = 6
-        q = p + BLOCK_HEADER + extra
-        length = get_u32(q + 16)
-        type = get_u16(q + 20)
-        n = get_u32(q + 22)
-        # Wide enough not to wrap: lengths that do not fit are found by the other way.
-        if (total > there or total > BLOCK_HEADER + MAX_SMALL_BLOCK or n > MAX_PARAMS or type >= N_EVENT_TYPES
-                or length < V2_HEADER + 2 * n or <uint64_t> length + BLOCK_FRAME + extra > total
-                or get_u32(p + total - 4) != total):
+            flags = get_u32(q)
+            q += 4
+        total = <uint32_t> (head >> 32)
+        kind = get_u64(q + 18)           # upper half of the length, type, number of parameters
+        pos += total
+        after = p + total
+        end = q + get_u16(q + 16)
+        if kind & KIND_LONG or pos > d.size or end + BLOCK_FRAME - BLOCK_HEADER > after or get_u32(after - 4) != total:
             break
-        form = &d.forms[type * CLASS_COLUMNS + n]
+        type = <uint16_t> (kind >> 16)
+        n = <uint32_t> (kind >> 32)
+        form = &d.forms[type * FORM_COLUMNS + n]
         path = form.path
         lengths = q + V2_HEADER
         at = lengths + 2 * n
-        end = q + length
         if path == PATH_STORE or path == PATH_DROP:
             # Eight bytes are there, even if they are not all lengths.
             if form.mask != 0 and get_u64(lengths) & form.mask == form.lengths:
@@ -155,27 +164,14 @@ cdef inline int decoder_next(Decoder* d, State* state, EventView* ev) noexcept n
             if at > end:
                 break
             d.n_headers += 1
-            d.section_headers += 1
-            d.pos += total
+            d.pos = pos
             if path == PATH_STORE:
-                enter_keep(d.converter, <int64_t> get_u64(q + 8), type, n, lengths, <uint32_t> (at - lengths),
-                           <uint64_t> (d.data + d.size - lengths))
+                enter_keep(d.converter, <int64_t> get_u64(q + 8), type, n, lengths, <uint32_t> (at - lengths))
             continue
-        if path == PATH_LONG:
-            break
-        param = &ev.params[0]
-        last = param + n
-        while param != last:
-            size = get_u16(lengths)
-            param.ptr = at
-            param.len = size
-            at += size
-            lengths += 2
-            param += 1
-        if at > end:
+        if path == PATH_LONG or lay_params(ev.params, lengths, at, n) > end:
             break
         d.n_headers += 1
-        d.section_headers += 1
+        d.pos = pos
         ev.cpu = get_u16(p + 8)
         ev.block_flags = flags
         ev.ts_ns = get_u64(q)
@@ -184,7 +180,6 @@ cdef inline int decoder_next(Decoder* d, State* state, EventView* ev) noexcept n
         ev.type = type
         ev.info = &d.infos[type]
         ev.nparams = n
-        d.pos += total
         if path == PATH_JOIN:
             if not enter_join(d.converter, ev, form, n):
                 convert(d.converter, ev, n)

@@ -4,10 +4,11 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from rulekit.native._event cimport EventView, MAX_PARAMS, Param
+from rulekit.native._event cimport EventView, MAX_PARAMS, lay_cut_params
 
 cdef enum:
     CLASS_COLUMNS = MAX_PARAMS + 2   # parameter counts 0..32, and everything above in the last one
+    FORM_COLUMNS = 64                # a power of two: parameter counts that nothing has are PATH_LONG
     TYPE_LARGE = 128                 # bit of type_shapes: parameter lengths have 32 bits
 
 cdef enum EventClass:
@@ -28,6 +29,7 @@ cdef enum:
     N_SETS = 8192            # of remembered enter events; power of two
     N_WAYS = 4
     ENTER_BYTES = 88         # kept inside the entry
+    ENTER_USUAL = 32         # as much as most have
 
 cdef enum EventPath:         # what the decoder's short way does with a form of event
     PATH_LONG = 0            # nothing: decoder_next_any looks at everything
@@ -53,7 +55,7 @@ cdef struct EventForm:       # of an event type with a number of parameters
     uint16_t n_bytes         # all parameters together, when their lengths are `lengths`
     uint64_t mask            # PATH_STORE: of the lengths in the file, as one number; 0: they vary
     uint64_t lengths
-    const Source* sources    # PATH_JOIN: of the parameters that follow
+    const uint32_t* cuts     # PATH_JOIN: the widest that each of the parameters that follow may be
 
 cdef struct Enter:           # the remembered enter event of a thread
     int64_t tid
@@ -75,7 +77,7 @@ cdef struct Converter:
     uint64_t text_cap
 
 cdef const uint8_t* event_classes    # EventClass of [type * CLASS_COLUMNS + parameter count]
-cdef const EventForm* event_forms    # parallel to event_classes
+cdef const EventForm* event_forms    # of [type * FORM_COLUMNS + parameter count]
 cdef const uint8_t* type_shapes      # parameter count of the table | TYPE_LARGE, by type
 
 cdef Converter* converter_new() noexcept nogil      # NULL: no memory
@@ -89,22 +91,23 @@ cdef uint8_t* enter_big(Converter* c, Enter* enter, uint32_t size) noexcept nogi
 
 
 # Remember an enter event as it lies in the file: `image` is its lengths and parameters, `size` bytes,
-# copied, for the window moves on; `there` bytes may be read from there.
+# copied, for the window moves on; ENTER_BYTES may be read from there whatever the size.
 cdef inline void enter_keep(Converter* c, int64_t tid, uint16_t type, uint32_t n, const uint8_t* image,
-                            uint32_t size, uint64_t there) noexcept nogil:
+                            uint32_t size) noexcept nogil:
     cdef Enter* enter = &c.enters[(<uint32_t> tid & (N_SETS - 1)) * N_WAYS]
     cdef uint8_t* target
     if enter.tid != tid:
         enter = enter_slot(c, tid)
-    if size <= ENTER_BYTES and there >= ENTER_BYTES:
-        memcpy(enter.small, image, ENTER_BYTES)      # of fixed size: a few moves, no call
-    else:
-        target = enter.small
-        if size > ENTER_BYTES:
+    # Of fixed sizes: a few moves, no call.
+    memcpy(enter.small, image, ENTER_USUAL)
+    if size > ENTER_USUAL:
+        if size <= ENTER_BYTES:
+            memcpy(enter.small + ENTER_USUAL, image + ENTER_USUAL, ENTER_BYTES - ENTER_USUAL)
+        else:
             target = enter_big(c, enter, size)
             if target == NULL:
                 return
-        memcpy(target, image, size)
+            memcpy(target, image, size)
     c.stores += 1
     enter.stamp = c.stores
     enter.type = type
@@ -118,9 +121,6 @@ cdef inline bint enter_join(Converter* c, EventView* ev, const EventForm* form, 
     cdef Enter* enter = &c.enters[(<uint32_t> ev.tid & (N_SETS - 1)) * N_WAYS]
     cdef const uint8_t* lengths
     cdef const uint8_t* at
-    cdef const Source* source = form.sources
-    cdef Param* param
-    cdef Param* end
     cdef uint16_t length
     if (enter.tid != ev.tid or enter.stamp == 0 or enter.type != form.enter_type or enter.n < form.n_needed
             or enter.size > ENTER_BYTES):
@@ -132,17 +132,6 @@ cdef inline bint enter_join(Converter* c, EventView* ev, const EventForm* form, 
         memcpy(&length, lengths, 2)
         at += length
         lengths += 2
-    param = &ev.params[n]
-    end = param + form.n_joined
-    while True:
-        memcpy(&length, lengths, 2)
-        param.ptr = at
-        param.len = min(<uint32_t> length, source.cut)
-        at += length
-        lengths += 2
-        source += 1
-        param += 1
-        if param == end:
-            break
+    lay_cut_params(&ev.params[n], lengths, at, form.n_joined, form.cuts)
     ev.nparams = n + form.n_joined
     return True

@@ -161,23 +161,25 @@ cdef int _fill_plan(Plan* plan, str terminal, int to, list sources, object enter
 cdef int _fill_forms(list events) except -1:
     """Choose the forms that are common and simple enough for the decoder's short way."""
     cdef int t, n, cell
+    cdef EventForm* form
     cdef const Plan* plan
     for t in range(n_event_types):
         if _shapes[t] & TYPE_LARGE:
             continue
         for n in range(_shapes[t] + 1):
             cell = t * CLASS_COLUMNS + n
+            form = &_forms[t * FORM_COLUMNS + n]
             if _classes[cell] == CLASS_DELIVER:
-                _forms[cell].path = PATH_DELIVER
+                form.path = PATH_DELIVER
             elif _classes[cell] == CLASS_DROP:
-                _forms[cell].path = PATH_DROP
+                form.path = PATH_DROP
             elif _classes[cell] == CLASS_PLAN:
                 plan = &_plans[_plan_of[cell]]
                 if plan.terminal == END_STORE and plan.n == plan.n_same and plan.to == t:
-                    _forms[cell].path = PATH_STORE
-                    _fix_lengths(&_forms[cell], [p["type"].removeprefix("PT_") for p in events[t]["params"][:n]])
+                    form.path = PATH_STORE
+                    _fix_lengths(form, [p["type"].removeprefix("PT_") for p in events[t]["params"][:n]])
                 elif plan.terminal == END_DELIVER:
-                    _forms[cell].path = PATH_JOIN if _joins(&_forms[cell], plan, t, n) else PATH_PLAN
+                    form.path = PATH_JOIN if _joins(form, plan, t, n) else PATH_PLAN
     return 0
 
 
@@ -198,6 +200,7 @@ cdef bint _joins(EventForm* form, const Plan* plan, int t, int n) noexcept:
     # Its own parameters stay, and some of the enter event, one after the other, follow.
     cdef uint32_t i
     cdef uint32_t first
+    cdef uint32_t* cuts
     if not plan.uses_enter or not plan.in_order or plan.to != t or plan.n_same != <uint32_t> n or plan.n <= <uint32_t> n:
         return False
     first = plan.sources[n].index
@@ -210,7 +213,12 @@ cdef bint _joins(EventForm* form, const Plan* plan, int t, int n) noexcept:
     form.n_joined = <uint8_t> (plan.n - n)
     form.n_needed = form.skip + form.n_joined
     form.enter_type = plan.enter_type
-    form.sources = &plan.sources[n]
+    cuts = <uint32_t*> calloc(form.n_joined, sizeof(uint32_t))
+    if cuts == NULL:
+        return False
+    for i in range(form.n_joined):
+        cuts[i] = plan.sources[n + i].cut
+    form.cuts = cuts
     return True
 
 
@@ -222,7 +230,7 @@ cdef int _compile() except -1:
     cdef list plans = []
     cdef int t, n, cell
     _classes = <uint8_t*> calloc(N_EVENT_TYPES, CLASS_COLUMNS)
-    _forms = <EventForm*> calloc(N_EVENT_TYPES * CLASS_COLUMNS, sizeof(EventForm))
+    _forms = <EventForm*> calloc(N_EVENT_TYPES * FORM_COLUMNS, sizeof(EventForm))
     _shapes = <uint8_t*> calloc(N_EVENT_TYPES, 1)
     _plan_of = <uint16_t*> calloc(N_EVENT_TYPES * CLASS_COLUMNS, sizeof(uint16_t))
     if _classes == NULL or _forms == NULL or _shapes == NULL or _plan_of == NULL:

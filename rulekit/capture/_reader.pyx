@@ -93,7 +93,7 @@ cdef class CaptureReader:
     def close(self):
         """Close the source; the reader cannot be used any more. Idempotent."""
         self.decoder.data = NULL
-        self.decoder.size = self.decoder.pos = 0
+        self.decoder.size = self.decoder.pos = self.decoder.short_end = 0
         self.decoder.final = True
         self._release()
         self._at = 0
@@ -145,6 +145,7 @@ cdef class CaptureReader:
         if d.final:
             return 0
         d.base += d.pos
+        d.short_end = 0
         if rest == 0:
             if self._seam_cap > SMALL_SEAM:
                 free(self._seam)

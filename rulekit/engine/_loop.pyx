@@ -97,6 +97,7 @@ cdef class EventLoop:
         cdef MatcherC* matcher = NULL if self.matcher is None else self.matcher.c
         cdef bint windowed = self.window.active
         cdef bint timed = self.least_ns != 0
+        cdef bint plain = matcher != NULL and not windowed and not timed
         cdef int result
         cdef Place place
         if self.open_event:
@@ -111,6 +112,20 @@ cdef class EventLoop:
             result = decoder_next(decoder, state, event)
             if result == NEXT_EVENT:
                 state_event(state, event, context)
+                if plain:
+                    if context.visible:
+                        self.n_visible += 1
+                        if self.n_visible == 1:
+                            self.first_ns = event.ts_ns
+                        self.n_hits = match_event(matcher, context, self.hits, self.capacity)
+                        if self.n_hits:
+                            if self.tallies != NULL:
+                                self._tally()
+                                continue
+                            self.open_event = True
+                            return STOP_MATCH
+                    state_event_done(state, context)
+                    continue
                 if windowed:
                     place = place_of(&self.window, event.num, event.ts_ns, state.first_event_ts_ns)
                     if place != PLACE_INSIDE:
@@ -165,6 +180,7 @@ cdef class EventLoop:
     def time_calls(self):
         """From here on take the time between enter and exit of each call, see `latency_ns`."""
         if self.decoder.clock == NULL:
+            self.decoder.short_end = 0
             self.decoder.clock = clock_new()
             if self.decoder.clock == NULL:
                 raise MemoryError

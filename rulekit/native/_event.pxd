@@ -82,6 +82,74 @@ cdef const char* capability_name(int bit) noexcept nogil
 cdef const FlagName* flag_table(const char* name) noexcept nogil        # NULL: no such table
 
 
+cdef extern from *:
+    """
+    /* Point `n` parameters (of the layout of struct Param) at their bytes, which lie back to back from
+       `at` on, `lengths` of 16 bits each; returns where they end. Unrolled and from the end, so that
+       each takes four instructions; a loop takes eight. */
+    struct rk_param { const uint8_t *ptr; uint32_t len; };
+    static inline const uint8_t *rk_lay(void *first, const uint8_t *lengths, const uint8_t *at, uint32_t n)
+    {
+        struct rk_param *params = (struct rk_param *) first + n;
+        uint16_t size;
+        uint32_t i;
+        lengths += 2 * n;
+    #define RK_LAY(back) \
+            memcpy(&size, lengths - 2 * (back), 2); \
+            params[-(back)].ptr = at; \
+            params[-(back)].len = size; \
+            at += size;
+        switch (n) {
+        default:
+            for (i = n; i > 8; i--) {
+                RK_LAY((int32_t) i)
+            }  /* fall through */
+        case 8: RK_LAY(8)  /* fall through */
+        case 7: RK_LAY(7)  /* fall through */
+        case 6: RK_LAY(6)  /* fall through */
+        case 5: RK_LAY(5)  /* fall through */
+        case 4: RK_LAY(4)  /* fall through */
+        case 3: RK_LAY(3)  /* fall through */
+        case 2: RK_LAY(2)  /* fall through */
+        case 1: RK_LAY(1)  /* fall through */
+        case 0: ;
+        }
+    #undef RK_LAY
+        return at;
+    }
+    /* The same, of each not more than its entry of `cuts`. */
+    static inline void rk_lay_cut(void *first, const uint8_t *lengths, const uint8_t *at, uint32_t n,
+                                  const uint32_t *cuts)
+    {
+        struct rk_param *params = (struct rk_param *) first + n;
+        uint16_t size;
+        uint32_t i;
+        lengths += 2 * n;
+        cuts += n;
+    #define RK_LAY(back) \
+            memcpy(&size, lengths - 2 * (back), 2); \
+            params[-(back)].ptr = at; \
+            params[-(back)].len = size < cuts[-(back)] ? size : cuts[-(back)]; \
+            at += size;
+        switch (n) {
+        default:
+            for (i = n; i > 4; i--) {
+                RK_LAY((int32_t) i)
+            }  /* fall through */
+        case 4: RK_LAY(4)  /* fall through */
+        case 3: RK_LAY(3)  /* fall through */
+        case 2: RK_LAY(2)  /* fall through */
+        case 1: RK_LAY(1)  /* fall through */
+        case 0: ;
+        }
+    #undef RK_LAY
+    }
+    """
+    const uint8_t* lay_params "rk_lay"(Param* params, const uint8_t* lengths, const uint8_t* at, uint32_t n) noexcept nogil
+    void lay_cut_params "rk_lay_cut"(Param* params, const uint8_t* lengths, const uint8_t* at, uint32_t n,
+                                     const uint32_t* cuts) noexcept nogil
+
+
 # Parameters are read by their actual length; absent and empty ones give `default`.
 cdef inline bint has_param(const EventView* ev, uint32_t i) noexcept nogil:
     return i < ev.nparams and ev.params[i].len != 0

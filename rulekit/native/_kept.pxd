@@ -3,10 +3,14 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+# Bit of an entry of `answers` that is itself the answer, in its other 63 bits, instead of an address.
+cdef enum:
+    ANSWER_INSIDE = 63
+
 cdef struct Kept:
     Kept* next           # chain of the hash bucket
     uint64_t hash
-    uint64_t** answers   # owned, each entry too; NULL: none yet
+    uint64_t** answers   # owned, each entry too but those with ANSWER_INSIDE; NULL: none yet
     uint32_t n           # words that follow this struct
 
 cdef struct KeptTable:

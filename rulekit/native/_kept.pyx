@@ -77,7 +77,8 @@ cdef void kept_drop_answers(Kept* kept, uint32_t n_answers) noexcept nogil:
     cdef uint32_t i
     if kept != NULL and kept.answers != NULL:
         for i in range(n_answers):
-            free(kept.answers[i])
+            if not <uint64_t> kept.answers[i] >> ANSWER_INSIDE:
+                free(kept.answers[i])
         free(kept.answers)
         kept.answers = NULL
 

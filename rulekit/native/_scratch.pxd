@@ -14,6 +14,7 @@ cdef struct ScratchBlock:
 cdef struct Scratch:
     ScratchBlock* first   # owned; kept across resets
     ScratchBlock* current
+    bint used             # something was handed out since the last reset
 
 
 cdef bint scratch_init(Scratch* s) noexcept nogil

@@ -23,6 +23,7 @@ cdef ScratchBlock* _new_block(size_t payload) noexcept nogil:
 cdef bint scratch_init(Scratch* s) noexcept nogil:
     s.first = _new_block(BLOCK_BYTES)
     s.current = s.first
+    s.used = False
     return s.first != NULL
 
 
@@ -41,6 +42,7 @@ cdef void scratch_reset(Scratch* s) noexcept nogil:
     # Further blocks are given back: one unusual event must not pin its memory for the whole run.
     cdef ScratchBlock* block
     cdef ScratchBlock* following
+    s.used = False
     if s.first == NULL:
         return
     block = s.first.next
@@ -67,6 +69,7 @@ cdef void* scratch_alloc(Scratch* s, size_t size) noexcept nogil:
         block.next = fresh
         s.current = fresh
         block = fresh
+    s.used = True
     start = block.used
     block.used += size
     return <char*> block + HEADER + start

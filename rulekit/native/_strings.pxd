@@ -38,6 +38,7 @@ cdef struct StrTable:
     uint32_t* free_ids        # owned: ids of collected strings
     uint32_t n_free_ids
     uint32_t cap_free_ids
+    bint due                  # see strtab_wants_collection; strtab_look brings it up to date
 
 
 cdef StrTable* strtab_new(uint64_t soft_limit_bytes, uint64_t hard_limit_bytes) noexcept nogil  # NULL: no memory
@@ -46,6 +47,7 @@ cdef Str* intern(StrTable* table, const char* text, size_t length) noexcept nogi
 cdef Str* intern_permanent(StrTable* table, const char* text, size_t length) noexcept nogil
 # Mark and sweep, at an event boundary only: begin, mark every string that state still names, end.
 cdef void strtab_begin(StrTable* table) noexcept nogil
+cdef void strtab_look(StrTable* table) noexcept nogil   # after a change of limits
 cdef void strtab_end(StrTable* table) noexcept nogil    # frees the unmarked; raises soft_limit if little was freed
 
 cdef inline void mark(StrTable* table, Str* text) noexcept nogil:
@@ -54,6 +56,4 @@ cdef inline void mark(StrTable* table, Str* text) noexcept nogil:
 
 
 cdef inline bint strtab_wants_collection(const StrTable* table) noexcept nogil:
-    # Near the hard limit size says nothing any more: there only a run of refusals asks again.
-    return (table.n_bytes > table.soft_limit_bytes
-            or table.n_refused - table.refused_at_sweep > REFUSALS_PER_SWEEP)
+    return table.due

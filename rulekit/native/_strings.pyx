@@ -85,17 +85,27 @@ cdef void _grow(StrTable* table) noexcept nogil:
     table.n_buckets = n
 
 
+cdef void strtab_look(StrTable* table) noexcept nogil:
+    # Near the hard limit size says nothing any more: there only a run of refusals asks again.
+    table.due = (table.n_bytes > table.soft_limit_bytes
+                 or table.n_refused - table.refused_at_sweep > REFUSALS_PER_SWEEP)
+
+
+cdef Str* _refuse(StrTable* table) noexcept nogil:
+    table.n_refused += 1
+    strtab_look(table)
+    return NULL
+
+
 cdef Str* _add(StrTable* table, const char* text, size_t length, uint32_t h) noexcept nogil:
     cdef Str* s
     cdef Str** slot
     cdef char* payload
     if length >= UINT32_MAX or table.n_bytes + length + OVERHEAD_BYTES > table.hard_limit_bytes:
-        table.n_refused += 1
-        return NULL
+        return _refuse(table)
     s = <Str*> malloc(sizeof(Str) + length + 1)
     if s == NULL:
-        table.n_refused += 1
-        return NULL
+        return _refuse(table)
     payload = <char*> s + sizeof(Str)
     if length:
         memcpy(payload, text, length)
@@ -118,6 +128,7 @@ cdef Str* _add(StrTable* table, const char* text, size_t length, uint32_t h) noe
     slot[0] = s
     table.n_strings += 1
     table.n_bytes += length + OVERHEAD_BYTES
+    strtab_look(table)
     if table.n_strings > table.n_buckets:
         _grow(table)
     return s
@@ -238,3 +249,4 @@ cdef void strtab_end(StrTable* table) noexcept nogil:
         limit = table.hard_limit_bytes
     table.soft_limit_bytes = limit
     table.refused_at_sweep = table.n_refused
+    strtab_look(table)

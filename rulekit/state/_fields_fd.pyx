@@ -54,6 +54,14 @@ cdef enum:
     AT_FDCWD = -100
 
 
+# By event type: whether fd.name is "" without an fd.
+cdef uint8_t[512] _nameless
+for _type in range(512):
+    _nameless[_type] = _type & 1 and _type not in (
+        E_OPEN_X, E_CONNECT_X, E_CREAT_X, E_ACCEPT_X, E_OPENAT_X, E_OPENAT2_X,
+        E_OPEN_BY_HANDLE_AT_X, E_ACCEPT4_X,
+    )
+
 # --- Which fd ------------------------------------------------------------------------------------
 
 cdef inline bint _applies(Context* c, Thread** thread) noexcept nogil:
@@ -87,7 +95,7 @@ cdef inline bint _is_file(const Fd* fd) noexcept nogil:
 # --- Names ---------------------------------------------------------------------------------------
 
 cdef bint _name_from_event(Context* c, Thread* thread, bint raw, Value* out) noexcept nogil:
-    # The fd is unknown: failed opens still say what they were about.
+    # The fd is unknown: failed opens still say what they were about. See also `_nameless`.
     cdef uint16_t kind = c.ev.type
     cdef const char* path
     cdef const char* dir = "<UNKNOWN>"
@@ -123,6 +131,17 @@ cdef bint _name_from_event(Context* c, Thread* thread, bint raw, Value* out) noe
         param_text(c.ev, 3, &path, &path_len)
         return put_text(out, path, path_len)
     return put_str(out, c.state.strings.empty)
+
+
+cdef Str* fd_name_by_number(const Context* c) noexcept nogil:
+    cdef FdTable* table
+    cdef Fd* fd
+    if c.fd_num >= 0:
+        table = fd_table(c.state, c.thread)
+        fd = find_fd(table, c.fd_num) if table != NULL else NULL
+        if fd != NULL:
+            return fd.name
+    return c.state.strings.empty if c.ev.type < 512 and _nameless[c.ev.type] else NULL
 
 
 cdef bint x_name(Context* c, FieldRef* ref, Value* out) noexcept nogil:

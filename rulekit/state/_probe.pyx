@@ -5,7 +5,7 @@ from libc.stdlib cimport realloc
 from libc.string cimport memcpy, memset
 
 from rulekit.native._event cimport EventView, MAX_PARAMS, N_EVENT_TYPES, event_infos
-from rulekit.native._strings cimport Str, intern, strtab_wants_collection
+from rulekit.native._strings cimport Str, intern, strtab_look, strtab_wants_collection
 from rulekit.state._containers cimport (
     address_is_local, container_id_of, find_account, find_container
 )
@@ -143,6 +143,7 @@ cdef class StateProbe:
         """Set the limits of the string table, in bytes."""
         self._state.strings.first_soft_limit_bytes = soft_bytes
         self._state.strings.soft_limit_bytes = soft_bytes
+        strtab_look(self._state.strings)
         self._state.strings.hard_limit_bytes = hard_bytes
 
     def add_thread(self, int64_t tid, int64_t pid, int64_t ptid, **facts):

@@ -75,7 +75,7 @@ cdef inline void _attach_fd(State* state, const EventView* ev, const EventPlan* 
 cdef inline void state_event(State* state, const EventView* ev, Context* out) noexcept nogil:
     cdef const EventPlan* plan
     cdef Thread* thread
-    if state.scratch.first.used:
+    if state.scratch.used:
         scratch_reset(&state.scratch)
     out.state = state
     out.ev = ev
@@ -87,12 +87,11 @@ cdef inline void state_event(State* state, const EventView* ev, Context* out) no
     out.enter = NULL
     out.event_container = NULL
     out.document = NULL
-    out.visible = not ev.block_flags & 1
     if ev.type >= N_EVENT_TYPES:
+        out.visible = not ev.block_flags & 1
         return
     plan = &event_plans[ev.type]
-    if plan.keeps_enter:
-        out.visible = False
+    out.visible = not (ev.block_flags & 1 | plan.keeps_enter)
     if state.attention:
         attend(state, ev, plan, out)
     if plan.has_retval:

@@ -143,7 +143,7 @@ cdef void state_import_done(State* state) noexcept nogil:
         thread = state.thread_buckets[i]
         while thread != NULL:
             _complete_thread(state, thread)
-            if state.scratch.first.used:
+            if state.scratch.used:
                 scratch_reset(&state.scratch)
             thread = thread.hash_next
     for i in range(state.n_thread_buckets):
