@@ -34,10 +34,9 @@ cdef enum ErrorCode:
     ERROR_NOT_CAPTURE = 1     # no section header where one must be
     ERROR_VERSION = 2         # newer major version, or another byte order
     ERROR_TRUNCATED = 3       # the stream ends inside a block
-    ERROR_NO_EVENTS = 4       # a section without a single event block; its snapshot is complete
-    ERROR_BLOCK = 5           # a block that cannot be trusted, and so nothing behind it
-    ERROR_EVENT = 6           # a sound block with an invalid event in it
-    ERROR_CONVERSION = 7      # an outdated event that nobody can convert
+    ERROR_BLOCK = 4           # a block that cannot be trusted, and so nothing behind it
+    ERROR_EVENT = 5           # a sound block with an invalid event in it
+    ERROR_CONVERSION = 6      # an outdated event that nobody can convert
 
 cdef enum DecoderMode:
     MODE_START = 0            # a section header must follow
@@ -61,7 +60,6 @@ cdef struct Decoder:
     uint64_t n_bad_events     # invalid events skipped because of `lenient`
     uint64_t n_drops          # drop records: the recorder lost or sampled events around them
     uint64_t max_block_bytes  # larger blocks are an error
-    bint may_be_empty         # a live source in which nothing has happened is none the worse for it
     bint lenient              # skip and count invalid events in sound blocks instead of stopping
     int error_code            # ErrorCode; stays
     uint64_t error_offset     # of the block or entry, in the stream
@@ -71,7 +69,6 @@ cdef struct Decoder:
     const EventInfo* infos
     Clock* clock              # owned; NULL: nobody asks how long calls took
     int mode                  # DecoderMode
-    uint64_t n_before         # event headers of the sections before this one
     uint64_t short_end        # decoder_next may take its short way before this place in the window; 0: never
 
 

@@ -105,8 +105,6 @@ cdef int _starved(Decoder* d, uint64_t need) noexcept nogil:
         return NEXT_ERROR
     if d.mode == MODE_START:
         return _error(d, ERROR_NOT_CAPTURE, b"not a capture: there is nothing in it")
-    if d.n_headers == d.n_before and not d.may_be_empty:
-        return _error(d, ERROR_NO_EVENTS, b"no events in the capture")
     return NEXT_END
 
 
@@ -150,7 +148,6 @@ cdef int _section(Decoder* d, State* state) noexcept nogil:
         if state != NULL:
             state_reset(state)
     d.n_sections += 1
-    d.n_before = d.n_headers
     d.mode = MODE_METADATA
     return NEXT_SECTION
 

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t
 
 from rulekit.capture._blocks cimport (
-    ERROR_NO_EVENTS, NEXT_END, NEXT_ERROR, NEXT_EVENT, NEXT_NEED_DATA, NEXT_SECTION, decoder_next,
+    NEXT_END, NEXT_ERROR, NEXT_EVENT, NEXT_NEED_DATA, NEXT_SECTION, decoder_next,
 )
 from rulekit.capture._reader cimport CaptureReader
 from rulekit.native._event cimport EventView
@@ -117,8 +117,6 @@ def read_snapshots(source):
             elif result == NEXT_END:
                 return
             elif result == NEXT_ERROR:
-                if reader.decoder.error_code == ERROR_NO_EVENTS:
-                    return
                 raise reader.error()
     finally:
         state_free(state)

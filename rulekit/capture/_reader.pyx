@@ -42,7 +42,6 @@ cdef class CaptureReader:
     def __init__(self, source, *, bint lenient=False, object max_block_bytes=None):
         self._chunks = source if hasattr(source, "next_chunk") else open_chunks(source)
         self.decoder.lenient = lenient
-        self.decoder.may_be_empty = hasattr(self._chunks, "losses")
         if max_block_bytes is not None:
             self.decoder.max_block_bytes = max_block_bytes
 

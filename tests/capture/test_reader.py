@@ -148,7 +148,6 @@ SECTION = capture(0)[:28]
         (SECTION[:12] + b"\x02\x00" + SECTION[14:], "version 2.2 is newer", 0),
         (SECTION[:4] + b"\x10" + SECTION[5:], "too short", 0),
         (SECTION[:24] + b"\x10" + SECTION[25:], "not repeated", 0),
-        (SECTION, "no events", 28),
         (SECTION + b"\x16\x02\0\0", "ends inside a block header", 28),
     ],
 )
@@ -159,6 +158,11 @@ def test_what_is_no_capture_is_refused_with_a_reason(
         list(iter_events(io.BytesIO(data)))
     assert caught.value.offset == offset
     assert caught.value.path == "<stream>"
+
+
+def test_a_capture_in_which_nothing_happened_is_one() -> None:
+    assert list(iter_events(io.BytesIO(SECTION))) == []
+    assert list(iter_events(io.BytesIO(gzip.compress(SECTION + SECTION)))) == []
 
 
 def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path) -> None:

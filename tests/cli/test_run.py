@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rulekit.capture.builder import Builder
 from tests.fuzz.mutate import block_starts, plain
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -198,6 +199,24 @@ def test_a_capture_that_cannot_be_read_is_one_clear_line(
     assert done.stdout == ""
     assert done.stderr.startswith(f"rulekit: {path}: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["run", "events", "test"])
+def test_a_capture_in_which_nothing_happened_is_clean(
+    verb: str, cli, rules: Path, tmp_path: Path
+) -> None:
+    quiet = tmp_path / "quiet.scap"
+    Builder().save(quiet)
+    if verb == "test":
+        case = f"- case: quiet\n  rules: {rules}\n  capture: {quiet}\n  only: true\n"
+        (tmp_path / "tests.yaml").write_text(case)
+        done = cli("test", tmp_path / "tests.yaml")
+        assert "1 passed" in done.stdout
+    else:
+        done = cli(verb, "-e", quiet, *(["-r", rules] if verb == "run" else []))
+        assert done.stdout == ""
+        assert done.stderr.startswith("0 events in" if verb == "run" else "")
+    assert done.returncode == 0
 
 
 def test_a_folder_is_no_capture(cli, rules: Path, tmp_path: Path) -> None:
