@@ -13,9 +13,10 @@ from typing import Any
 import msgspec.inspect as types
 
 from rulekit.errors import reason
+from rulekit.rules._scan import scalar_text
 from rulekit.rules.decode import parse_bool
 from rulekit.rules.names import close_to
-from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode, node_span, scalar_text
+from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode, node_span
 from rulekit.sinks.values import Condition, Duration, MaybeSecret, Rate, Secret, Size
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText, Span

@@ -14,7 +14,7 @@ from rulekit.state._outputs import OutputProgram
 
 if TYPE_CHECKING:
     from rulekit.rules.falco_config import AppendOutput
-    from rulekit.rules.output import OutputTemplate
+    from rulekit.rules.output_template import OutputTemplate
     from rulekit.rules.ruleset import Rule
     from rulekit.text.diagnostic import Diagnostic
 
@@ -45,7 +45,9 @@ class AlertBuilder:
     ) -> None:
         self._rules = rules
         self._hostname = hostname
-        self._outputs = [OutputProgram(rule.template) for rule in rules]
+        # Templates that were compiled before have no places.
+        templates = [rule.template for rule in rules]
+        self._outputs = [OutputProgram(getattr(each, "unplaced", each)) for each in templates]
         self._extras = [_extra_fields(rule, append_output) for rule in rules]
         # Worked out at a rule's first alert: most rules never have one.
         self._hashes: list[str] = [""] * len(rules)

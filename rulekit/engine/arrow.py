@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rulekit.errors import RuleError, RulekitError, SourceError
 from rulekit.rules.bound import BoundField
-from rulekit.rules.output import OutputToken, parse_output
+from rulekit.rules.output import parse_output
+from rulekit.rules.output_template import OutputToken
 from rulekit.state._columns import ColumnSet
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText

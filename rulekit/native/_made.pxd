@@ -16,15 +16,15 @@ cdef extern from "Python.h":
 
 cdef struct Shape:
     PyTypeObject *type
-    Py_ssize_t slots[8]  # offset of each field in an object, in the order of declaration
+    Py_ssize_t slots[10]  # offset of each field in an object, in the order of declaration
 
 
 cdef inline int learn(Shape *shape, object cls) except -1:
     """Find where the objects of a dataclass with `slots=True` keep their fields."""
     cdef int i
     fields = tuple(cls.__dataclass_fields__)
-    if len(fields) > 8:
-        raise TypeError(f"{cls.__name__} has more than 8 fields")
+    if len(fields) > 10:
+        raise TypeError(f"{cls.__name__} has more than 10 fields")
     for i, name in enumerate(fields):
         slot = getattr(cls, name)
         if type(slot).__name__ != "member_descriptor":

@@ -5,7 +5,7 @@ anything is odd, the text is left to the grammar, whose lexer and diagnostics kn
 where. Both make equal trees of a text that both can read (`tests/rules/test_read.py`).
 """
 
-from cpython.array cimport array
+from cpython.array cimport array, clone
 
 import re
 from array import array as new_array
@@ -26,6 +26,7 @@ from rulekit.rules.ast import (
     TransformNode,
     TupleNode,
 )
+from rulekit.rules.item_texts import ListText
 from rulekit.rules.tokens import BadEscape, unescape
 from rulekit.text.pieced import PiecedText
 from rulekit.text.source import Span
@@ -744,8 +745,30 @@ cdef object noted_items(object text):
         return None
     cdef dict notes = text.notes
     if "items" not in notes:
-        notes["items"] = read_items(text.text)
+        read = bare_items(text.items.texts) if isinstance(text, ListText) else None
+        notes["items"] = read_items(text.text) if read is None else read
     return notes["items"]
+
+
+cdef object bare_items(list texts):
+    """Return items that stand in the text of their list just as they are, or None."""
+    cdef Py_ssize_t at = 0, i, j, size
+    cdef str text
+    cdef array places = clone(new_array("I"), 2 * len(texts), False)
+    cdef int kind
+    cdef void *data
+    cdef Py_UCS4 char
+    for i, text in enumerate(texts):
+        kind, data, size = PyUnicode_KIND(text), PyUnicode_DATA(text), len(text)
+        places.data.as_uints[2 * i] = <unsigned int> at
+        for j in range(size):
+            char = PyUnicode_READ(kind, data, j)
+            if char < 128 and CLASS[char] & NO_BARE:
+                return None
+        at += size
+        places.data.as_uints[2 * i + 1] = <unsigned int> at
+        at += 2  # a comma and a blank
+    return ReadItems(tuple(texts), bytes(len(texts)), places)
 
 
 def items_of(text):

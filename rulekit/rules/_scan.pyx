@@ -6,8 +6,11 @@ indentation, values that are missing. Both give the same nodes at the same place
 both can read (`tests/rules/test_scan.py`).
 """
 
-from rulekit.native._made cimport Shape, learn, made, put
+from rulekit.native._made cimport Shape, get, learn, made, put
 from rulekit.rules.nodes import MAX_ALIASED_NODES, NULL_TEXTS, Mapping, PackedScalars, Scalar, Sequence
+
+from rulekit.rules.scalar_text import ScalarText
+from rulekit.text.source import Span
 
 cdef extern from "Python.h":
     int PyUnicode_KIND(object text)
@@ -25,10 +28,12 @@ cdef int LONGEST_KEY = 1000
 cdef frozenset _NULLS = frozenset(NULL_TEXTS)
 cdef dict _ESCAPES = {"\\": "\\", '"': '"', "/": "/", "n": "\n", "t": "\t", "r": "\r"}
 
-cdef Shape SCALAR, SEQUENCE, MAPPING
+cdef Shape SCALAR, SEQUENCE, MAPPING, TEXT, SPAN
 learn(&SCALAR, Scalar)
 learn(&SEQUENCE, Sequence)
 learn(&MAPPING, Mapping)
+learn(&TEXT, ScalarText)
+learn(&SPAN, Span)
 
 
 class _Odd(Exception):
@@ -42,6 +47,30 @@ def scan_document(str text):
         return scanner.document()
     except _Odd:
         return None
+
+
+def scalar_text(file, node):
+    """Return the value of a scalar as text that knows its place in `file`."""
+    text = made(&TEXT)
+    put(text, TEXT.slots[0], file.name)
+    put(text, TEXT.slots[1], node.value)
+    put(text, TEXT.slots[2], file)
+    put(text, TEXT.slots[3], ())
+    put(text, TEXT.slots[4], [])
+    put(text, TEXT.slots[5], get(node, SCALAR.slots[0]))
+    put(text, TEXT.slots[6], get(node, SCALAR.slots[1]))
+    put(text, TEXT.slots[7], get(node, SCALAR.slots[3]))
+    put(text, TEXT.slots[8], [])
+    return text
+
+
+def scalar_span(file, node):
+    """Return the whole value of a scalar as a place in itself."""
+    span = made(&SPAN)
+    put(span, SPAN.slots[0], scalar_text(file, node))
+    put(span, SPAN.slots[1], 0)
+    put(span, SPAN.slots[2], len(get(node, SCALAR.slots[2])))
+    return span
 
 
 def _weight(node):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Any
 
-from rulekit.rules.definitions import Entry, ExceptionDef
+from rulekit.rules._scan import scalar_span
 from rulekit.rules.findings import Context, Findings
+from rulekit.rules.item_texts import ItemTexts
+from rulekit.rules.nodes import NULL_TEXTS, PackedScalars
 from rulekit.rules.requirements import parse_unsigned
 from rulekit.rules.yaml import (
     Mapping,
@@ -14,7 +16,6 @@ from rulekit.rules.yaml import (
     Sequence,
     YamlNode,
     node_span,
-    scalar_text,
 )
 from rulekit.text.diagnostic import Diagnostic, Fix, Label
 from rulekit.text.source import SourceText, Span
@@ -75,6 +76,8 @@ class Decoder:
     ) -> Span | None:
         """Return the text of a key as a span of its scalar."""
         node = item.get(key)
+        if type(node) is Scalar and node.value and not node.null:
+            return scalar_span(self.file, node)
         if node is None:
             if not optional:
                 self.fail(
@@ -102,12 +105,9 @@ class Decoder:
             what = "a map" if isinstance(node, Mapping) else "a sequence"
             self.fail("RK017", f"`{key}` must be a text, not {what}", node, inner)
             return None
-        if not node.value:
-            if not may_be_empty:
-                self.fail("RK016", f"`{key}` is empty", node, inner, "a text must stand here")
-            return None
-        text = scalar_text(self.file, node)
-        return Span(text, 0, len(text.text))
+        if not may_be_empty:
+            self.fail("RK016", f"`{key}` is empty", node, inner, "a text must stand here")
+        return None
 
     def key_span(self, item: Mapping, key: str) -> Span:
         """Return where a key stands in a map."""
@@ -184,27 +184,46 @@ class Decoder:
                 fix=fix,
             )
             return None
-        spans: list[Span] = []
+        return [scalar_span(self.file, each) for each in self._scalars(node, key, inner)]
+
+    def items(self, item: Mapping, key: str, context: Context) -> ItemTexts | None:
+        """Return the items of a list."""
+        node = item.get(key)
+        if not isinstance(node, Sequence):
+            self.texts(item, key, context, optional=False)
+            return None
+        inner = context.child("value for", node, key)
+        return ItemTexts.written(self.file, self._scalars(node, key, inner))
+
+    def _scalars(self, node: Sequence, key: str, context: Context) -> Any:
+        """Return the elements of a sequence that are texts, after reporting all others."""
+        if isinstance(node.items, PackedScalars):
+            if NULL_TEXTS.isdisjoint(node.items.texts):
+                return node.items
+        elif all(type(each) is Scalar and not each.null for each in node.items):
+            return node.items
+        found: list[Scalar] = []
         for element in node.items:
             if isinstance(element, Scalar) and not element.null:
-                text = scalar_text(self.file, element)
-                spans.append(Span(text, 0, len(text.text)))
+                found.append(element)
                 continue
-            what = "a text"
             label = "a map or sequence cannot stand here"
             if isinstance(element, Scalar):
                 label = "this is null; quote it to mean the text" if element.value else "empty"
             self.fail(
                 "RK017",
-                f"an element of `{key}` is not {what}",
+                f"an element of `{key}` is not a text",
                 element,
-                inner.child("list item", element),
+                context.child("list item", element),
                 label,
             )
-        return spans
+        return found
 
     def check_keys(self, item: Mapping, known: frozenset[str], context: Context) -> None:
         """Warn about keys that mean nothing, and about keys given twice."""
+        found = item.index()
+        if len(found) == len(item.pairs) and found.keys() <= known:
+            return
         seen: dict[str, YamlNode] = {}
         unknown = 0
         present: set[str] | frozenset[str]
@@ -267,94 +286,6 @@ class Decoder:
             "ignored: the first one counts",
             labels=(Label(self.span(first), "the first one"),),
         )
-
-    def exceptions(self, item: Mapping, context: Context, append: bool) -> list[ExceptionDef]:
-        """Return the elements of ``exceptions``; null means none."""
-        node = item.get("exceptions")
-        found: list[ExceptionDef] = []
-        if node is None or (isinstance(node, Scalar) and node.null):
-            return found
-        outer = context.child("exceptions", node)
-        if not isinstance(node, Sequence):
-            self.fail("RK017", "`exceptions` must be a sequence of maps", node, outer)
-            return found
-        named: dict[str, list[ExceptionDef]] = {}
-        for element in node.items:
-            exception = self._exception(element, outer, context, append, named)
-            if exception is not None:
-                found.append(exception)
-                named.setdefault(exception.name, []).append(exception)
-        return found
-
-    def _exception(
-        self,
-        node: YamlNode,
-        outer: Context,
-        rule: Context,
-        append: bool,
-        earlier: dict[str, list[ExceptionDef]],
-    ) -> ExceptionDef | None:
-        unnamed = outer.child("exception", node)
-        if not isinstance(node, Mapping):
-            self.fail("RK017", "an exception must be a map", node, unnamed)
-            return None
-        name = self.text(node, "name", unnamed)
-        if name is None:
-            return None
-        context = rule.child("exception", node, name.text)
-        exception = ExceptionDef(name.text, name, context)
-        for other in earlier.get(exception.name, ()):
-            if self.out.full:
-                break
-            self.out.caution(
-                "RK326",
-                "LOAD_EXCEPTION_NAME_NOT_UNIQUE",
-                f"exception `{exception.name}` is defined twice in this rule",
-                name,
-                context,
-                label="both apply",
-                labels=(Label(other.span, "the other one"),),
-            )
-        fields, comps, values = node.get("fields"), node.get("comps"), node.get("values")
-        if fields is not None:
-            exception.fields = self._entry(fields, context.child("value for", fields, "fields"))
-        elif not append:
-            self.text(node, "fields", context)
-            return None
-        if comps is not None:
-            exception.comps = self._entry(comps, context.child("value for", comps, "comps"))
-        if values is not None:
-            inner = context.child("exception values", values)
-            if not isinstance(values, Sequence):
-                self.fail("RK017", "`values` of an exception must be a sequence", values, inner)
-                return None
-            for value in values.items:
-                place = inner.child("exception value", value)
-                exception.values.append(self._entry(value, place.child("value for", value)))
-        elif append:
-            self.out.caution(
-                "RK327",
-                "LOAD_APPEND_NO_VALUES",
-                f"nothing is appended to exception `{exception.name}`",
-                name,
-                context,
-                label="`values` is missing",
-            )
-        return exception
-
-    def _entry(self, node: YamlNode, context: Context, depth: int = 0) -> Entry:
-        entry = Entry(self.span(node))
-        if isinstance(node, Scalar) and not node.null:
-            if not node.value:
-                self.fail("RK016", "an empty text cannot stand in an exception", node, context)
-            text = scalar_text(self.file, node)
-            entry.text, entry.text_span = node.value, Span(text, 0, len(node.value))
-        elif isinstance(node, Sequence):
-            entry.is_list = True
-            for item in node.items:
-                inner = context.child("exception", item).child("value for", item)
-                entry.items.append(self._entry(item, inner, depth + 1))
-        return entry
 
 
 def first_line(file: SourceText, item: Mapping) -> Span:

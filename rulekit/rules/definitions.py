@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rulekit.rules.findings import Context
+from rulekit.rules.item_texts import ItemTexts
 from rulekit.rules.priority import Priority as Priority
 from rulekit.text.source import Span
 
@@ -48,7 +49,7 @@ class ListDef:
     name: str
     name_span: Span
     context: Context
-    items: list[Span]
+    items: ItemTexts
     index: int = 0
     visibility: int = 0
     broken: bool = False

@@ -51,9 +51,9 @@ CODE_DESCRIPTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Context:
-    """One link of the chain; `parent` is the link outside of it.
+    """One link of the chain; `parent` is the link outside of it. Never changed once made.
 
     Attributes:
         offset: Character offset of the item in `file`; in `condition` when that is given.

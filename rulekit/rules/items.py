@@ -10,6 +10,7 @@ import re
 from difflib import get_close_matches
 
 from rulekit.rules.decode import Decoder, first_line
+from rulekit.rules.decode_exceptions import read_exceptions
 from rulekit.rules.definitions import ListDef, MacroDef, Priority, RuleDef, RuleUpdate
 from rulekit.rules.findings import Context, Findings
 from rulekit.rules.merge import Collector
@@ -197,7 +198,7 @@ def _list(element: Mapping, outside: Context, decoder: Decoder, collector: Colle
             help="use no blanks, quotes, parentheses, commas or `=`",
         )
     errors = len(decoder.out.errors)
-    items = decoder.texts(element, "items", context, optional=False)
+    items = decoder.items(element, "items", context)
     append = _append_flag(element, context, decoder)
     keys = frozenset({"items"})
     appended, replaced = read_overrides(element, keys, keys, context, decoder)
@@ -256,7 +257,7 @@ def _rule(element: Mapping, outside: Context, decoder: Decoder, collector: Colle
         update.source = source_text
         update.condition = decoder.text(element, "condition", context, optional=True)
         if element.get("exceptions") is not None:
-            update.exceptions = decoder.exceptions(element, context, append=True)
+            update.exceptions = read_exceptions(element, context, True, decoder)
         collector.append_rule(update, decoder.out)
     elif all(element.get(key) is None for key in _NEW_RULE_KEYS):
         _enable(element, name, context, decoder, collector)
@@ -314,7 +315,7 @@ def _new_rule(
     warn = decoder.boolean(element, "warn_evttypes", context)
     skip = decoder.boolean(element, "skip-if-unknown-filter", context)
     tags = decoder.texts(element, "tags", context, optional=True)
-    exceptions = decoder.exceptions(element, context, append=False)
+    exceptions = read_exceptions(element, context, False, decoder)
     broken = len(decoder.out.errors) > errors
     if condition is None or output is None or source_is_bad:
         return

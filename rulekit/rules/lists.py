@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from rulekit.rules._read import items_of
 from rulekit.rules.definitions import ListDef
+from rulekit.rules.item_texts import ItemTexts, ListText, joined_items
 from rulekit.text.diagnostic import Label
 from rulekit.text.pieced import Insertion, Part, pieced
 from rulekit.text.source import SourceText, Span
@@ -71,7 +72,7 @@ class ExpandedList:
 
     definition: ListDef
     order: int
-    items: list[Span]
+    items: ItemTexts
     used: bool = False
     inner: list[ListDef] = field(default_factory=list)
     text: SourceText | None = None
@@ -90,19 +91,23 @@ def expand_lists(definitions: Iterable[ListDef]) -> dict[str, ExpandedList]:
     total = 0
     most = MAX_ITEMS + MAX_ITEMS_PER_ITEM * sum([len(d.items) for d in known.values()])
     for order, definition in enumerate(known.values()):
-        items: list[Span] = []
         inner: list[ListDef] = []
-        for item in definition.items:
-            other = known.get(item.text)
-            if other is not None and other.index < definition.visibility:
-                used.append(other.name)
-                inner.append(other)
-                items.extend(other.items)
-            else:
-                items.append(item)
-            if total + len(items) > most:
-                raise ExpansionTooLarge(definition.name, definition.name_span)
-        total += len(items)
+        items = definition.items
+        texts = items.texts
+        if not known.keys().isdisjoint(texts):
+            for text in texts:
+                other = known.get(text)
+                if other is not None and other.index < definition.visibility:
+                    inner.append(other)
+                    total += len(other.items) - 1
+                    if total > most:
+                        break
+        total += len(texts)
+        if total > most:
+            raise ExpansionTooLarge(definition.name, definition.name_span)
+        if inner:
+            used += [other.name for other in inner]
+            items = items.with_lists({other.name: other.items for other in inner})
         expanded[definition.name] = ExpandedList(definition, order, items, inner=inner)
     for name in used:
         expanded[name].used = True
@@ -124,11 +129,11 @@ class ListTable:
     def __init__(self, lists: dict[str, ExpandedList], texts: TextCache) -> None:
         self.lists = lists
         self._texts = texts
-        self._names = lists.keys()
+        self._names = frozenset(lists)
         self._by_order = list(lists.values())
         self._items = self._added = self._steps = 0
         self._written = sum(
-            [item.end - item.start for entry in self._by_order for item in entry.definition.items]
+            [sum(map(len, entry.definition.items.texts)) for entry in self._by_order]
         )
         # Names that hold a delimiter match across words; they get a warning, and are rare. Where
         # one stands, its first word stands as a word.
@@ -221,13 +226,21 @@ class ListTable:
             )
             known = self._texts.get(key)
             if known is None:
-                text = pieced(definition.name_span.source.name, _joined(entry.items))
+                text = _text_of_items(definition.name_span.source.name, entry.items)
                 self._texts[key] = (text, definition, tuple(entry.inner))
                 entry.text = text
             else:
                 entry.text = known[0]
-            entry.words = frozenset(self._names & set(_word_split(entry.text.text)))
+            entry.words = self._words(entry)
         return entry.text
+
+    def _words(self, entry: ExpandedList) -> frozenset[str]:
+        """Return the names of lists that stand as words in the text of a list."""
+        assert entry.text is not None
+        read = items_of(entry.text)
+        if read is not None and not any(read.quoted):
+            return self._names.intersection(read.texts)
+        return self._names.intersection(_word_split(entry.text.text))
 
     def _replace(self, parts: list[Part], entry: ExpandedList) -> list[Part] | None:
         """Replace one list's name; None when it stands nowhere as a word of its own."""
@@ -272,20 +285,10 @@ class ListTable:
         return made.parts
 
 
-def _joined(items: list[Span]) -> list[Part]:
-    """Return the items as text: quoted where they hold a blank, commas between them."""
-    parts: list[Part] = []
-    size = 0
-    for item in items:
-        if size:
-            parts.append(Part(", "))
-        text = item.text
-        if " " in text and text[0] not in "\"'":
-            parts += [Part('"'), Part(text, item), Part('"')]
-        else:
-            parts.append(Part(text, item))
-        size += len(text)
-    return parts
+def _text_of_items(name: str, items: ItemTexts) -> SourceText:
+    if len(items) > 1 and "" not in items.texts:
+        return ListText(name, items)
+    return pieced(name, joined_items(items))
 
 
 def _used_at(text: SourceText, entry: ExpandedList, use: Span | None) -> Part:

@@ -275,8 +275,9 @@ def _ruleset(collector: Collector, assembled: Assembled, files: tuple[SourceText
         )
     lists = {}
     for name, entry in assembled.lists.items():
-        items = tuple(span.text for span in entry.items)
-        as_written = tuple(span.text for span in entry.definition.items)
+        items = as_written = tuple(entry.items.texts)
+        if entry.inner:
+            as_written = tuple(entry.definition.items.texts)
         lists[name] = NamedList(name, items, as_written, entry.definition.name_span)
     return Ruleset(
         tuple(assembled.rules),

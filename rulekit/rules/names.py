@@ -7,7 +7,7 @@ be the whole text. So a bad index mostly makes an unknown field, not a bad argum
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -106,8 +106,14 @@ def _find(text: str, source: str) -> NamedField:
 _cached = lru_cache(maxsize=4096)(_find)
 
 
+# What else is kept that depends on the tables of fields.
+FORGET: list[Callable[[], None]] = []
+
+
 def forget_fields() -> None:
     """Look at the tables of fields anew: some were declared."""
+    for forget in FORGET:
+        forget()
     fields_of.cache_clear()
     _cached.cache_clear()
     _dotted_labels.cache_clear()

@@ -50,11 +50,17 @@ class Mapping:
     def get(self, key: str) -> YamlNode | None:
         """Return the value of the first key that reads `key`, or None."""
         if self._index is None:
+            return self.index().get(key)
+        return self._index.get(key)
+
+    def index(self) -> dict[str, YamlNode]:
+        """Return values by key, those of the first of equal keys; keys are texts."""
+        if self._index is None:
             self._index = {}
             for name, value in self.pairs:
                 if isinstance(name, Scalar) and not name.null:
                     self._index.setdefault(name.value, value)
-        return self._index.get(key)
+        return self._index
 
 
 YamlNode: TypeAlias = "Scalar | Sequence | Mapping"

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
+from functools import lru_cache
 
 from rulekit.rules.ast import Argument, FieldNode, LiteralNode, TransformNode, TupleNode
 from rulekit.rules.bound import BoundField, BoundTransform, BoundTuple
-from rulekit.rules.names import DEPRECATED_FIELDS, close_to, fields_of, is_field
+from rulekit.rules.names import DEPRECATED_FIELDS, FORGET, close_to, fields_of, is_field
 from rulekit.rules.operands import CheckError, bind_field, bind_operand
+from rulekit.rules.output_template import (
+    OutputPart,
+    OutputTemplate,
+    OutputText,
+    OutputToken,
+    Unplaced,
+)
 from rulekit.rules.parser import ConditionSyntaxError, parse_operand
-from rulekit.rules.static import static_value
+from rulekit.rules.static import PREFIX, static_value
 from rulekit.rules.syntax import TRANSFORMERS
 from rulekit.rules.tokens import BadEscape, unescape
 from rulekit.text.diagnostic import Diagnostic
@@ -26,6 +32,8 @@ from rulekit.text.source import SourceText, Span
 WIDEST = 65536
 
 _CONTAINER_INFO = "%container.info"
+# Longer texts are not worth their place among those that are kept.
+_LONGEST_KEPT = 2000
 # No name of a field is longer, unless all of it is one.
 _LONGEST_NAME = 400
 
@@ -36,67 +44,6 @@ _call = re.compile(rf"(?:{'|'.join(TRANSFORMERS)})\(").match
 _inside_call = re.compile(rf"{_QUOTED}|\[[^\]\[\"' \t\n\v\f\r]+\]|[()]").search
 _width = re.compile(r"[0-9]*").match
 _needs_quotes = re.compile(r"[\b\f\n\r\t =\\\"'\0]").search
-
-
-@dataclass(frozen=True, slots=True)
-class OutputText:
-    """A literal piece."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class OutputToken:
-    """A value to print.
-
-    Attributes:
-        text: The token as written, ``%`` and width included.
-        name: Field or call alone, in one spelling: ``proc.aname[2]``, ``toupper(proc.name)``.
-        width: Bytes to cut or pad to with blanks, or None.
-        fields: Each field that the token names, also inside calls, under the key that it has
-            among an alert's fields.
-        constants: Likewise the static fields of the configuration, with their values.
-    """
-
-    text: str
-    name: str
-    operand: BoundField | BoundTransform
-    width: int | None
-    fields: tuple[tuple[str, BoundField], ...]
-    span: Span
-    constants: tuple[tuple[str, str], ...] = ()
-
-
-OutputPart: TypeAlias = "OutputText | OutputToken"
-
-
-@dataclass(frozen=True, slots=True)
-class OutputTemplate:
-    """A parsed output text.
-
-    Attributes:
-        parts: In the order of the text; a leading ``*`` is not among them.
-        warnings: Outdated fields; Falco gives the same ones.
-    """
-
-    parts: tuple[OutputPart, ...]
-    warnings: tuple[Diagnostic, ...]
-
-    @property
-    def fields(self) -> tuple[tuple[str, BoundField], ...]:
-        """Every field once, by its key, in the order of the text."""
-        found: dict[str, BoundField] = {}
-        for part in self.parts:
-            if isinstance(part, OutputToken):
-                for key, field in part.fields:
-                    found.setdefault(key, field)
-        return tuple(found.items())
-
-    @property
-    def constants(self) -> dict[str, str]:
-        """Every static field that the text names, with its value."""
-        tokens = [part for part in self.parts if isinstance(part, OutputToken)]
-        return {key: value for token in tokens for key, value in token.constants}
 
 
 class _Refused(Exception):
@@ -121,10 +68,11 @@ def parse_output(text: SourceText, source: str) -> OutputTemplate | Diagnostic:
     if not text.text:
         label = "nothing would be printed"
         return _error("RK503", "output is empty", text.span(0, 0), label)
-    try:
-        parts = tuple(_parts(text, source))
-    except _Refused as e:
-        return e.diagnostic
+    # The values of constants are those of a configuration.
+    read = _read if PREFIX in text.text or len(text.text) > _LONGEST_KEPT else _read_before
+    unplaced = read(text.text, source)
+    if isinstance(unplaced, Diagnostic):
+        return _refused(text, source)
     for name in DEPRECATED_FIELDS:
         # Anywhere in the text, so `evt.latency.ns` counts as `evt.latency`, too.
         if (at := text.text.find(name)) >= 0:
@@ -133,7 +81,27 @@ def parse_output(text: SourceText, source: str) -> OutputTemplate | Diagnostic:
             if name == "evt.dir":
                 label = "always `<` on system calls, since enter events are gone"
             warnings.append(_outdated("RK504", f"field `{name}` is outdated", span, label))
-    return OutputTemplate(parts, tuple(warnings))
+    return OutputTemplate(text, unplaced, tuple(warnings))
+
+
+def _read(text: str, source: str) -> Unplaced | Diagnostic:
+    try:
+        return Unplaced(tuple(_parts(SourceText("", text), source)))
+    except _Refused as e:
+        return e.diagnostic
+
+
+_read_before = lru_cache(maxsize=4096)(_read)
+FORGET.append(_read_before.cache_clear)
+
+
+def _refused(text: SourceText, source: str) -> Diagnostic:
+    """Say once more, with the places of the text, why it cannot be used."""
+    try:
+        list(_parts(text, source))
+    except _Refused as e:
+        return e.diagnostic
+    raise AssertionError(text.text)
 
 
 def field_key(node: FieldNode) -> str:
@@ -214,10 +182,14 @@ def _operand(
     """Return the longest operand that begins at `start`."""
     found = _field(text.text, start)
     if found is not None:
-        for field in _field_readings(text, start, found.end()):
-            # What is no field is not worth an explanation: most readings are none.
-            if is_field(field.name, field.arg, source):
-                return field, bind_field(field, source)
+        bracket = _bracket(text.text, found.end())
+        word = text.text[start : found.end() if bracket is None else bracket.end()]
+        known = PREFIX not in word and len(word) <= _LONGEST_NAME
+        reading = (_reading_before if known else _reading)(word, source)
+        if reading is not None:
+            span = text.span(start, start + reading.span.end)
+            field = FieldNode(reading.name, reading.arg, span)
+            return field, bind_field(field, source)
         raise _Refused(_unknown(text, start, found.end(), source))
     if _call(text.text, start) is None:
         raise _Refused(_no_operand(text, start))
@@ -240,21 +212,36 @@ def _operand(
     raise _Refused(_error("RK501", refused.message, refused.span, refused.label, refused.help))
 
 
-def _field_readings(text: SourceText, start: int, end: int) -> Iterator[FieldNode]:
-    """Yield what may be the field at `start`, the longest reading first."""
+def _reading(word: str, source: str) -> FieldNode | None:
+    """Return the longest field that a word begins with; its place is that in the word."""
+    text = SourceText("", word)
+    for field in _field_readings(text):
+        # What is no field is not worth an explanation: most readings are none.
+        if is_field(field.name, field.arg, source):
+            return field
+    return None
+
+
+_reading_before = lru_cache(maxsize=4096)(_reading)
+FORGET.append(_reading_before.cache_clear)
+
+
+def _field_readings(text: SourceText) -> Iterator[FieldNode]:
+    """Yield what may be the field that a word begins with, the longest reading first."""
     whole = text.text
+    end = _field(whole).end()  # type: ignore[union-attr]
     bracket = _bracket(whole, end)
     if bracket is not None:
         arg = bracket[1]
         try:
             arg = unescape(arg, end + 1) if arg[0] in "\"'" else arg
-            yield FieldNode(whole[start:end], arg, text.span(start, bracket.end()))
+            yield FieldNode(whole[:end], arg, text.span(0, bracket.end()))
         except BadEscape:
             pass
-    yield FieldNode(whole[start:end], None, text.span(start, end))
-    for shorter in range(min(end, start + _LONGEST_NAME) - 1, start, -1):
+    yield FieldNode(whole[:end], None, text.span(0, end))
+    for shorter in range(min(end, _LONGEST_NAME) - 1, 0, -1):
         if whole[shorter - 1] != ".":
-            yield FieldNode(whole[start:shorter], None, text.span(start, shorter))
+            yield FieldNode(whole[:shorter], None, text.span(0, shorter))
 
 
 def _call_ends(whole: str, start: int) -> Iterator[int]:

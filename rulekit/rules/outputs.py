@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from rulekit.rules.definitions import RuleDef
 from rulekit.rules.falco_config import AppendOutput
 from rulekit.rules.findings import Findings
-from rulekit.rules.output import OutputTemplate, parse_output
+from rulekit.rules.output import parse_output
+from rulekit.rules.output_template import OutputTemplate
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.pieced import Part, joined, pieced, with_trail
 from rulekit.text.source import SourceText

@@ -7,6 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from rulekit.rules.decode import Decoder
+from rulekit.rules.decode_exceptions import read_exceptions
 from rulekit.rules.definitions import Priority, RuleUpdate
 from rulekit.rules.findings import Context
 from rulekit.rules.merge import Collector
@@ -209,7 +210,7 @@ def _condition(u: RuleUpdate, item: Mapping, ctx: Context, dec: Decoder, append:
 
 
 def _exceptions(u: RuleUpdate, item: Mapping, ctx: Context, dec: Decoder, append: bool) -> None:
-    u.exceptions = dec.exceptions(item, ctx, append)
+    u.exceptions = read_exceptions(item, ctx, append, dec)
 
 
 def _output(u: RuleUpdate, item: Mapping, ctx: Context, dec: Decoder, append: bool) -> None:

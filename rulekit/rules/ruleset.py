@@ -20,7 +20,7 @@ from rulekit.rules.bound import (
 )
 from rulekit.rules.definitions import Priority
 from rulekit.rules.event_types import EventTypes
-from rulekit.rules.output import OutputTemplate, OutputToken
+from rulekit.rules.output_template import OutputTemplate, OutputToken
 from rulekit.text.source import SourceText, Span
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import yaml
@@ -16,7 +16,6 @@ import yaml
 from rulekit.errors import RuleError
 from rulekit.rules._scan import scan_document
 from rulekit.rules.nodes import MAX_ALIASED_NODES, NULL_TEXTS, Mapping, Scalar, Sequence, YamlNode
-from rulekit.rules.scalar_map import scalar_offsets
 from rulekit.rules.yaml_problems import MAX_DEPTH, explain, failure
 from rulekit.rules.yaml_slips import Patched, patched
 from rulekit.text.diagnostic import Diagnostic
@@ -39,34 +38,6 @@ _READ = "Falco reads the file all the same"
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]"
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ScalarText(SourceText):
-    """The value of a scalar; the map to characters of the file is made when first asked for."""
-
-    start: int = 0
-    end: int = 0
-    style: str = ""
-    _map: list[tuple[int, ...]] = field(default_factory=list, repr=False)
-
-    def place(self, start: int, end: int) -> Span | None:
-        """Return where ``[start, end)`` stands in the file."""
-        assert self.outer is not None
-        if not self._map:
-            self._map.append(
-                scalar_offsets(self.outer.text, self.start, self.end, self.style, self.text)
-            )
-        offsets = self._map[0]
-        last = len(offsets) - 1
-        first = offsets[min(start, last)]
-        final = offsets[min(end - 1, last)] + 1 if end > start else first
-        return Span(self.outer, first, max(first, final))
-
-
-def scalar_text(file: SourceText, node: Scalar) -> ScalarText:
-    """Return the value of a scalar as text that knows its place in `file`."""
-    return ScalarText(file.name, node.value, file, (), [], node.start, node.end, node.style)
 
 
 def node_span(file: SourceText, node: YamlNode) -> Span:

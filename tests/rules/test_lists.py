@@ -13,6 +13,7 @@ from rulekit.rules.ast import ComparisonNode, ListNode
 from rulekit.rules.bound import BoundComparison
 from rulekit.rules.definitions import ListDef
 from rulekit.rules.findings import Context
+from rulekit.rules.item_texts import ItemTexts
 from rulekit.rules.lists import ExpansionTooLarge, ListTable, expand_lists
 from rulekit.rules.loader import LoadResult, load_files
 from rulekit.rules.unparse import to_sexpr
@@ -30,7 +31,7 @@ def _span(text: str) -> Span:
 def _definitions(items: dict[str, list[str]]) -> list[ListDef]:
     context = Context(_FILE, None, "rules content")
     return [
-        ListDef(name, _span(name), context, [_span(text) for text in texts], i, i)
+        ListDef(name, _span(name), context, ItemTexts(map(_span, texts)), i, i)
         for i, (name, texts) in enumerate(items.items())
     ]
 

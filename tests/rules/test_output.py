@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rulekit.rules.bound import BoundField, BoundTransform
-from rulekit.rules.output import OutputTemplate, OutputText, OutputToken, parse_output
+from rulekit.rules.output import parse_output
+from rulekit.rules.output_template import OutputTemplate, OutputText, OutputToken
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import rulekit.rules.yaml as yaml_module
 from rulekit.errors import RuleError
+from rulekit.rules._scan import scalar_text
 from rulekit.rules.yaml import (
     Mapping,
     Scalar,
@@ -17,7 +18,6 @@ from rulekit.rules.yaml import (
     decode_text,
     node_span,
     parse_documents,
-    scalar_text,
 )
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText

@@ -126,7 +126,8 @@ def operand(name: str) -> BoundField | BoundTransform:
         RulekitError: `name` is not the name of a field.
     """
     from rulekit.errors import RulekitError
-    from rulekit.rules.output import OutputTemplate, OutputToken, parse_output
+    from rulekit.rules.output import parse_output
+    from rulekit.rules.output_template import OutputTemplate, OutputToken
     from rulekit.text.source import SourceText
 
     template = parse_output(SourceText("field", f"%{name}"), "syscall")
