@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
+from rulekit._fastmatch import Matcher
+from rulekit.capture import Builder
+from rulekit.capture._reader import CaptureReader
 from rulekit.compiler.program import Program, compile_ruleset
+from rulekit.engine._loop import EventLoop
 from rulekit.testing._probe import Probe
 from tests.properties.conditions import bound
 
@@ -214,11 +220,33 @@ def test_facts_kept_of_capabilities_belong_to_that_set(place: int) -> None:
 
 
 def test_facts_of_capabilities_do_not_outlive_the_caches() -> None:
-    probe = Probe(
-        program("thread.cap_effective contains CAP_X or fd.name contains a"), max_cache_bytes=600
-    )
-    name = ("thread.cap_effective", None, None)
-    for i in range(300):
-        probe.set_thread(1, i + 1, capabilities=(1, 0, 0))
-        values = {name: b"CAP_X", ("fd.name", None, None): b"%d" % i}
-        assert probe.match(3, values, tid=1) == [0]
+    # Few sets in turn, each with facts of its own: what is dropped and still in use shows others'.
+    rules = [f"thread.cap_effective contains X{bit}" for bit in range(6)]
+    probe = Probe(program(*rules, "fd.name contains a"), max_cache_bytes=1500)
+    name, path = ("thread.cap_effective", None, None), ("fd.name", None, None)
+    for i in range(1200):
+        caps = 1 + (i * 7 + i // 3) % 62 if i % 40 < 3 else 1 + (i // 40 + i % 3) % 62
+        holds = [bit for bit in range(6) if caps >> bit & 1]
+        probe.set_thread(1, i + 1, capabilities=(caps, 0, 0))
+        text = b" ".join(b"X%d" % bit for bit in holds)
+        assert probe.match(3, {name: text, path: b"%d" % i}, tid=1) == holds
+    assert probe.stats()["flushes"] > 10
+
+
+def test_facts_of_the_path_of_an_event_belong_to_one_program() -> None:
+    # The path of a known descriptor is looked up without being read: as after a reload.
+    b = Builder()
+    b.add_process(100, "cat")
+    b.add_event("open", {"fd": 3, "name": "/a"}, tid=100)
+    for _ in range(4):
+        b.add_event("read", {"res": 1, "data": b"x", "fd": 3, "size": 1}, tid=100)
+    matchers = [
+        Matcher(program("evt.type = read", "evt.type = read and fd.name contains a")),
+        Matcher(program("evt.type = read and fd.name contains b", "evt.type = read")),
+    ]
+    loop = EventLoop(CaptureReader(io.BytesIO(b.build())), matchers[0])
+    found = []
+    while loop.next():
+        found.append(loop.matched())
+        loop.exchange(matchers[len(found) % 2])
+    assert found == [[0, 1], [1], [0, 1], [1]]
