@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rulekit.compiler._graph import Graph
 from rulekit.compiler.ir import (
     CallOperand,
     FieldOperand,
-    Graph,
     LiteralOperand,
     Predicate,
 )

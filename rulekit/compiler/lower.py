@@ -6,24 +6,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from rulekit.compiler._graph import Graph, node_of
 from rulekit.compiler.ir import (
     FALSE,
     CallOperand,
     FieldOperand,
-    Graph,
     LiteralOperand,
-    Predicate,
     TupleOperand,
 )
 from rulekit.compiler.tables import MAX_DEPTH
 from rulekit.errors import RuleError
 from rulekit.rules.bound import (
     Bound,
-    BoundAnd,
     BoundComparison,
     BoundField,
     BoundLiteral,
-    BoundNot,
     BoundTransform,
     Operand,
     TypedValue,
@@ -81,52 +78,25 @@ class Lowering:
         # Macros expand to shared trees; each is lowered once. The objects outlive the lowering,
         # because the rules hold them.
         self._done: dict[int, int] = {}
+        self._fields: dict[tuple[object, ...], tuple[int, Kind, str]] = {}
+        self._lists: dict[
+            tuple[int, bool], tuple[tuple[TypedValue, ...], tuple[TypedValue, ...]]
+        ] = {}
         self.rule = 0
 
     def condition(self, root: Bound) -> int:
         """Return the node of a condition (iterative: trees may be deeper than the stack)."""
-        graph, done = self.graph, self._done
         self.rule += 1
-        fresh: dict[int, int] = {}  # results that must not be shared between rules
-        todo: list[tuple[Bound, bool]] = [(root, False)]
-        while todo:
-            bound, ready = todo.pop()
-            key = id(bound)
-            if key in done:
-                continue
-            if isinstance(bound, BoundComparison):
-                node = self.comparison(bound)
-            elif not ready:
-                todo.append((bound, True))
-                children = (bound.child,) if isinstance(bound, BoundNot) else bound.children
-                todo.extend((child, False) for child in reversed(children))
-                continue
-            elif isinstance(bound, BoundNot):
-                node = graph.not_(self._result(bound.child, fresh))
-            else:
-                nodes = [self._result(child, fresh) for child in bound.children]
-                node = graph.and_(nodes) if isinstance(bound, BoundAnd) else graph.or_(nodes)
-            if graph.ordered[node]:
-                fresh[key] = node
-            else:
-                done[key] = node
-        return self._result(root, fresh)
-
-    def _result(self, bound: Bound, fresh: dict[int, int]) -> int:
-        key = id(bound)
-        return fresh[key] if key in fresh else self._done[key]
+        return node_of(self.graph, root, self.comparison, self._done)
 
     def comparison(self, bound: BoundComparison) -> int:
         """Return the node of a comparison in the current rule."""
         graph = self.graph
-        left = self.operand(bound.left)
-        kind, quantifier = _shape(bound.left)
+        left, kind, quantifier = self._left(bound.left)
         op, modifier, values = bound.op, bound.modifier, bound.values
         if bound.other is not None:
             other = self.operand(bound.other)
-            return graph.predicate(Predicate(left, op, None, kind, quantifier, (), other))
-        if kind is Kind.TEXT and values:
-            values = tuple(v.rstrip(b"\0") if isinstance(v, bytes) else v for v in values)
+            return graph.compared(left, op, None, kind, quantifier, (), other)
         if op == "exists":
             modifier, values = None, ()
         elif op == "=" and modifier in (None, "anyof"):
@@ -135,11 +105,35 @@ class Lowering:
             op = "in"
         elif modifier is None and len(values) > 1 and op not in ("in", "intersects", "pmatch"):
             values = values[:1]
-        if op in ("in", "intersects", "pmatch") or modifier in ("anyof", "allof"):
-            values = _distinct(values)
-        if not values and op != "exists":
+        listed = op in ("in", "intersects", "pmatch") or modifier in ("anyof", "allof")
+        if values:
+            values = self._values(values, kind is Kind.TEXT, listed and len(values) > 1)
+        elif op != "exists":
             return FALSE
-        return graph.predicate(Predicate(left, op, modifier, kind, quantifier, values, None))
+        return graph.compared(left, op, modifier, kind, quantifier, values, None)
+
+    def _values(
+        self, values: tuple[TypedValue, ...], text: bool, listed: bool
+    ) -> tuple[TypedValue, ...]:
+        """Return the values that are compared with; texts end at their NUL bytes."""
+        if not listed:
+            return _stripped(values) if text else values
+        # A list that stands in many conditions is one tuple in all of them.
+        key = (id(values), text)
+        known = self._lists.get(key)
+        if known is None:
+            known = self._lists[key] = values, _distinct(_stripped(values) if text else values)
+        return known[1]
+
+    def _left(self, bound: Operand) -> tuple[int, Kind, str]:
+        """Return the number, kind and quantifier of a left side."""
+        if isinstance(bound, BoundField) and bound.field.name not in WITH_MEMORY:
+            key = (bound.field.name, bound.index, bound.key, bound.kind.value)
+            known = self._fields.get(key)
+            if known is None:
+                known = self._fields[key] = self.operand(bound), *_shape(bound)
+            return known
+        return self.operand(bound), *_shape(bound)
 
     def operand(self, bound: Operand, nested: bool = False) -> int:
         """Return the number of an operand in the current rule.
@@ -178,6 +172,13 @@ def _shape(operand: Operand) -> tuple[Kind, str]:
     if isinstance(operand, BoundTransform):
         return operand.kind, "list" if operand.is_list else "one"
     return Kind.TEXT, "one" if isinstance(operand, BoundLiteral) else "list"
+
+
+def _stripped(values: tuple[TypedValue, ...]) -> tuple[TypedValue, ...]:
+    for value in values:
+        if isinstance(value, bytes) and value[-1:] == b"\0":
+            return tuple(v.rstrip(b"\0") if isinstance(v, bytes) else v for v in values)
+    return values
 
 
 def _distinct(values: tuple[TypedValue, ...]) -> tuple[TypedValue, ...]:

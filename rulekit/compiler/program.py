@@ -6,11 +6,11 @@ from array import array
 from collections.abc import Sequence
 from itertools import count
 
+from rulekit.compiler._graph import Graph
 from rulekit.compiler.ir import (
     TRUE,
     CallOperand,
     FieldOperand,
-    Graph,
     LiteralOperand,
     Predicate,
 )

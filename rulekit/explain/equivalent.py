@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rulekit.compiler.ir import FALSE, Graph
+from rulekit.compiler._graph import Graph
+from rulekit.compiler.ir import (
+    FALSE,
+)
 from rulekit.compiler.lower import Lowering, lower
 from rulekit.compiler.passes.fold import fold
 from rulekit.compiler.written import comparisons_of

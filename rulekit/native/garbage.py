@@ -19,4 +19,8 @@ def without_collecting() -> Iterator[None]:
         yield
     finally:
         if collecting:
+            if not gc.get_freeze_count():
+                # What was made counts as old at once: nobody walks through all of it right away.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from rulekit.compiler.ir import FALSE, TRUE, Graph
+from rulekit.compiler._graph import Graph
+from rulekit.compiler.ir import (
+    FALSE,
+    TRUE,
+)
 from rulekit.compiler.lower import Lowered, lower
 from rulekit.compiler.tables import MAX_DEPTH, NodeOp
 from rulekit.errors import RuleError

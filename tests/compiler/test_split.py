@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rulekit.compiler.ir import TRUE, Graph
+from rulekit.compiler._graph import Graph
+from rulekit.compiler.ir import (
+    TRUE,
+)
 from rulekit.compiler.lower import lower
 from rulekit.compiler.passes.split import Splitter, choose_keys
 from rulekit.compiler.tables import NodeOp

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from rulekit.compiler import reference
+from rulekit.compiler._graph import Graph
 from rulekit.compiler.ir import (
     FALSE,
     TRUE,
     CallOperand,
     FieldOperand,
-    Graph,
     LiteralOperand,
     Predicate,
     TupleOperand,

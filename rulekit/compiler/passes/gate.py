@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rulekit.compiler.ir import Graph
+from rulekit.compiler._graph import Graph
 from rulekit.compiler.passes.order import Costs
 from rulekit.compiler.passes.split import EVENT, NEAR_PATH, Splitter
 from rulekit.compiler.tables import NodeOp

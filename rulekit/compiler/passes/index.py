@@ -11,7 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from rulekit.compiler.ir import FieldOperand, Graph, Predicate
+from rulekit.compiler._graph import Graph
+from rulekit.compiler.ir import (
+    FieldOperand,
+    Predicate,
+)
 from rulekit.compiler.passes.split import FIRST_KEY, NEAR_PATH, PROCESS, PROCESS_FIELDS, Splitter
 from rulekit.compiler.tables import EXISTS_BIT, N_DOMAINS, Domain, How
 from rulekit.rules.bound import TypedValue

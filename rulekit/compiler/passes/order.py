@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from rulekit.compiler._graph import Graph
 from rulekit.compiler.ir import (
     CallOperand,
     FieldOperand,
-    Graph,
     LiteralOperand,
     Predicate,
 )

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rulekit.compiler._graph import Graph
 from rulekit.compiler.ir import (
     FALSE,
     TRUE,
     CallOperand,
     FieldOperand,
-    Graph,
     LiteralOperand,
     Predicate,
 )
