@@ -14,7 +14,7 @@ from rulekit.compiler.ir import (
     LiteralOperand,
     TupleOperand,
 )
-from rulekit.compiler.tables import MAX_DEPTH
+from rulekit.compiler.tables import MAX_DEPTH, WITH_MEMORY
 from rulekit.errors import RuleError
 from rulekit.rules.bound import (
     Bound,
@@ -26,9 +26,6 @@ from rulekit.rules.bound import (
     TypedValue,
 )
 from rulekit.schema.types import Kind
-
-# Evaluating these has an effect on their next evaluation: each rule has its own.
-WITH_MEMORY = frozenset({"evt.deltatime", "evt.deltatime.s", "evt.deltatime.ns", "util.cnt"})
 
 # Name, condition, event types on which the rule may be tried (None: all).
 RuleInput: TypeAlias = "tuple[str, Bound, Iterable[int] | None]"

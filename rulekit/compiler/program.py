@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from itertools import count
+from itertools import accumulate, count, islice
 
 from rulekit.compiler._graph import Graph
 from rulekit.compiler.ir import (
@@ -40,6 +40,8 @@ from rulekit.native.garbage import without_collecting
 from rulekit.rules.bound import TypedValue
 from rulekit.schema.types import Kind
 
+_PREDICATE = int(NodeOp.PREDICATE)
+
 __all__ = ["Program", "compile_ruleset", "write_program"]
 
 
@@ -67,6 +69,26 @@ def write_program(lowered: Lowered, keep: Sequence[int] = ()) -> tuple[Program, 
     return writer.program(keep), writer.predicates
 
 
+class _Rows:
+    """The tables of one prefix: a row is one position in all of them."""
+
+    def __init__(self, tables: dict[str, array[int]], prefix: str) -> None:
+        self._add = {
+            name.removeprefix(f"{prefix}_"): table.append
+            for name, table in tables.items()
+            if name.startswith(f"{prefix}_")
+        }
+        self._count = 0
+
+    def add(self, **row: int) -> int:
+        """Add a row; return its number."""
+        add = self._add
+        for name, value in row.items():
+            add[name](value)
+        self._count += 1
+        return self._count - 1
+
+
 class _Writer:
     """Writes the arrays; numbers of the graph become positions, unused parts are left out."""
 
@@ -83,6 +105,9 @@ class _Writer:
         self.classes = classes
         self.parts = parts
         self.tables: dict[str, array[int]] = {name: array(code) for name, code in TABLES.items()}
+        self._operand_rows = _Rows(self.tables, "operand")
+        self._predicate_rows = _Rows(self.tables, "predicate")
+        self._test_rows = _Rows(self.tables, "test")
         self.pool = bytearray()
         self.tables["text_end"].append(0)
         self._texts: dict[bytes, int] = {}
@@ -97,7 +122,7 @@ class _Writer:
         for part in (part for parts in self.parts.values() for part in parts):
             roots += [part.root, part.process, part.rest, *(node for _, node in part.keys)]
         nodes = graph.reachable([0, TRUE, *dict.fromkeys([*keep, *roots])])
-        used = [graph.args[n][0] for n in nodes if graph.ops[n] == NodeOp.PREDICATE]
+        used = [graph.args[n][0] for n in nodes if graph.ops[n] == _PREDICATE]
         answers = index(graph, self.splitter, used)
         cheap = frozenset(n for n, how in answers.how.items() if how != How.DIRECT)
         for number in used:
@@ -120,9 +145,10 @@ class _Writer:
         return len(self.tables["text_end"]) - 2
 
     def _append_texts(self, texts: Sequence[bytes]) -> int:
-        first = len(self.tables["text_end"]) - 1
-        for text in texts:
-            self._append_text(text)
+        ends = self.tables["text_end"]
+        first = len(ends) - 1
+        ends.extend(islice(accumulate(map(len, texts), initial=len(self.pool)), 1, None))
+        self.pool += b"".join(texts)
         return first
 
     def _operand(self, number: int, answers: Answers) -> int:
@@ -147,25 +173,20 @@ class _Writer:
             form, name, inner, quantifier = OPERAND_TUPLE, b"", operand.items, "list"
         arguments = [self._operand(item, answers) for item in inner]
         tables = self.tables
-        row = {
-            "form": form,
-            "kind": KINDS[kind],
-            "quantifier": QUANTIFIERS[quantifier],
-            "domain": answers.operand_domain.get(number, 255),
-            "name": self._text(name),
-            "key": NONE if key is None else self._text(key.encode("utf-8", "surrogateescape")),
-            "index": -1 if index_ is None else index_,
-            "first": len(tables["arguments"]),
-            "n": len(arguments),
-        }
+        first = len(tables["arguments"])
         tables["arguments"].extend(arguments)
-        return self._operands.setdefault(number, self._row("operand", row))
-
-    def _row(self, prefix: str, row: dict[str, int]) -> int:
-        for name, value in row.items():
-            table = self.tables[f"{prefix}_{name}"]
-            table.append(value)
-        return len(table) - 1
+        row = self._operand_rows.add(
+            form=form,
+            kind=KINDS[kind],
+            quantifier=QUANTIFIERS[quantifier],
+            domain=answers.operand_domain.get(number, 255),
+            name=self._text(name),
+            key=NONE if key is None else self._text(key.encode("utf-8", "surrogateescape")),
+            index=-1 if index_ is None else index_,
+            first=first,
+            n=len(arguments),
+        )
+        return self._operands.setdefault(number, row)
 
     def _predicate(self, number: int, answers: Answers) -> None:
         predicate = self.graph.predicates[number]
@@ -176,35 +197,31 @@ class _Writer:
         elif predicate.other is None:
             first = self._values(predicate)
         other = predicate.other
-        self.predicates[number] = self._row(
-            "predicate",
-            {
-                "op": OPS[predicate.op],
-                "modifier": MODIFIERS[predicate.modifier],
-                "kind": KINDS[predicate.kind],
-                "quantifier": QUANTIFIERS[predicate.quantifier],
-                "how": answers.how[number],
-                "left": self._operand(predicate.left, answers),
-                "other": NONE if other is None else self._operand(other, answers),
-                "first": first,
-                "n": len(predicate.values),
-                "test": test,
-                "part": answers.part.get(number, 0),
-                "bit": answers.bit.get(number, 0),
-            },
+        self.predicates[number] = self._predicate_rows.add(
+            op=OPS[predicate.op],
+            modifier=MODIFIERS[predicate.modifier],
+            kind=KINDS[predicate.kind],
+            quantifier=QUANTIFIERS[predicate.quantifier],
+            how=answers.how[number],
+            left=self._operand(predicate.left, answers),
+            other=NONE if other is None else self._operand(other, answers),
+            first=first,
+            n=len(predicate.values),
+            test=test,
+            part=answers.part.get(number, 0),
+            bit=answers.bit.get(number, 0),
         )
 
     def _test(self, predicate: Predicate) -> int:
         key = (predicate.op, predicate.modifier, predicate.values)
         number = self._tests.get(key)
         if number is None:
-            row = {
-                "op": OPS[predicate.op],
-                "modifier": MODIFIERS[predicate.modifier],
-                "first": self._append_texts(predicate.values),  # type: ignore[arg-type]
-                "n": len(predicate.values),
-            }
-            number = self._tests[key] = self._row("test", row)
+            number = self._tests[key] = self._test_rows.add(
+                op=OPS[predicate.op],
+                modifier=MODIFIERS[predicate.modifier],
+                first=self._append_texts(predicate.values),  # type: ignore[arg-type]
+                n=len(predicate.values),
+            )
         return number
 
     def _values(self, predicate: Predicate) -> int:
@@ -243,7 +260,7 @@ class _Writer:
         tables["node_op"].extend(graph.ops[node] for node in nodes)
         for node in nodes:
             op = graph.ops[node]
-            if op == NodeOp.PREDICATE:
+            if op == _PREDICATE:
                 first.append(self.predicates[graph.args[node][0]])
                 n.append(0)
             else:
@@ -273,9 +290,11 @@ class _Writer:
             found = gates(self.graph, self.splitter, costs, [part.root for part in parts])
             tables["class_early"].append(sum(gate.early for gate in found))
             for gate in found:
-                mask = sum(1 << place for place in gate.positions)
+                mask = bytearray((len(parts) + 63) // 64 * 8)
+                for place in gate.positions:
+                    mask[place >> 3] |= 1 << (place & 7)
                 tables["gate_node"].append(position[gate.node])
-                tables["gate_words"].frombytes(mask.to_bytes((len(parts) + 63) // 64 * 8, "little"))
+                tables["gate_words"].frombytes(mask)
             tables["gate_first"].append(len(tables["gate_node"]))
 
     def _write_keys(self, parts: list[SplitRoot]) -> None:

@@ -14,6 +14,9 @@ from rulekit.schema.types import Kind
 # The matcher recurses once per level.
 MAX_DEPTH = 5000
 
+# Evaluating these has an effect on their next evaluation: each rule has its own.
+WITH_MEMORY = frozenset({"evt.deltatime", "evt.deltatime.s", "evt.deltatime.ns", "util.cnt"})
+
 # Slots of events, see `rulekit.compiler.passes.fold`.
 GENERIC_BASE = 512
 N_SLOTS = 1536

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rulekit.alert import Alert, alert_id, internal_alert
+from rulekit.compiler.tables import WITH_MEMORY
 from rulekit.engine._documents import DocumentLoop
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.compiled import CompiledRule
@@ -45,9 +46,7 @@ class AlertBuilder:
     ) -> None:
         self._rules = rules
         self._hostname = hostname
-        # Templates that were compiled before have no places.
-        templates = [rule.template for rule in rules]
-        self._outputs = [OutputProgram(getattr(each, "unplaced", each)) for each in templates]
+        self._outputs = _output_programs(rules)
         self._extras = [_extra_fields(rule, append_output) for rule in rules]
         # Worked out at a rule's first alert: most rules never have one.
         self._hashes: list[str] = [""] * len(rules)
@@ -162,6 +161,23 @@ def _hash_of(rule: Rule | CompiledRule) -> str:
     from rulekit.rules.fingerprint import fingerprint
 
     return fingerprint(rule)
+
+
+def _output_programs(rules: Sequence[Rule]) -> list[OutputProgram]:
+    """Return what renders the output of each rule; one for all outputs of the same words."""
+    made: dict[int, OutputProgram] = {}
+    programs = []
+    for rule in rules:
+        # Templates that were compiled before have no places.
+        template = getattr(rule.template, "unplaced", rule.template)
+        program = made.get(id(template))
+        if program is None:
+            program = OutputProgram(template)
+            names = {bound.field.name for _, bound in template.fields}
+            if names.isdisjoint(WITH_MEMORY):
+                made[id(template)] = program
+        programs.append(program)
+    return programs
 
 
 def _extra_fields(

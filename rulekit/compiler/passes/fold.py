@@ -27,6 +27,8 @@ from rulekit.compiler.tables import GENERIC_BASE, N_SLOTS, NodeOp
 from rulekit.schema.events import event_types
 from rulekit.schema.values import value_tables
 
+_PREDICATE, _NOT, _AND = map(int, (NodeOp.PREDICATE, NodeOp.NOT, NodeOp.AND))
+
 GENERIC_EXIT = 1
 ASYNC_EVENT = 402
 
@@ -128,14 +130,14 @@ class _Folding:
         false[FALSE] = true[TRUE] = everything
         for node in range(TRUE + 1, self.n_nodes):
             op, args = graph.ops[node], graph.args[node]
-            if op == NodeOp.PREDICATE:
+            if op == _PREDICATE:
                 predicate = graph.predicates[args[0]]
                 true[node], false[node] = decide(graph, predicate)
                 self.varies[node] = bool(true[node] or false[node])
                 continue
-            if op == NodeOp.NOT:
+            if op == _NOT:
                 true[node], false[node] = false[args[0]], true[args[0]]
-            elif op == NodeOp.AND:
+            elif op == _AND:
                 both, either = everything, 0
                 for child in args:
                     both &= true[child]
@@ -213,7 +215,7 @@ class _Folding:
     def _partition(self, allowed: list[int]) -> list[int]:
         cuts = {mask for mask in allowed if mask != self.table.everything}
         for node in range(self.n_nodes):
-            if self.graph.ops[node] == NodeOp.PREDICATE and self.varies[node]:
+            if self.varies[node] and self.graph.ops[node] == _PREDICATE:
                 cuts.add(self.true[node])
                 cuts.add(self.false[node])
         parts = [self.table.everything]

@@ -12,6 +12,8 @@ from rulekit.compiler.ir import (
 from rulekit.compiler.tables import NodeOp
 from rulekit.schema.types import Kind
 
+_PREDICATE = int(NodeOp.PREDICATE)
+
 # Rough nanoseconds, from measurements of extraction and of comparison.
 _EXTRACTION = {
     "evt.type": 4,
@@ -95,9 +97,9 @@ class Costs:
 
     def _cost(self, node: int) -> int:
         op, args = self.graph.ops[node], self.graph.args[node]
-        if op <= NodeOp.TRUE:
+        if op < _PREDICATE:
             return 0
-        if op == NodeOp.PREDICATE:
+        if op == _PREDICATE:
             if args[0] in self.cheap:
                 return 2
             return predicate_cost(self.graph, self.graph.predicates[args[0]])

@@ -23,6 +23,8 @@ from rulekit.compiler.ir import (
 from rulekit.compiler.tables import NodeOp
 from rulekit.schema.types import Kind
 
+_PREDICATE, _NOT, _AND = map(int, (NodeOp.PREDICATE, NodeOp.NOT, NodeOp.AND))
+
 # What a value depends on, as bits. Anything not declared here depends on the event.
 CONST = 0
 PROCESS = 1
@@ -121,7 +123,7 @@ class Splitter:
             # Children have smaller numbers, so that one pass does for all nodes made by now.
             ops, args = self.graph.ops, self.graph.args
             for each in range(len(known), len(ops)):
-                if ops[each] == NodeOp.PREDICATE:
+                if ops[each] == _PREDICATE:
                     scope = self.predicate_scope(args[each][0])
                 else:
                     scope = CONST
@@ -179,7 +181,8 @@ class Splitter:
         With `over` the result is implied by the node, without it it implies the node; comparisons
         of another scope read as true, or false.
         """
-        below = self.scope(node)
+        # The scopes of all that a root consists of are known since its own was asked for.
+        below = self._scopes[node]
         if node <= TRUE or below & ~NEAR_PATH == scope:
             return node
         near = NEAR_PATH if scope == self._path_bit else 0
@@ -190,15 +193,15 @@ class Splitter:
         found = self._projected.get(key)
         if found is None:
             op, args = graph.ops[node], graph.args[node]
-            if op == NodeOp.PREDICATE:
+            if op == _PREDICATE:
                 found = TRUE if over else FALSE
                 if over and near:
                     found = implied_path(graph, graph.predicates[args[0]])
-            elif op == NodeOp.NOT:
+            elif op == _NOT:
                 found = graph.not_(self._project(args[0], scope, not over))
             else:
                 children = [self._project(child, scope, over) for child in args]
-                found = graph.and_(children) if op == NodeOp.AND else graph.or_(children)
+                found = graph.and_(children) if op == _AND else graph.or_(children)
             self._projected[key] = found
         return found
 
@@ -226,7 +229,7 @@ def choose_keys(graph: Graph, roots: Iterable[int]) -> list[int]:
     tests: dict[int, set[tuple[object, ...]]] = {}
     chosen: dict[int, int] = {}
     for node in graph.reachable(list(dict.fromkeys(roots))):
-        if graph.ops[node] != NodeOp.PREDICATE or graph.ordered[node]:
+        if graph.ops[node] != _PREDICATE or graph.ordered[node]:
             continue
         predicate = graph.predicate_of(node)
         left = graph.operands[predicate.left]
