@@ -10,9 +10,11 @@ import runpy
 from pathlib import Path
 
 from Cython.Build import cythonize
+from Cython.Compiler import Options
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
+JOBS = os.cpu_count() or 1
 ROOT = Path(__file__).parent.resolve()
 SANITIZE = os.environ.get("RULEKIT_SANITIZE") == "1"
 PGO = os.environ.get("RULEKIT_PGO", "")
@@ -36,24 +38,57 @@ if PGO:
     compile_args += flags
     link_args += flags
 
+# What a first installation waits for is the translation and compilation of these modules: nothing
+# goes into the C that nobody reads, and what is not on the way of an event is optimised less.
+Options.emit_code_comments = False
+COLD_ARGS = [*compile_args, "-O1"]
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "embedsignature": False,
+    "binding": False,
+    "auto_pickle": False,
+}
+
+
+def is_cold(path: Path) -> bool:
+    """Whether a module says in its first line that it is not on the way of an event."""
+    with path.open(encoding="utf-8") as file:
+        return file.readline().startswith("# cold:")
+
+
 extensions = [
     Extension(
         ".".join(path.relative_to(ROOT).with_suffix("").parts),
         [str(path.relative_to(ROOT))],
-        extra_compile_args=compile_args,
+        extra_compile_args=COLD_ARGS if is_cold(path) else compile_args,
         extra_link_args=link_args,
     )
-    for path in sorted((ROOT / "rulekit").rglob("*.pyx"))
+    # The largest first: the last to be compiled are then small, and no processor idles.
+    for path in sorted((ROOT / "rulekit").rglob("*.pyx"), key=lambda p: -p.stat().st_size)
 ]
 
 PROBE = Path("rulekit", "sources", "ebpf", "probe")
 
 
 class BuildExt(build_ext):
-    """Extensions, then the probe."""
+    """Translates the modules, compiles them, then builds the probe.
+
+    The modules `_probe` let tests look inside; only a build in place, that of who develops, has them.
+    """
 
     def run(self) -> None:
         """Build everything into the place of the extensions."""
+        if not self.inplace:
+            self.extensions = [e for e in self.extensions if not e.name.endswith("._probe")]
+        # Here, because each step of an installation runs this file and only one of them builds.
+        translated = cythonize(self.extensions, nthreads=JOBS, compiler_directives=DIRECTIVES)
+        for extension, made in zip(self.extensions, translated, strict=True):
+            extension.sources = made.sources
         super().run()
         build = runpy.run_path(str(ROOT / PROBE / "build.py"))["build"]
         target = ROOT if self.inplace else Path(self.build_lib)
@@ -67,18 +102,6 @@ setup(
     # inside the package, where the installed command finds them.
     packages=[*find_packages(include=["rulekit", "rulekit.*"]), "rulekit._rulesets"],
     package_dir={"rulekit._rulesets": "rulesets"},
-    ext_modules=cythonize(
-        extensions,
-        nthreads=os.cpu_count() or 1,
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": False,
-            "wraparound": False,
-            "cdivision": True,
-            "initializedcheck": False,
-            "embedsignature": False,
-        },
-    ),
-    # Compiling is nearly all of the time that an installation takes.
-    options={"build_ext": {"parallel": os.cpu_count() or 1}},
+    ext_modules=extensions,
+    options={"build_ext": {"parallel": JOBS}},
 )

@@ -1,3 +1,4 @@
+# cold: no event waits for it
 # The right sides of comparisons: literals of a program, ready to be compared with.
 
 from cpython cimport array

@@ -1,3 +1,4 @@
+# cold: no event waits for it
 # The matcher over values given by hand.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t

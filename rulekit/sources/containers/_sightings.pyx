@@ -4,6 +4,7 @@ The control groups of a process come with the events that start one. Each id is 
 known of it already costs a look at the header of each event, and a look-up for each started process.
 """
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from rulekit.capture._blocks cimport (
@@ -129,22 +130,25 @@ cdef class Sightings:
             reader.close()
         return found
 
-    def scan(self, const uint8_t[::1] data not None):
+    def scan(self, data not None):
         """Return the containers seen for the first time in whole blocks of a capture, in order.
 
         Returns:
             (offset of the block of the first event, its time in ns, id, whole id) of each.
         """
-        cdef uint64_t size = data.shape[0]
+        cdef Py_buffer view
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            return self.scanned(<const uint8_t*> view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef list scanned(self, const uint8_t* start, uint64_t size):
         cdef uint64_t at = 0
         cdef uint64_t here
         cdef Str* cgroups = NULL
         cdef Str* id = NULL
-        cdef const uint8_t* start
-        if size == 0:
-            return []
-        start = &data[0]
-        found = []
+        cdef list found = []
         while True:
             with nogil:
                 if strtab_wants_collection(self.state.strings):

@@ -1,3 +1,4 @@
+# cold: no event waits for it
 """The addresses of this machine's network interfaces, from getifaddrs(3)."""
 
 from libc.errno cimport errno

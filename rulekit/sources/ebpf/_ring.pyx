@@ -3,6 +3,7 @@
 The probe writes whole event blocks, so a batch of them is a piece of a capture.
 """
 
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -115,9 +116,12 @@ cdef class Ring:
         self.n_bytes += used
         return used
 
-    def drain(self, uint8_t[::1] target not None):
+    def drain(self, target not None):
         """Copy whole records into a buffer of at least 64 KiB and return the bytes copied."""
+        cdef Py_buffer view
         cdef size_t n
+        PyObject_GetBuffer(target, &view, PyBUF_WRITABLE)
         with nogil:
-            n = self.take(&target[0], target.shape[0])
+            n = self.take(<uint8_t*> view.buf, view.len)
+        PyBuffer_Release(&view)
         return n
