@@ -23,13 +23,15 @@ if PGO not in ("", "generate", "use"):
 if PGO and SANITIZE:
     raise SystemExit("RULEKIT_PGO and RULEKIT_SANITIZE do not go together")
 
-compile_args = ["-O3", "-g0", "-fno-strict-aliasing", "-Wno-unused-function"]
+HOT_ARGS = ["-O3"]
+compile_args = ["-O1", "-g0", "-fno-strict-aliasing", "-Wno-unused-function"]
 compile_args += ["-Wno-unused-variable", "-Wno-sign-compare"]
 link_args: list[str] = []
 if SANITIZE:
     flags = ["-fsanitize=address,undefined", "-fno-sanitize=alignment", "-fno-omit-frame-pointer"]
     compile_args = ["-O1", "-g", "-fno-strict-aliasing", "-Wno-sign-compare", *flags]
     link_args = list(flags)
+    HOT_ARGS = []
 if PGO:
     profiles = ROOT / "build" / "pgo"
     flags = [f"-fprofile-{PGO}={profiles}", "-fprofile-update=atomic"]
@@ -38,10 +40,9 @@ if PGO:
     compile_args += flags
     link_args += flags
 
-# What a first installation waits for is the translation and compilation of these modules: nothing
-# goes into the C that nobody reads, and what is not on the way of an event is optimised less.
+# A first installation waits for these modules to be translated and compiled: nothing goes into the
+# C that nobody reads, and only those that every event passes are optimised to the limit.
 Options.emit_code_comments = False
-COLD_ARGS = [*compile_args, "-O1"]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -55,17 +56,17 @@ DIRECTIVES = {
 }
 
 
-def is_cold(path: Path) -> bool:
-    """Whether a module says in its first line that it is not on the way of an event."""
+def is_hot(path: Path) -> bool:
+    """Whether a module says in its first line that every event passes there."""
     with path.open(encoding="utf-8") as file:
-        return file.readline().startswith("# cold:")
+        return file.readline().startswith("# hot:")
 
 
 extensions = [
     Extension(
         ".".join(path.relative_to(ROOT).with_suffix("").parts),
         [str(path.relative_to(ROOT))],
-        extra_compile_args=COLD_ARGS if is_cold(path) else compile_args,
+        extra_compile_args=[*compile_args, *(HOT_ARGS if is_hot(path) else [])],
         extra_link_args=link_args,
     )
     # The largest first: the last to be compiled are then small, and no processor idles.

@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Program × state → matches.
 #
 # Three ways to answer, each only for what the one before leaves open:

@@ -1,3 +1,4 @@
+# hot: every event passes here
 """The cursor over the blocks of a capture: frames, sections, event headers.
 
 Every length is checked against the bytes that are there before anything behind it is read. There is

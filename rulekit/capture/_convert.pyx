@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Plans that turn outdated event forms into current ones.
 
 The rules of ``tables/event_converter.json`` are steps, up to a dozen one after the other for one

@@ -1,4 +1,3 @@
-# cold: no event waits for it
 """Shows the snapshot of a capture: what its metadata blocks left in the state."""
 
 from libc.stdint cimport int64_t, uint32_t

@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Times between the enter and the exit of a system call.
 
 A bounded table of the calls that threads are in. Signals, switches and other events that come in

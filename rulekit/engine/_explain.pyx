@@ -1,4 +1,3 @@
-# cold: no event waits for it
 """Rules explained event by event: what each comparison of the written condition was."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t

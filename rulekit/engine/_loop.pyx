@@ -1,3 +1,4 @@
+# hot: every event passes here
 """The path of an event: bytes, decoder, state, matcher, in one loop without the GIL."""
 
 from libc.stdint cimport uint32_t, uint64_t

@@ -1,4 +1,3 @@
-# cold: no event waits for it
 """The tables of the state as rows of fields.
 
 A row is what the fields give for an event that never was: the thread returning from a read of the

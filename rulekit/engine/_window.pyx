@@ -1,3 +1,4 @@
+# hot: every event passes here
 """The window of events that a run looks at."""
 
 from libc.stdint cimport int64_t, uint64_t

@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Values of a document by place.
 
 from libc.stdint cimport uint32_t

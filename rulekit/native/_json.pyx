@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Looking around in the text of a JSON document.
 #
 # Repeated keys: the first one counts. Numbers, and strings inside of what is shown as a whole, keep

@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Checks texts of JSON documents and cuts them apart, building nothing.
 
 What it accepts is JSON (RFC 8259); what it does not may be JSON all the same. Strings are looked at

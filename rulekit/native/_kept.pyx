@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Blocks of words that exist once, with room for answers derived from them.
 
 from libc.stdint cimport uint32_t, uint64_t

@@ -1,4 +1,3 @@
-# cold: no event waits for it
 """Strings and buffers as Python objects, for tests."""
 
 from libc.stdint cimport uint32_t, uint64_t

@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Scratch memory of one event, and the growing buffer.
 
 from libc.stdlib cimport free, malloc, realloc

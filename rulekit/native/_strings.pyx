@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Interned strings: a chained hash table with mark and sweep.
 
 import os

@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Comparisons of byte strings as conditions mean them, and sets of literals.
 #
 # Nothing here depends on a locale: case folds in ASCII only, patterns match bytes.

@@ -1,3 +1,4 @@
+# hot: every event passes here
 # All text comparisons of a group of fields in one structure.
 #
 # Cost of a text is its length, not the number of literals: one look-up for all `=` and `in`, one walk

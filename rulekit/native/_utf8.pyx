@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Bytes as valid UTF-8: paths and arguments are bytes in no particular encoding."""
 
 from libc.stddef cimport size_t

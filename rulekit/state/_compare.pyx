@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Comparisons of field values. Null never comes here: whatever is compared with null is false.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t

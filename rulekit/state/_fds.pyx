@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Tables of file descriptors: open addressing by number; entries come from slabs.
 
 from libc.stdint cimport UINT32_MAX

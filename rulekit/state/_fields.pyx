@@ -1,3 +1,4 @@
+# hot: every event passes here
 """The registry of fields, and their text in outputs."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t

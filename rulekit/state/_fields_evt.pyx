@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Extractors of the classes evt, syscall and util."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t

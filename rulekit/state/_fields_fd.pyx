@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Extractors of the classes fd and fdlist.
 
 All are null for events that neither create, use nor destroy an fd, and without a thread.

@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Extractors of the class fs.path: the paths that a successful file system call was about."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t

@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Extractors of the class thread, and of what processes hold: memory, fds, threads."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t

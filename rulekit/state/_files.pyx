@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Descriptors that are no sockets: opening, duplicating, closing.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t

@@ -1,4 +1,3 @@
-# cold: no event waits for it
 # The right sides of comparisons: literals of a program, ready to be compared with.
 
 from cpython cimport array

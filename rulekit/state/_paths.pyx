@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Textual joining and normalising of paths. Symbolic links are not followed: the names are what a
 # program asked for, seen from its directory.
 

@@ -1,4 +1,3 @@
-# cold: no event waits for it
 """The state engine as Python objects, for tests and for looking into it."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t

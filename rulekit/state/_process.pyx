@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Changes of threads: clone, execve, exit, credentials, directories, limits.
 
 from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t

@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Sockets. Tuples are kept as client -> server once a role is known.
 
 from libc.stdint cimport int64_t

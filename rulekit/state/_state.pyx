@@ -1,3 +1,4 @@
+# hot: every event passes here
 # The State as a whole: creation, reset, collection of strings.
 
 import os

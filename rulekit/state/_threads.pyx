@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Threads and thread groups. Parent links and groups are intrusive lists, so that a process with a
 # quarter of a million children costs no more per removal than one with two.
 

@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Transformers over values, and operands as trees."""
 
 from libc.stdlib cimport calloc, free, malloc

@@ -1,3 +1,4 @@
+# hot: every event passes here
 # Event by event changes of the state: removals left over, thread and fd of the event, then what its
 # type does. Facts about types are one row each in a table that is filled at import.
 

@@ -1,4 +1,3 @@
-# cold: no event waits for it
 # The matcher over values given by hand.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t

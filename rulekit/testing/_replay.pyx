@@ -1,4 +1,3 @@
-# cold: no event waits for it
 # Matchers side by side over one capture, to compare and to time them.
 
 from libc.stdint cimport uint32_t, uint64_t

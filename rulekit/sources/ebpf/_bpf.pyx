@@ -1,4 +1,3 @@
-# cold: no event waits for it
 """libbpf, found when it is needed: objects, programs, maps, iterators.
 
 The library is opened with dlopen, so that neither building nor importing rulekit needs it. Only

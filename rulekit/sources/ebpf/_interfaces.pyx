@@ -1,4 +1,3 @@
-# cold: no event waits for it
 """The addresses of this machine's network interfaces, from getifaddrs(3)."""
 
 from libc.errno cimport errno

@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Audit events become events of a capture.
 
 Records of audit say with each event who the process is; events of a capture do not: the state

@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Records of audit become one event: fields by name, texts decoded, everything bounded."""
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Events as JSON, one object a line.
 
 laurel writes an object per event with its records by type; go-audit the records as the kernel sent

@@ -1,4 +1,3 @@
-# cold: no event waits for it
 """The plans of system calls, filled at import from `rulekit.schema.linux_audit`."""
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t, uint8_t

@@ -1,3 +1,4 @@
+# hot: every event passes here
 """Records as auditd and the kernel write them, taken apart where they lie."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t

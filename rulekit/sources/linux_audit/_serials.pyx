@@ -1,4 +1,3 @@
-# cold: no event waits for it
 """Losses, read off the serial numbers of events.
 
 The kernel numbers the events that it reports one after the other, modulo 2 ** 32, but several
