@@ -79,7 +79,7 @@ PROBE = Path("rulekit", "sources", "ebpf", "probe")
 class BuildExt(build_ext):
     """Translates the modules, compiles them, then builds the probe.
 
-    The modules `_probe` let tests look inside; only a build in place, that of who develops, has them.
+    Modules `_probe` let tests look inside; only a build in place, for development, has them.
     """
 
     def run(self) -> None:

@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset
 
 from rulekit.native._event cimport EF_LARGE_PAYLOAD, N_EVENT_TYPES, event_infos, n_event_types
 
+from rulekit.capture.conversions import WIDTHS, follow
 from rulekit.schema.events import event_table, load_table
 
 cdef enum:
@@ -60,82 +61,11 @@ cdef Plan* _plans = NULL
 
 # --- compilation of the rules, once at import ---------------------------------------------------
 
-_WIDTHS = {
-    "INT8": 1, "INT16": 2, "INT32": 4, "INT64": 8, "UINT8": 1, "UINT16": 2, "UINT32": 4,
-    "UINT64": 8, "ERRNO": 8, "FD": 8, "PID": 8, "SYSCALLID": 2, "SIGTYPE": 1, "RELTIME": 8,
-    "ABSTIME": 8, "PORT": 2, "L4PROTO": 1, "SOCKFAMILY": 1, "BOOL": 4, "IPV4ADDR": 4, "FLAGS8": 1,
-    "FLAGS16": 2, "FLAGS32": 4, "UID": 4, "GID": 4, "DOUBLE": 8, "SIGSET": 4, "IPV6ADDR": 16,
-    "MODE": 4, "ENUMFLAGS8": 1, "ENUMFLAGS16": 2, "ENUMFLAGS32": 4, "FD32": 4, "PID32": 4,
-}  # types that are not here have no fixed width
 _TERMINALS = {
     "deliver": END_DELIVER, "drop": END_DROP, "store": END_STORE,
     "store_and_pass": END_STORE_AND_PASS, "no_rule": END_NO_RULE, "too_many": END_TOO_MANY,
 }
 _KINDS = {"old": FROM_OLD, "enter": FROM_ENTER, "static": FROM_STATIC, "callback": FROM_CALLBACK}
-
-
-def _static(str type_name, str what):
-    """Return the fill of a parameter: (length, ones)."""
-    if what == "empty":
-        return 0, False
-    return _WIDTHS.get(type_name, 0), type_name in ("UID", "GID")
-
-
-def _follow(int type_id, int n, list events, dict rules, int max_rounds):
-    """Follow the chain of conversions of one form to its end.
-
-    Returns:
-        (terminal, final type, sources, enter type or None); a source is (kind, index, fill length,
-        fill with ones, cut).
-    """
-    sources = [("old", i, 0, False, None) for i in range(n)]
-    enter_type = None
-    for _ in range(max_rounds):
-        event = events[type_id]
-        flags = event["flags"]
-        is_exit = event["dir"] == "<"
-        if "UNUSED" in flags:
-            return "drop", type_id, sources, enter_type
-        if "CONVERTER_MANAGED" not in flags:
-            dropped = "OLD_VERSION" in flags and not is_exit
-            return "drop" if dropped else "deliver", type_id, sources, enter_type
-        if is_exit:
-            if n > len(event["params"]):
-                return "too_many", type_id, sources, enter_type
-            if n == len(event["params"]) and "OLD_VERSION" not in flags:
-                return "deliver", type_id, sources, enter_type
-        rule = rules.get((type_id, n))
-        if rule is None:
-            return "no_rule", type_id, sources, enter_type
-        action = rule["action"]
-        if action == "pass":
-            return "deliver", type_id, sources, enter_type
-        if action in ("store", "store_and_pass"):
-            return action, type_id, sources, enter_type
-        target = rule["to"] if action == "change_type" else type_id
-        made = [] if action == "change_type" else list(sources)
-        # A rule that used the enter event forgets it: a later round of the chain sees none.
-        enter_gone = enter_type is not None
-        for param in rule["params"]:
-            name = events[target]["params"][len(made)]["type"].removeprefix("PT_")
-            width = _WIDTHS.get(name)
-            origin = param["from"]
-            if origin == "old":
-                kind, index, fill, ones, cut = sources[param["index"]]
-                if width is not None:
-                    fill = min(fill, width)
-                    cut = width if cut is None else min(cut, width)
-                made.append((kind, index, fill, ones, cut))
-            elif origin == "enter" and not enter_gone:
-                enter_type = type_id - 1
-                made.append(("enter", param["index"], *_static(name, param["missing"]), width))
-            elif origin == "callback":
-                made.append(("callback", 0, 0, False, None))
-            else:
-                what = param["missing"] if origin == "enter" else origin
-                made.append(("static", 0, *_static(name, what), None))
-        sources, type_id, n = made, target, len(made)
-    raise ValueError(f"conversion of event type {type_id} does not end")
 
 
 cdef int _fill_plan(Plan* plan, str terminal, int to, list sources, object enter_type) except -1:
@@ -187,7 +117,7 @@ cdef int _fill_forms(list events) except -1:
 cdef int _fix_lengths(EventForm* form, list types) except -1:
     # Most enter events are a few numbers: one comparison tells that all have the usual lengths.
     cdef int i
-    widths = [_WIDTHS.get(name) for name in types]
+    widths = [WIDTHS.get(name) for name in types]
     if not 0 < len(widths) <= 4 or None in widths:
         return 0
     for i in range(len(widths)):
@@ -267,7 +197,7 @@ cdef int _compile() except -1:
             continue
         _classes[cell] = CLASS_PLAN
         _plan_of[cell] = len(plans)
-        plans.append(_follow(t, n, events, rules, table["max_rounds"]))
+        plans.append(follow(t, n, events, rules, table["max_rounds"]))
     _plans = <Plan*> calloc(len(plans), sizeof(Plan))
     if _plans == NULL:
         raise MemoryError

@@ -3,10 +3,11 @@
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 
-cdef extern from "Python.h":
+cdef extern from "structmember.h":  # part of Python.h since 3.12
     ctypedef struct PyMemberDef:
         Py_ssize_t offset
 
+cdef extern from "Python.h":
     ctypedef struct PyMemberDescrObject:
         PyMemberDef *d_member
 
