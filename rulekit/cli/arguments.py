@@ -32,15 +32,15 @@ def count(text: str) -> int:
     return number
 
 
-def add_rules(parser: argparse._ActionsContainer) -> None:
-    """Declare ``-r``, without which the command has nothing to look at."""
+def add_rules(parser: argparse._ActionsContainer, *, required: bool = True) -> None:
+    """Declare ``-r``, without which most commands have nothing to look at."""
     parser.add_argument(
         "-r",
         "--rules",
         metavar="RULES",
         action="append",
         type=Path,
-        required=True,
+        required=required,
         help="rules file; more of them are loaded in the order given",
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rulekit.cli.arguments import add_format, add_matching, add_rules
 from rulekit.cli.console import count, say
+from rulekit.cli.files import write_file
 from rulekit.errors import RulekitError, reason
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
         except RulekitError as error:
             raise RulekitError(f"{args.compare}: {error}") from None
     if args.save is not None:
-        _write(args.save, json.dumps(saved(found[0], args.capture), indent=2) + "\n")
+        write_file(args.save, json.dumps(saved(found[0], args.capture), indent=2) + "\n")
     slower = compared is not None and compared.change * 100 > args.tolerance
     if args.format == "json":
         print(json.dumps(_data(found, compared, slower), indent=2))
@@ -195,10 +196,3 @@ def _read(path: Path) -> Any:
         raise RulekitError(f"{path}: {reason(error)}") from None
     except ValueError:
         raise RulekitError(f"{path}: no result of `rulekit bench --save`") from None
-
-
-def _write(path: Path, content: str) -> None:
-    try:
-        path.write_text(content, "utf-8")
-    except OSError as error:
-        raise RulekitError(f"{path}: {reason(error)}") from None

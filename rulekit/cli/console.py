@@ -23,9 +23,18 @@ _REDRAW_S = 0.1
 def say(message: str) -> None:
     """Write one message, named after the program; nothing happens when stderr is gone."""
     try:
-        print(f"rulekit: {message}", file=sys.stderr, flush=True)
+        print(f"rulekit: {_safe(message)}", file=sys.stderr, flush=True)
     except (OSError, ValueError):
         return
+
+
+def _safe(text: str) -> str:
+    """Return text, in which a document may be quoted, so that no terminal obeys it."""
+    if all(line.isprintable() for line in text.split("\n")):
+        return text
+    from rulekit.formats.base import escape_controls
+
+    return "\n".join(map(escape_controls, text.split("\n")))
 
 
 class Progress:
@@ -130,7 +139,7 @@ def summary(stats: Stats) -> str:
     lines = [head]
     width = len(str(max(stats.alerts.values(), default=0)))
     for rule, number in sorted(stats.alerts.items(), key=lambda item: (-item[1], item[0])):
-        lines.append(f"  {number:>{width}}  {rule}")
+        lines.append(f"  {number:>{width}}  {_safe(rule)}")
     for name, number in sorted(stats.counters.items()):
         lines.append(f"  note: {name.replace('_', ' ')}: {number}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Files that commands change."""
+"""Files that commands write and change."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ import tempfile
 from pathlib import Path
 
 from rulekit.errors import RulekitError, reason
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        RulekitError: It cannot be written; names the file.
+    """
+    try:
+        path.write_text(text, "utf-8", "backslashreplace")
+    except OSError as error:
+        raise RulekitError(f"{path}: {reason(error)}") from None
 
 
 def replace_file(path: Path, text: str) -> None:

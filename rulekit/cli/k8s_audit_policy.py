@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rulekit.cli.arguments import add_format, add_rules
+from rulekit.cli.arguments import add_format
+from rulekit.cli.chosen import add_chosen, chosen_or_explain
 from rulekit.cli.console import say
-from rulekit.cli.falco import add_selection
 from rulekit.errors import RulekitError, reason
 
 if TYPE_CHECKING:
@@ -52,12 +52,7 @@ _SHOWN = 6  # of a list in a message
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    what = parser.add_argument_group("rules")
-    add_rules(what)
-    what.add_argument(
-        "--all-rules", action="store_true", help="also count rules marked `enabled: false`"
-    )
-    add_selection(what)
+    add_chosen(parser)
     audit = parser.add_argument_group("policy")
     audit.add_argument(
         "--check", metavar="POLICY", help="say which rules this policy starves; - is stdin"
@@ -99,14 +94,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print or check; 1 when rules are starved, 2 when something cannot be read."""
-    from rulekit.cli.rules import load_or_explain
     from rulekit.kubernetes.audit.shrink import unknown_resources
-    from rulekit.rules.selection import select_rules
 
-    ruleset = load_or_explain(args.rules, sources=("k8s_audit",))
-    if ruleset is None:
+    chosen = chosen_or_explain(args, sources=("k8s_audit",))
+    if chosen is None:
         return 2
-    chosen = select_rules(ruleset, selectors=args.selectors or (), all_rules=args.all_rules)
     rules = [rule for rule in chosen if rule.source == "k8s_audit"]
     if not rules:
         raise RulekitError("no rule has the source k8s_audit")

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rulekit.cli.arguments import add_format, add_rules
+from rulekit.cli.arguments import add_format
+from rulekit.cli.chosen import add_chosen, chosen_or_explain
 from rulekit.cli.console import say
-from rulekit.cli.falco import add_selection
 from rulekit.errors import RulekitError, reason
 
 if TYPE_CHECKING:
@@ -49,12 +49,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    what = parser.add_argument_group("rules")
-    add_rules(what)
-    what.add_argument(
-        "--all-rules", action="store_true", help="also count rules marked `enabled: false`"
-    )
-    add_selection(what)
+    add_chosen(parser)
     audit = parser.add_argument_group("audit")
     audit.add_argument(
         "--check", metavar="FILE", help="say which rules the audit rules in FILE starve; - is stdin"
@@ -74,14 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print or check; 1 when rules are starved, 2 when something cannot be read."""
-    from rulekit.cli.rules import load_or_explain
-    from rulekit.rules.selection import select_rules
     from rulekit.tools.linux_audit.needs import all_needs
 
-    ruleset = load_or_explain(args.rules)
-    if ruleset is None:
+    chosen = chosen_or_explain(args)
+    if chosen is None:
         return 2
-    chosen = select_rules(ruleset, selectors=args.selectors or (), all_rules=args.all_rules)
     needs = all_needs(chosen)
     if args.check is not None:
         return _check(args, needs)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from rulekit import __version__
 from rulekit.cli.console import say
@@ -78,6 +79,26 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\ntry `{self.prog} --help`\n")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # As the library does it, but a full disk is told.
+        (file or sys.stderr).write(message)
+        (file or sys.stderr).flush()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Take files and names behind options as well: `check a.yaml --format json b.yaml`."""
+        found, left = super().parse_known_args(args, namespace)
+        last = next((a for a in reversed(self._actions) if not a.option_strings), None)
+        if last is None or any(word.startswith("-") for word in left):
+            return found, left
+        given = getattr(found, last.dest, None)
+        if left and last.nargs in ("*", "+"):
+            setattr(found, last.dest, [*(given or ()), *self._get_values(last, left)])
+            left = []
+        elif len(left) == 1 and last.nargs == "?" and given == last.default:
+            setattr(found, last.dest, self._get_values(last, left))
+            left = []
+        return found, left
+
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     """Return the parser with every command.
@@ -124,11 +145,12 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
+    _use_streams()
     own, launch = split_launch(sys.argv[1:] if argv is None else argv)
     known = {name.split()[0] for name in COMMANDS}
-    args = build_parser(own[0] if own and own[0] in known else None).parse_args(own)
-    args.launch = launch
     try:
+        args = build_parser(own[0] if own and own[0] in known else None).parse_args(own)
+        args.launch = launch
         code: int = args.run(args)
         sys.stdout.flush()
         return code
@@ -151,6 +173,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = " ".join(str(error).split())
         say(f"internal error: {type(error).__name__}: {what} (RULEKIT_TRACEBACK=1 shows where)")
         return 2
+
+
+def _use_streams() -> None:
+    """Make standard streams what the commands take them for."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115 - as long as the process
+    if sys.stdout is None:
+        # Open but not writable: files that are opened must not take its number, and whoever
+        # prints is told.
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files and texts of rules are shown whatever the terminal can write; escaped like
+        # that they also stay JSON.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _abandon_stdout() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rulekit.cli.arguments import add_capture, add_format, add_matching, add_rules
 from rulekit.cli.console import Progress, say, size_of
-from rulekit.errors import RulekitError, reason
+from rulekit.cli.files import write_file
 
 HELP = "show where the time of a ruleset goes"
 DESCRIPTION = """\
@@ -77,18 +77,11 @@ def run(args: argparse.Namespace) -> int:
     name = "standard input" if args.capture == "-" else Path(args.capture).name
     title = f"{', '.join(path.name for path in args.rules)} on {name}"
     if args.speedscope is not None:
-        _write(args.speedscope, json.dumps(speedscope(found, title)) + "\n")
+        write_file(args.speedscope, json.dumps(speedscope(found, title)) + "\n")
     if args.flame_graph is not None:
-        _write(args.flame_graph, flame_graph(found, title))
+        write_file(args.flame_graph, flame_graph(found, title))
     if args.format == "json":
         print(json.dumps(found.as_data(), indent=2, ensure_ascii=False))
     else:
         sys.stdout.write(text(found, args.top))
     return 0
-
-
-def _write(path: Path, content: str) -> None:
-    try:
-        path.write_text(content, "utf-8")
-    except OSError as error:
-        raise RulekitError(f"{path}: {reason(error)}") from None

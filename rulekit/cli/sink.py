@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("action", choices=("list", "test", "setup"), help="what to do")
     parser.add_argument(
-        "names", metavar="NAME", nargs="*", help="sinks of the configuration; without any, all"
+        "names",
+        metavar="NAME",
+        nargs="*",
+        default=[],
+        help="sinks of the configuration; without any, all",
     )
     parser.add_argument("-c", "--config", metavar="FILE", help="a rulekit.yaml")
     parser.add_argument(

@@ -56,7 +56,11 @@ def write_events(args: argparse.Namespace) -> int:
         )
     except SourceError as error:
         bar.clear()
-        say(f"{error}; what comes before it was written: {args.write} is partial")
+        say(
+            f"{error}; what comes before it was written: {args.write} is partial"
+            if error.offset
+            else str(error)
+        )
         return 2
     finally:
         bar.clear()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rulekit.cli.arguments import add_format
 from rulekit.cli.console import say
+from rulekit.cli.files import write_file
 
 if TYPE_CHECKING:
     from rulekit.testing.case import Case
@@ -160,12 +161,21 @@ def run(args: argparse.Namespace) -> int:
     if args.lf:
         chosen = last_failed(chosen)
     if args.list:
-        for case in chosen:
-            print(f"{case.file}:{case.line}: {case.name}")
-        return 0
+        return _list(chosen, args.format)
     if args.save_capture is not None:
         return _save(chosen, args.save_capture)
     return _run(args, chosen, len(cases) - len(chosen))
+
+
+def _list(cases: list[Case], form: str) -> int:
+    import json
+
+    for case in cases:
+        if form == "json":
+            print(json.dumps({"file": str(case.file), "line": case.line, "case": case.name}))
+        else:
+            print(f"{case.file}:{case.line}: {case.name}")
+    return 0
 
 
 def _usual_files() -> list[Path]:
@@ -278,7 +288,7 @@ def _mutate(args: argparse.Namespace, cases: list[Case]) -> int:
     elif args.mutate:
         print("\n".join(["", *mutation_report.mutation_text(found)]))
     if args.mutation_html is not None:
-        args.mutation_html.write_text(mutation_report.mutation_page(found), "utf-8")
+        write_file(args.mutation_html, mutation_report.mutation_page(found))
     if any(rule.problem for rule in found):
         return 1
     if args.fail_under is not None and score(found) * 100 < args.fail_under:
@@ -300,9 +310,9 @@ def _cover(args: argparse.Namespace, cases: list[Case]) -> int:
     elif args.coverage:
         print("\n".join(["", *coverage_report.coverage_text(found)]))
     if args.coverage_html is not None:
-        args.coverage_html.write_text(coverage_report.coverage_page(found), "utf-8")
+        write_file(args.coverage_html, coverage_report.coverage_page(found))
     if args.lcov is not None:
-        args.lcov.write_text(coverage_report.lcov(found), "utf-8")
+        write_file(args.lcov, coverage_report.lcov(found))
     if args.fail_under is not None and found.share * 100 < args.fail_under:
         say(f"coverage is {found.share:.1%}, below {args.fail_under:g} %")
         return 1
@@ -320,14 +330,14 @@ def _write_reports(args: argparse.Namespace, results: list[Result], started: obj
     if args.junit is not None:
         from rulekit.testing.junit import junit
 
-        args.junit.write_text(junit(results, started), "utf-8")  # type: ignore[arg-type]
+        write_file(args.junit, junit(results, started))  # type: ignore[arg-type]
     if args.sarif is not None:
         log = sarif(diagnostics(results), __version__)
-        args.sarif.write_text(json.dumps(log, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        write_file(args.sarif, json.dumps(log, indent=2, ensure_ascii=False) + "\n")
     if args.html is not None:
         from rulekit.testing.html import results_page
 
-        args.html.write_text(results_page(results), "utf-8")
+        write_file(args.html, results_page(results))
     if args.github:
         found = github_annotations(diagnostics(results))
         if found:

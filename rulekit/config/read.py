@@ -229,7 +229,11 @@ class _Sinks:
         key = f"{chosen.__module__}.{chosen.__qualname__} {options}"
         if key not in self._formats:
             given = {name: getattr(options, name) for name in options.__struct_fields__}
-            self._formats[key] = chosen(**given)
+            try:
+                self._formats[key] = chosen(**given)
+            except ValueError as error:
+                self._reader.fail("RK704", form, str(error))
+                return None
             self._forms[id(self._formats[key])] = key
         return self._formats[key]
 

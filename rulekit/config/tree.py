@@ -21,8 +21,8 @@ from rulekit.sinks.values import Condition, Duration, MaybeSecret, Rate, Secret,
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText, Span
 
-_INTEGER = re.compile(r"[-+]?\d+").fullmatch
-_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?").fullmatch
+_INTEGER = re.compile(r"[-+]?\d{1,18}").fullmatch
+_NUMBER = re.compile(r"[-+]?\d{1,18}(\.\d{1,18})?").fullmatch
 _PASSWORD_IN_URL = re.compile(r"\w+://[^/@\s]*:[^/@\s]*@")
 _SECRET_NAME = re.compile(r"pas|token|secret|key|cred|auth|bearer|hmac", re.I)
 MISSING = object()
@@ -216,7 +216,7 @@ class TreeReader:
 
     def _custom(self, node: Scalar, cls: type, what: str) -> Any:
         if cls is Path:
-            return self._folder / Path(node.value).expanduser()
+            return self._path(node)
         if cls is Condition:
             return Condition(scalar_text(self.text_of(node), node))
         if cls is Size or cls is Duration or cls is Rate:
@@ -279,7 +279,9 @@ class TreeReader:
                 self.fail("RK706", value, f"the environment has no variable {value.value}")
                 return MISSING
             return Secret(f"${value.value}", self._environ[value.value])
-        path = self._folder / Path(value.value).expanduser()
+        path = self._path(value)
+        if path is MISSING:
+            return MISSING
         try:
             content = path.read_text("utf-8")
         except OSError as error:
@@ -289,6 +291,13 @@ class TreeReader:
             self.fail("RK706", value, f"{path}: not UTF-8")
             return MISSING
         return Secret(os.fspath(path), content.rstrip("\r\n"))
+
+    def _path(self, node: Scalar) -> Any:
+        try:
+            return self._folder / Path(node.value).expanduser()
+        except RuntimeError:
+            user = node.value.partition("/")[0]
+            return self._bad(node, f"`{user}` is nobody's home folder")
 
     def _hidden_span(self, node: YamlNode) -> Span:
         """Return the place of a node whose text must not be shown."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rulekit.errors import RulekitError
+from rulekit.errors import RulekitError, reason
 
 
 class ConfigError(RulekitError):
@@ -107,7 +107,8 @@ def read_falco_config(path: str | Path, overrides: Sequence[str] = ()) -> FalcoC
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError(f"{path}: cannot be read: {e}") from None
+        why = reason(e) if isinstance(e, OSError) else "not UTF-8"
+        raise ConfigError(f"{path}: cannot be read: {why}") from None
     try:
         data = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as e:

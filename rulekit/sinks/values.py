@@ -8,12 +8,12 @@ from typing import Any
 
 from rulekit.text.source import SourceText
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(B|kB|KB|MB|GB|KiB|MiB|GiB|k|K|M|G)?")
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?) ?(B|kB|KB|MB|GB|KiB|MiB|GiB|k|K|M|G)?")
 _SIZES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _SIZES |= {"k": 1 << 10, "K": 1 << 10, "KiB": 1 << 10, "M": 1 << 20, "MiB": 1 << 20}
 _SIZES |= {"G": 1 << 30, "GiB": 1 << 30}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|min|h|d)?")
-_RATE = re.compile(r"(\d+(?:\.\d+)?) ?/ ?(\d+)?(ms|s|m|min|h|d)")
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,15})?) ?(ms|s|m|min|h|d)?")
+_RATE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?) ?/ ?(\d{1,9})?(ms|s|m|min|h|d)")
 _DURATIONS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 

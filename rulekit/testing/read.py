@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from itertools import product
+from math import prod
 from pathlib import Path
 
 from rulekit.errors import RuleError, RulekitError, reason
@@ -175,19 +176,23 @@ class _FileReader:
         if isinstance(each, Mapping):
             keys = list(self.nodes.mapping(each, "`each`", None).items())
             lists = [self.nodes.items(value, f"`{key}` is a list of values") for key, value in keys]
+            self.bounded(each, prod(map(len, lists)))
             sets: list[dict[str, YamlNode]] = [
                 dict(zip([key for key, _ in keys], values, strict=True))
                 for values in product(*lists)
             ]
         else:
             items = self.nodes.items(each, "`each` is a list of maps, or a map of lists")
+            self.bounded(each, len(items))
             sets = [self.nodes.mapping(item, "an item of `each`", None) for item in items]
-        if not 0 < len(sets) <= MAX_VARIANTS:
-            message = f"`each` makes {len(sets)} cases; from 1 to {MAX_VARIANTS} are allowed"
-            raise self.nodes.fail(each, "RK603", message)
         for values in sets:
             shown = [v.value for v in values.values() if isinstance(v, Scalar)]
             yield "-".join(shown), values
+
+    def bounded(self, each: YamlNode, n: int) -> None:
+        if not 0 < n <= MAX_VARIANTS:
+            message = f"`each` makes {n} cases; from 1 to {MAX_VARIANTS} are allowed"
+            raise self.nodes.fail(each, "RK603", message)
 
     def case(self, node: YamlNode, within: str | None, suffix: str) -> Case:
         n_found = len(self.nodes.found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -138,4 +139,4 @@ def sarif_uri(name: str) -> str:
     path = PurePath(name)
     if path.is_absolute():
         return path.as_uri()
-    return quote(path.as_posix(), safe="/._-~")
+    return quote(os.fsencode(path.as_posix()), safe="/._-~")

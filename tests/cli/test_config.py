@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.receivers.http import HttpReceiver, Request, Response
 from tests.receivers.process import wait_until
 
@@ -41,6 +43,26 @@ def test_check_shows_mistakes(cli, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "did you mean `file`?" in done.stderr
     assert f"{path}:3:19" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("sink", "message"),
+    [
+        (
+            "type: syslog, format: {type: rfc5424, facility: nowhere}",
+            "`nowhere` is no syslog facil",
+        ),
+        ("type: file, path: ~nobody-of-that-name/x", "is nobody's home folder"),
+        (f"type: file, path: x, keep: {'9' * 5000}", "must be a whole number"),
+        (f"type: file, path: x, max_bytes: {'9' * 400}", "a size is written"),
+        (f"type: file, path: x, batch: {{linger: {'9' * 400}s}}", "a time is written"),
+    ],
+)
+def test_odd_values_are_mistakes_with_a_place(sink: str, message: str, cli, tmp_path: Path) -> None:
+    done = cli("config", "check", write(tmp_path, f"sinks: {{a: {{{sink}}}}}\n"))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "rulekit.yaml:3:" in done.stderr
 
 
 def test_check_says_which_sink_cannot_work(cli, tmp_path: Path) -> None:

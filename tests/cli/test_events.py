@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 TINY = ROOT / "rulesets" / "captures" / "tiny-host.scap.gz"
 
@@ -95,3 +97,15 @@ def test_a_capture_that_cannot_be_read_is_one_line(cli, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(f"rulekit: {tmp_path / 'missing'}: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no capture at all, but some text\n" * 9])
+def test_nothing_is_said_to_be_written_where_nothing_was(
+    content: bytes | None, cli, tmp_path: Path
+) -> None:
+    source = tmp_path / "in.scap"
+    if content is not None:
+        source.write_bytes(content)
+    done = cli("events", "-e", source, "-w", tmp_path / "out.scap")
+    assert done.returncode == 2
+    assert "partial" not in done.stderr

@@ -45,6 +45,30 @@ def test_lines_for_auditctl(cli, rules: Path) -> None:
     assert "-S kill" in more.stdout
 
 
+@pytest.mark.parametrize("command", ["linux audit-rules", "k8s audit-policy"])
+def test_a_configuration_of_falco_counts(command: str, cli, rules: Path, tmp_path: Path) -> None:
+    if command.startswith("k8s"):
+        text = (
+            "- rule: {}\n  desc: d\n  source: k8s_audit\n  condition: ka.verb = {}\n  output: x\n"
+        )
+        rules.write_text(
+            "".join(
+                text.format(*each) + "  priority: INFO\n" for each in (("A", "get"), ("B", "list"))
+            )
+        )
+    else:
+        rules.write_text(
+            RULES.replace("enabled: false", "tags: [b]").replace("rule: Off", "rule: B")
+        )
+    config = tmp_path / "falco.yaml"
+    config.write_text(f"rules_files: [{rules}]\nrules:\n  - disable: {{rule: B}}\n")
+    plain = cli(*command.split(), "-r", rules).stdout
+    done = cli(*command.split(), "--falco-config", config)
+    assert done.returncode == 0
+    without = cli(*command.split(), "-r", rules, "--disable", "B").stdout
+    assert done.stdout == without != plain
+
+
 def test_json(cli, rules: Path) -> None:
     done = cli("linux", "audit-rules", "-r", rules, "--arch", "x86_64", "--format", "json")
     first, second = map(json.loads, done.stdout.splitlines())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -77,6 +78,70 @@ def test_a_full_standard_output_is_one_line() -> None:
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "rulekit: no space left on device\n"
+
+
+@pytest.mark.parametrize("command", ["fields", "--help", "--version", "config schema"])
+@pytest.mark.parametrize("stream", [">&-", "> /dev/full"])
+def test_standard_output_that_takes_nothing_is_an_error(command: str, stream: str) -> None:
+    script = f'"{sys.executable}" -m rulekit {command} {stream}'
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("rulekit: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_closed_streams_are_as_good_as_empty_ones(tmp_path: Path) -> None:
+    rules = ROOT / "rulesets" / "persistence" / "rules.yaml"
+    rulekit = f'"{sys.executable}" -m rulekit'
+    script = f'{rulekit} check "{rules}" 2>&-; {rulekit} fmt - <&-'
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[0] == f"{rules}: good"
+    assert "internal error" not in done.stderr
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github"])
+def test_names_that_no_terminal_can_show(form: str, cli, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff\xe9.yaml")
+    path.write_text("- list: \u00e9t\u00e9\n  items: [a]\n", "utf-8")
+    done = cli("check", "--format", form, path)
+    assert done.returncode == 0
+    assert done.stdout
+    if form in ("json", "sarif"):
+        json.loads(done.stdout)
+    ascii_only = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    assert cli("check", "--format", form, path, env=ascii_only).returncode == 0
+
+
+def test_files_and_names_may_follow_options(cli, tmp_path: Path) -> None:
+    first, second = "rulesets/persistence/rules.yaml", "rulesets/containers/rules.yaml"
+    done = cli("check", first, "--format", "text", second)
+    assert f"{first}: good" in done.stdout
+    assert f"{second}: good" in done.stdout
+    example = "examples/rulekit.yaml"
+    assert json.loads(cli("config", "check", "--format", "json", example).stdout)["file"] == example
+    assert "has no sink other" in cli("sink", "test", "-c", example, "other").stderr
+    for arguments in (("config", "check", "a", "b"), ("fields", "a", "--nosuch", "b")):
+        done = cli(*arguments)
+        assert done.returncode == 2
+        assert "unrecognized arguments" in done.stderr
+
+
+def test_what_documents_say_is_nothing_that_a_terminal_obeys(cli, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(b"\x1b[31mred\n\xc2\x9b31m\n")
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        '- rule: "a\\e[31m"\n  desc: d\n  source: k8s_audit\n  condition: jevt.value[/a] exists\n'
+        "  output: x\n  priority: INFO\n"
+    )
+    with open(log, "ab") as more:
+        more.write(b'{"kind":"Event","auditID":"x","stage":"ResponseComplete","a":1,')
+        more.write(b'"stageTimestamp":"2026-01-01T00:00:00.000000Z"}\n')
+    done = cli("run", "-r", rules, "-e", log, "--source", "k8s_audit")
+    assert "red" in done.stderr
+    assert "1  a\\u001b[31m" in done.stderr
+    assert "\x1b" not in done.stderr
+    assert "\x9b" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def test_a_case_is_read_whole(folder: Path, write: Write) -> None:
 
 
 EVENTS = "  events: [{proc: cat}, {open: /etc/shadow, id: it}]\n"
+MANY = "{" + ", ".join(f"k{i}: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]" for i in range(12)) + "}"
 HEAD = "- case: a\n" + EVENTS
 
 
@@ -114,6 +115,7 @@ def found(path: Path) -> list[Diagnostic]:
          6, "RK607", "`O_X` is no value for `flags`"),
         (HEAD + "  each: [{x: 1}]\n  silent: ${y}", 1, "RK603", "nothing gives `${y}` a value"),
         (HEAD + "  each: []\n  only: true", 3, "RK603", "makes 0 cases"),
+        (HEAD + f"  each: {MANY}\n  only: true", 3, "RK603", f"makes {10**12} cases"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_place(
