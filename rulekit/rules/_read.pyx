@@ -10,7 +10,7 @@ from cpython.array cimport array, clone
 import re
 from array import array as new_array
 
-from rulekit.native._made cimport Shape, learn, made, put
+from rulekit.native._made cimport Shape, is_a, learn, made, put
 from rulekit.rules.ast import (
     AndNode,
     ComparisonNode,
@@ -774,3 +774,33 @@ cdef object bare_items(list texts):
 def items_of(text):
     """Return the items of a named list's text, or None when it is more or less than items."""
     return noted_items(text)
+
+
+def measured(root):
+    """Return what a tree holds, as `Condition` has it: names of macros with their first node, how
+    often each occurs and how deep at most, the number of comparisons, the levels of the tree."""
+    cdef dict macros = {}, counts = {}, levels = {}
+    cdef list stack = [(root, 1)]
+    cdef Py_ssize_t level, size = 0, depth = 0, i
+    cdef tuple children
+    while stack:
+        node, level = <tuple> stack.pop()
+        depth = max(depth, level)
+        if is_a(node, &COMPARISON):
+            size += 1
+        elif is_a(node, &MACRO):
+            name = node.name
+            macros.setdefault(name, node)
+            counts[name] = counts.get(name, 0) + 1
+            levels[name] = max(levels.get(name, 0), level)
+        elif is_a(node, &NOT):
+            stack.append((node.child, level + 1))
+        else:
+            children = node.children
+            for i in range(len(children) - 1, -1, -1):
+                if is_a(children[i], &COMPARISON):
+                    size += 1
+                    depth = max(depth, level + 1)
+                else:
+                    stack.append((children[i], level + 1))
+    return macros, counts, levels, size, depth

@@ -80,7 +80,15 @@ class Assembler:
 
     def parse(self, name: str, parts: list[Part]) -> Condition:
         """Parse a condition, or take it from an earlier run."""
-        key = (*(part.text if part.origin is None else part.origin for part in parts),)
+        # The sources live as long as what is kept: their ids stay theirs.
+        words: list[object] = []
+        for part in parts:
+            origin = part.origin
+            if origin is None:
+                words.append(part.text)
+            elif part.text:
+                words += (id(origin.source), origin.start, origin.end)
+        key = tuple(words)
         found = self._parsed.get(key)
         if found is None:
             text = pieced(name, parts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from rulekit.rules._read import measured
 from rulekit.rules.ast import AndNode, ComparisonNode, MacroNode, Node, NotNode, OrNode
 from rulekit.text.source import SourceText
 
@@ -71,22 +72,7 @@ class MacroError(Exception):
 
 def measure(text: SourceText, node: Node) -> Condition:
     """Count what a parsed condition holds."""
-    found = Condition(text, node, {}, {}, {}, 0, 0)
-    stack: list[tuple[Node, int]] = [(node, 1)]
-    while stack:
-        inner, level = stack.pop()
-        found.depth = max(found.depth, level)
-        if isinstance(inner, ComparisonNode):
-            found.size += 1
-        elif isinstance(inner, MacroNode):
-            found.macros.setdefault(inner.name, inner)
-            found.counts[inner.name] = found.counts.get(inner.name, 0) + 1
-            found.levels[inner.name] = max(found.levels.get(inner.name, 0), level)
-        elif isinstance(inner, NotNode):
-            stack.append((inner.child, level + 1))
-        else:
-            stack.extend((child, level + 1) for child in reversed(inner.children))
-    return found
+    return Condition(text, node, *measured(node))
 
 
 def resolve(
@@ -108,6 +94,8 @@ def resolve(
         MacroError: A name that is unknown or loops, or a result that is too large. A loop is
             reported before unknown names, as Falco does.
     """
+    if not condition.macros:
+        return condition
     walk = _Resolver(macros, visible, known, used)
     result = walk.resolve(condition, ())
     if walk.loop is not None:

@@ -81,7 +81,8 @@ def read_element(
             "a rule begins with `- rule: NAME`",
         )
         return
-    kind = next((k for k in _KINDS if element.get(k) is not None), None)
+    present = element.index()
+    kind = next((k for k in _KINDS if k in present), None)
     errors = len(decoder.out.errors)
     if kind is None:
         _unknown_item(element, outside, decoder)

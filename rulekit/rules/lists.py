@@ -18,7 +18,6 @@ from typing import TypeAlias
 from rulekit.rules._read import items_of
 from rulekit.rules.definitions import ListDef
 from rulekit.rules.item_texts import ItemTexts, ListText, joined_items
-from rulekit.text.diagnostic import Label
 from rulekit.text.pieced import Insertion, Part, pieced
 from rulekit.text.source import SourceText, Span
 
@@ -202,10 +201,10 @@ class ListTable:
             raise ExpansionTooLarge(last.definition.name, last.definition.name_span)
 
     def _candidates(self, text: str, after: int) -> list[int]:
-        words = set(_word_split(text))
-        found = [self.lists[name].order for name in self._names & words]
+        words = _word_split(text)
+        found = [self.lists[name].order for name in self._names.intersection(words)]
         if self._odd:
-            found += self._odd_names(text, words, after)
+            found += self._odd_names(text, set(words), after)
         return found
 
     def _odd_names(self, text: str, words: set[str], after: int) -> list[int]:
@@ -244,6 +243,8 @@ class ListTable:
 
     def _replace(self, parts: list[Part], entry: ExpandedList) -> list[Part] | None:
         """Replace one list's name; None when it stands nowhere as a word of its own."""
+        if len(parts) == 1 and (once := self._replace_once(parts[0], entry)) is not None:
+            return once
         name = entry.definition.name
         source = _Cutter(parts)
         text, length = source.text, len(source.text)
@@ -284,6 +285,30 @@ class ListTable:
         made.add(source.cut(copied, length))
         return made.parts
 
+    def _replace_once(self, part: Part, entry: ExpandedList) -> list[Part] | None:
+        """Replace the name in the usual case: once, as a word, behind something else."""
+        text, name = part.text, entry.definition.name
+        at = text.find(name)
+        end, length = at + len(name), len(text)
+        head = text[: max(at, 0)].rstrip(_BLANKS)
+        if not head or text[at - 1] not in _DELIMITERS or text.find(name, at + 1) >= 0:
+            return None
+        if end < length and text[end] not in _DELIMITERS:
+            return None
+        inner = self._text_of(entry)
+        if not inner.text:
+            return None
+        origin = part.origin
+        use = None
+        if origin is not None:
+            use = Span(origin.source, origin.start + at, origin.start + end)
+        made = [part.cut(0, len(head)), Part(" "), _used_at(inner, entry, use), Part(" ")]
+        while end < length and text[end] in _BLANKS:
+            end += 1
+        if end < length:
+            made.append(part.cut(end, length))
+        return made
+
 
 def _text_of_items(name: str, items: ItemTexts) -> SourceText:
     if len(items) > 1 and "" not in items.texts:
@@ -296,11 +321,9 @@ def _used_at(text: SourceText, entry: ExpandedList, use: Span | None) -> Part:
     whole = text.span(0, len(text.text))
     if use is None:
         return Part(text.text, whole)
-    name, count = entry.definition.name, len(entry.items)
-    items = f"{count} item{'' if count == 1 else 's'}"
-    written = Label(use, f"list `{name}` is used here")
-    between = Label(entry.definition.name_span, f"list `{name}` puts {items} there")
-    return Part(text.text, whole, Insertion(use, written, between))
+    definition = entry.definition
+    insertion = Insertion(use, definition.name, len(entry.items), definition.name_span)
+    return Part(text.text, whole, insertion)
 
 
 def _is_items(part: Part) -> bool:

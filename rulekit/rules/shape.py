@@ -36,6 +36,10 @@ _KEYS = (
 )
 
 
+# Whatever these hold is valid.
+_UNCHECKED = frozenset(("macro", "condition", "list", "rule", "desc", "output", "source"))
+
+
 def check_shape(root: YamlNode) -> list[str]:
     """Return what the schema objects to in a document, empty when it is valid."""
     found: list[str] = []
@@ -47,6 +51,9 @@ def check_shape(root: YamlNode) -> list[str]:
 
 
 def _keys(node: Mapping, known: frozenset[str], place: str, found: list[str]) -> None:
+    present = node.index()
+    if present.keys() <= known and len(present) == len(node.pairs):
+        return
     seen: set[str] = set()
     for key, _ in node.pairs:
         name = key.value if isinstance(key, Scalar) and not key.null else None
@@ -63,14 +70,17 @@ def _element(node: YamlNode, place: str, found: list[str]) -> None:
     if not isinstance(node, Mapping):
         found.append(f"{place}: must be a map")
         return
+    present = node.index()
+    if present.keys() <= _UNCHECKED and len(present) == len(node.pairs):
+        return
     for key in _BOOLEANS:
-        value = node.get(key)
+        value = present.get(key)
         if value is not None and not (
             isinstance(value, Scalar) and value.value in ("true", "false") and not value.null
         ):
             found.append(f"{place}.{key}: must be true or false")
     for key in ("items", "tags"):
-        value = node.get(key)
+        value = present.get(key)
         if value is not None and not isinstance(value, Sequence):
             found.append(f"{place}.{key}: must be a sequence")
     priority = node.get("priority")

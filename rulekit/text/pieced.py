@@ -22,13 +22,24 @@ class Insertion:
 
     Attributes:
         use: Where it was asked for; text in the piece that nobody wrote stands there.
-        written: What to show beside a problem in what somebody wrote.
-        between: What to show beside a problem in what nobody wrote: a comma between two items.
+        name, count, defined: The list, how many items it has, where it is defined.
     """
 
     use: Span
-    written: Label
-    between: Label
+    name: str
+    count: int
+    defined: Span
+
+    @property
+    def written(self) -> Label:
+        """What to show beside a problem in what somebody wrote."""
+        return Label(self.use, f"list `{self.name}` is used here")
+
+    @property
+    def between(self) -> Label:
+        """What to show beside a problem in what nobody wrote: a comma between two items."""
+        items = f"{self.count} item{'' if self.count == 1 else 's'}"
+        return Label(self.defined, f"list `{self.name}` puts {items} there")
 
 
 @dataclass(frozen=True, slots=True)
