@@ -11,6 +11,7 @@ from rulekit.engine.verdict import Action
 from rulekit.kubernetes.manifests import Problem
 from rulekit.kubernetes.scan import Finding, ScanStats
 from rulekit.rules.ruleset import Rule
+from rulekit.text.render import printable
 from rulekit.text.sarif import sarif_log, sarif_uri
 
 _HEADER = frozenset({"pod.kind", "pod.name", "pod.namespace"})
@@ -34,11 +35,12 @@ class TextWriter:
             blank = "\n" if self._last is not None else ""
             name = f"{manifest.namespace}/{manifest.name}" if manifest.namespace else manifest.name
             title = f"{manifest.path}:{manifest.line}: {manifest.kind} {name or '(no name)'}"
-            self._stream.write(f"{blank}{self._painted(title, '1')}\n")
+            self._stream.write(f"{blank}{self._painted(printable(title), '1')}\n")
             self._last = manifest
         action = self._painted(f"{found.action:<5}", _COLOURS[found.action])
         detail = details(found)
-        self._stream.write(f"  {action} {found.alert.rule}{': ' if detail else ''}{detail}\n")
+        text = f"{found.alert.rule}{': ' if detail else ''}{detail}"
+        self._stream.write(f"  {action} {printable(text)}\n")
 
     def _painted(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text

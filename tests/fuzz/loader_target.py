@@ -33,8 +33,8 @@ from rulekit.tools.fmt import format_text
 # no more to say per byte: with the same measure for all 50 MB of it nothing could ever be too slow.
 SECONDS_PER_BYTE = 1.0 / 100_000
 SECONDS_ALWAYS = 0.25
-LARGE_BYTES = 200_000
-SECONDS_PER_LARGE_BYTE = 2.0 / 1_000_000
+LARGE_BYTES = 2_000_000
+SECONDS_PER_LARGE_BYTE = 0.1 / 1_000_000
 
 
 MOST_WRITTEN = 20

@@ -162,3 +162,20 @@ def test_the_python_of_the_guide(
     (code,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
     exec(code, {})
     assert capsys.readouterr().out == "deny Pod in the namespaces of its node\n"
+
+
+def test_names_in_manifests_are_nothing_that_a_terminal_obeys(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    inner = pod()
+    inner["spec"]["containers"][0]["name"] = "c\x1b[8m\nforged line"
+    inner["spec"]["containers"][0]["securityContext"]["privileged"] = True
+    bad = wrap("Pod", inner)
+    bad["metadata"]["name"] = "web\x1b[2J"
+    path = tmp_path / "a.yaml"
+    path.write_text(json.dumps(bad))
+    _, out, _ = scan(capsys, path)
+    assert "web" in out
+    assert "forged line" in out
+    assert "\x1b" not in out
+    assert "\nforged" not in out

@@ -107,7 +107,10 @@ class Container:
             "is_pod_sandbox": self.is_sandbox,
         }
         text = json.dumps({"container": inner}, ensure_ascii=False)
-        return text.encode("utf-8", "surrogateescape")
+        try:
+            return text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold, as an escape
+            return text.encode("utf-8", "backslashreplace")
 
 
 def added(container: Container, ts_ns: int, *, again: bool = False) -> bytes:

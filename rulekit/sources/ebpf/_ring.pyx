@@ -85,8 +85,10 @@ cdef class Ring:
 
     @property
     def waiting(self):
-        """Bytes that are waiting to be read."""
-        return load_acquire_64(self._producer) - self._consumer[0]
+        """Bytes that are waiting to be read; may be asked while another thread reads."""
+        # In this order: the reader never overtakes what is written afterwards.
+        cdef uint64_t taken = load_acquire_64(self._consumer)
+        return load_acquire_64(self._producer) - taken
 
     cdef size_t take(self, uint8_t* target, size_t room) noexcept nogil:
         """Copy whole records until `room` is used up or nothing is left; returns the bytes copied."""

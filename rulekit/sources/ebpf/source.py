@@ -49,6 +49,7 @@ class EbpfSource(Source):
         self._container_wait_s = container_wait_s
         self._on_loaded = on_loaded
         self._stream: RingStream | ContainerStream | None = None
+        self._stopped = False
 
     def connect(self) -> CaptureReader:
         self._probe = Probe(
@@ -62,6 +63,8 @@ class EbpfSource(Source):
                 self._stream = ContainerStream(
                     ring, self._containers, wait_s=self._container_wait_s
                 )
+            if self._stopped:  # meanwhile: loading the probe takes a while
+                self._stream.stop()
             return CaptureReader(self._stream)
         except BaseException:
             self.close()
@@ -74,6 +77,7 @@ class EbpfSource(Source):
 
     def stop(self) -> None:
         """End after the events that have happened by now. Safe from signal handlers."""
+        self._stopped = True
         if self._stream is not None:
             self._stream.stop()
 

@@ -271,13 +271,17 @@ class MulticastSource(Source):
         super().__init__("linux_audit")
         self._buffer_bytes = buffer_bytes
         self._stream: MulticastStream | None = None
+        self._stopped = False
 
     def connect(self) -> CaptureReader:
         self._stream = MulticastStream(open_group(self._buffer_bytes), os.uname().nodename)
+        if self._stopped:
+            self._stream.stop()
         return CaptureReader(self._stream)
 
     def stop(self) -> None:
         """End after what has been reported by now. Safe in signal handlers."""
+        self._stopped = True
         if self._stream is not None:
             self._stream.stop()
 

@@ -149,3 +149,9 @@ def test_engines_by_name() -> None:
     for wrong in ("rkt", "docker:", "docker:relative", ""):
         with pytest.raises(ValueError, match=r"no container engine|no socket"):
             parse_engine(wrong)
+
+
+def test_half_of_a_surrogate_pair_is_carried() -> None:
+    made = Container("7" * 64, "cri", image=json.loads('"a\\ud800"'))
+    inner = json.loads(made.as_json())["container"]
+    assert inner["image"] == "a\ud800"

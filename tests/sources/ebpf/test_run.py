@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from rulekit.sources.ebpf.scope import HOST_PIDNS
+from rulekit.engine._loop import EventLoop
+from rulekit.sources.ebpf.routes import state_events
+from rulekit.sources.ebpf.scope import HOST_PIDNS, Scope
+from rulekit.sources.ebpf.source import EbpfSource
 from tests.sources.ebpf.live import Command, Decoy, Workload
 
 RULES = """\
@@ -89,6 +92,21 @@ def test_it_does_not_watch_itself_where_it_has_another_number(
     assert len(shown) == 900
     assert "ls /" in shown
     assert not [line for line in shown if "rulekit record" in line and not line.startswith("sh -c")]
+
+
+def test_a_signal_before_the_probe_is_loaded_counts(bpf: None) -> None:
+    idle = subprocess.Popen(["sleep", "60"])
+    try:
+        source = EbpfSource(Scope("tree", idle.pid), state_events())
+        source.stop()
+        with source:
+            reader = source.open()
+            loop = EventLoop(reader)
+            while loop.next() is not None:  # it ends by itself
+                pass
+    finally:
+        idle.kill()
+        idle.wait()
 
 
 def refusal(*args: str) -> str:
