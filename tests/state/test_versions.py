@@ -176,6 +176,16 @@ def test_threads_see_their_main_thread_come(m: Machine) -> None:
     assert m.versions()["ancestry"] != before[1]
 
 
+def test_threads_see_an_unknown_main_thread_become_known(m: Machine) -> None:
+    m.put(293, 602, *execve_params(600, 100))  # as an execve says whose event was damaged
+    m.nothing(600)
+    assert m.thread(602)["main"] is None
+    before = m.thread(602)["version"]
+    m.put(223, 600, *clone_params(700, 600, 600, 100))
+    assert m.thread(602)["main"] == 600
+    assert m.thread(602)["version"] != before
+
+
 def test_threads_see_their_main_thread_become_another_process(m: Machine) -> None:
     # As an execve says whose event was damaged, or reports the id of another namespace.
     m.start_thread(200, 201)
@@ -317,6 +327,7 @@ def test_a_reset_forgets_all_but_goes_on_counting(m: Machine) -> None:
     last = m.thread(200)["version"]
     m.reset()
     assert m.threads() == []
+    assert [m.thread(tid) for tid in (200, -1)] == [None, None]
     assert all(m.versions()[name] != value for name, value in before.items())
     m.add_thread(200, 200, 1)
     assert m.thread(200)["version"] > last
