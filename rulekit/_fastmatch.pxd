@@ -205,11 +205,11 @@ cdef inline bint none_holds(const MatcherC* m, const Context* ctx, const RuleCla
     cdef const Str* name
     cdef uint64_t live = rules.all_rules
     cdef uint64_t words
-    # As _signature in _evaluate.pxi.
+    # As _signature in _evaluate.pxi; events of containers have no thread.
     if (not rules.is_small or thread == NULL or thread.words_epoch != m.generation
             or thread.words_version != thread.version or thread.ancestry_version != state.ancestry_version
             or state.account_version != m.account_version
-            or state.container_version != m.container_version or ctx.event_container != NULL):
+            or state.container_version != m.container_version):
         return False
     if rules.has_process:
         kept = <const Kept*> thread.words

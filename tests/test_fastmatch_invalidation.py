@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 
@@ -12,6 +13,7 @@ from rulekit.capture._reader import CaptureReader
 from rulekit.compiler.program import Program, compile_ruleset
 from rulekit.engine._loop import EventLoop
 from rulekit.testing._probe import Probe
+from rulekit.testing._replay import replay
 from tests.properties.conditions import bound
 
 NAME = ("proc.name", None, None)
@@ -250,3 +252,65 @@ def test_facts_of_the_path_of_an_event_belong_to_one_program() -> None:
         found.append(loop.matched())
         loop.exchange(matchers[len(found) % 2])
     assert found == [[0, 1], [1], [0, 1], [1]]
+
+
+# Of each: what happens between two reads, and the rule that holds from then on. With a rule or two,
+# most events end before the matcher is called: what is kept of the process says no.
+SEEN: dict[str, tuple[str, Callable[[Builder], object]]] = {
+    "the process": ("user.uid = 5", lambda b: b.add_event("setuid", {"res": 0, "uid": 5}, tid=100)),
+    "its parent": (
+        "proc.pname = zsh", lambda b: b.execute(50, "zsh")),
+    "an account": (
+        "user.name = eve",
+        lambda b: b.add_event(
+            "useradded", {"uid": 7, "gid": 7, "name": "eve", "home": "/", "shell": "/bin/sh",
+                          "container_id": ""}, tid=1)),
+    "a container": (
+        "container.name = box", lambda b: b.add_container(CONTAINER, "box")),
+}  # fmt: skip
+CONTAINER = "c" * 64
+
+
+@pytest.mark.parametrize("change", SEEN)
+def test_a_change_is_noticed_by_few_rules(change: str) -> None:
+    condition, step = SEEN[change]
+    b = Builder()
+    b.add_process(50, "bash")
+    b.add_process(100, "cat", ptid=50, uid=7, cgroups=[f"cpu=/docker/{CONTAINER}"])
+    reads = []
+    for happens in (None, None, step, None):
+        if happens is not None:
+            happens(b)
+        reads.append(b.add_event("read", {"res": 1, "data": b"x", "fd": 3, "size": 1}, tid=100))
+    matcher = Matcher(program(f"evt.type = read and {condition}"))
+    (found,), _, _ = replay(io.BytesIO(b.build()), [matcher])
+    assert found == [(raw, 0) for raw in reads[2:]]
+
+
+def test_few_rules_of_two_programs_are_told_apart() -> None:
+    b = Builder()
+    b.add_process(100, "cat")
+    reads = [b.add_event("read", {"res": 1, "fd": 3}, tid=100) for _ in range(4)]
+    both = [Matcher(program(f"evt.type = read and proc.name = {name}")) for name in ("dog", "cat")]
+    (dogs, cats), _, _ = replay(io.BytesIO(b.build()), both)
+    assert dogs == []
+    assert cats == [(raw, 0) for raw in reads]
+
+
+def test_what_few_rules_know_of_a_path_is_of_one_program() -> None:
+    # The second program looks at the same path, on another thread.
+    b = Builder()
+    for tid in (100, 200):
+        b.add_process(tid, "cat")
+        b.add_event("open", {"fd": 3, "name": "/cat"}, tid=tid)
+    reads = []
+    for _ in range(4):
+        reads.append(b.add_event("read", {"res": 1, "fd": 3}, tid=100))
+        b.add_event("write", {"res": 1, "fd": 3}, tid=200)
+    both = [
+        Matcher(program("evt.type = read and fd.name contains cat")),
+        Matcher(program("evt.type = write and fd.name contains dog")),
+    ]
+    (cats, dogs), _, _ = replay(io.BytesIO(b.build()), both)
+    assert dogs == []
+    assert cats == [(raw, 0) for raw in reads]

@@ -96,10 +96,9 @@ cdef void state_reset(State* state) noexcept nogil:
     state.n_interfaces = 0
     scratch_reset(&state.scratch)
     _defaults(state)
-    add_host(state)
+    add_host(state)                  # which tells of the containers
     state.ancestry_version += 1
     state.account_version += 1
-    state.container_version += 1
 
 
 cdef void _mark_table(StrTable* strings, const FdTable* table) noexcept nogil:

@@ -84,6 +84,18 @@ MATCHER = [
     ("    if known >> 1 == m.epoch:\n", "    if known >> 1:\n", 1),
 ]  # fmt: skip
 
+# The same conditions once more, in front of the matcher; tried where they are inlined.
+FEW = "rulekit/_fastmatch.pxd"
+FEW_TESTS = ("tests/test_fastmatch_invalidation.py", "tests/properties/test_captures.py")
+BEFORE = [
+    (" or thread.words_epoch != m.generation", ""),
+    ("or thread.words_version != thread.version or thread.ance", "or thread.ance"),
+    (" or thread.ancestry_version != state.ancestry_version", ""),
+    ("            or state.account_version != m.account_version\n", ""),
+    ("\n            or state.container_version != m.container_version):", "):"),
+    ("if name == NULL or name.facts_version != m.facts_version:", "if name == NULL or name.facts == NULL:"),
+]  # fmt: skip
+
 # Conditions of the state under which a change is told.
 STATE = [
     ("rulekit/state/_state.pyx", "    forget_memo(state)\n", ""),
@@ -149,6 +161,14 @@ def mutants() -> Iterator[Mutant]:
         line = text.count("\n", 0, at) + 1
         yield Mutant(EVALUATE, at, old, new, "rulekit/_fastmatch.pyx", MATCHER_TESTS,
                      f"{EVALUATE}:{line} {' '.join(old.split())[:70]}")  # fmt: skip
+    text = (ROOT / FEW).read_text("utf-8")
+    for old, new in BEFORE:
+        at = text.find(old)
+        if at < 0:
+            raise SystemExit(f"{FEW} changed: no longer has {old!r}: mend the list")
+        number = text.count("\n", 0, at) + 1
+        yield Mutant(FEW, at, old, new, "rulekit/testing/_replay.pyx", FEW_TESTS,
+                     f"{FEW}:{number} {' '.join(old.split())[:70]}")  # fmt: skip
     for path, old, new in STATE:
         text = (ROOT / path).read_text("utf-8")
         at = text.find(old)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import random
 from collections import Counter
+from typing import TypeAlias
 
 import pytest
 
@@ -12,13 +14,16 @@ import rulekit
 from rulekit._fastmatch import Matcher
 from rulekit.capture._reader import CaptureReader
 from rulekit.compiler.passes.split import PROCESS_FIELDS
-from rulekit.compiler.program import Program, compile_ruleset
+from rulekit.compiler.program import compile_ruleset
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.limits import StateLimits
 from rulekit.errors import RuleError
+from rulekit.rules.bound import Bound
 from rulekit.schema.fields import current_fields
 from tests.properties.conditions import bound
 from tests.properties.lying_events import capture
+
+Rule: TypeAlias = tuple[str, Bound, None]
 
 SEEDS = 2000 if os.environ.get("RULEKIT_FUZZ_LONG") else 40
 N_EVENTS = 400
@@ -57,8 +62,8 @@ def shown(name: str, value: object) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def program() -> Program:
-    """Rules that tell apart the values that such events show."""
+def rules() -> list[Rule]:
+    """Return rules that tell apart the values that such events show."""
     seen: dict[str, Counter[str]] = {name: Counter() for name in names()}
     for seed in range(6):
         for event in rulekit.open_source(io.BytesIO(capture(seed, 200))):
@@ -67,7 +72,7 @@ def program() -> Program:
                     seen[name].update(shown(name, event[name]))
                 except KeyError:  # a field that conditions have, and outputs have not
                     seen.pop(name)
-    rules = []
+    rules: list[Rule] = []
     for name in names():
         texts = [text for text, _ in seen.get(name, Counter()).most_common(VALUES)]
         texts += [f"{name} exists", f"{name} contains a", f"{name} in (1, 2, 3, 4)"]
@@ -79,7 +84,7 @@ def program() -> Program:
     told_apart = {text.split(" ")[0].split("[")[0] for text, _, _ in rules if " = " in text}
     told_apart |= {"thread.cgroup"} if "thread.cgroup.cpu" in told_apart else set()
     assert told_apart >= PROCESS_FIELDS
-    return compile_ruleset(rules)
+    return rules
 
 
 def answers(matcher: Matcher, data: bytes, limits: StateLimits | None) -> list[object]:
@@ -92,7 +97,8 @@ def answers(matcher: Matcher, data: bytes, limits: StateLimits | None) -> list[o
 
 
 @pytest.mark.parametrize("limits", [None, SMALL], ids=["roomy", "crowded"])
-def test_what_is_kept_changes_no_answer(program: Program, limits: StateLimits | None) -> None:
+def test_what_is_kept_changes_no_answer(rules: list[Rule], limits: StateLimits | None) -> None:
+    program = compile_ruleset(rules)
     cached, plain = Matcher(program), Matcher(program, caches=False)
     for seed in range(SEEDS):
         data = capture(seed, N_EVENTS)
@@ -102,3 +108,19 @@ def test_what_is_kept_changes_no_answer(program: Program, limits: StateLimits | 
     read = stats["signatures_built"] + stats["signatures_shared"]
     assert read < 0.9 * stats["events"]
     assert stats["chains_checked"] > 300
+
+
+@pytest.mark.parametrize("demand", ["", "fd.name startswith / and "])
+def test_what_is_kept_of_few_rules_changes_no_answer(rules: list[Rule], demand: str) -> None:
+    # With few rules most events end before the matcher is called, for what is kept says no to all.
+    chance = random.Random(1)
+    of_processes = [rule for rule in rules if rule[0].split(" ")[0].split("[")[0] in PROCESS_FIELDS]
+    for seed in range(SEEDS):
+        chosen = chance.sample(of_processes, 5)
+        few = compile_ruleset(
+            [(text, bound(f"{demand}{text}"), None) for text, _, _ in chosen if " = " in text]
+            or chosen[:1]
+        )
+        data = capture(seed, N_EVENTS)
+        cached, plain = Matcher(few), Matcher(few, caches=False)
+        assert answers(cached, data, None) == answers(plain, data, None), f"seed {seed}: {chosen}"

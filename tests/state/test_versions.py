@@ -240,6 +240,13 @@ def test_a_copy_of_an_fd_has_a_version_of_its_own(m: Machine) -> None:
     assert m.fd(300, 5)["version"] != m.fd(200, 5)["version"]
 
 
+def test_a_number_that_was_closed_is_not_found(m: Machine) -> None:
+    m.open(200, b"/x", fd=5)
+    m.close(200, 5)
+    m.nothing()
+    assert m.fd(200, 5) is None
+
+
 UNIX = tuple_unix(1, 2, b"/a")
 ZERO = tuple4("0.0.0.0", 0, "0.0.0.0", 0)
 SOCKETS: dict[str, tuple[int, list[Callable[[Machine], object]]]] = {
