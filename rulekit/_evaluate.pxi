@@ -602,9 +602,10 @@ cdef bint _narrow(MatcherC* m, uint32_t number, const uint32_t** nodes) noexcept
         known = words != NULL
         if known and not _and_words(m.live, words, rules.n_words):
             return False
-    if rules.n_early and not _gates(m, rules, 0, rules.n_early):
-        return False
     for i in range(rules.n_keys):
+        # The path is at hand; other keys are looked up only for what cheap gates leave.
+        if i == rules.path_first and rules.n_early and not _gates(m, rules, 0, rules.n_early):
+            return False
         if not _common(m.live, rules.key_words + <size_t> i * rules.n_words, rules.n_words):
             continue
         enter(m, OF_KEY, rules.keys[i])
@@ -622,7 +623,7 @@ cdef bint _narrow(MatcherC* m, uint32_t number, const uint32_t** nodes) noexcept
             return False
     if known:
         nodes[0] = rules.rest
-    return _gates(m, rules, rules.n_early, rules.n_gates)
+    return _gates(m, rules, rules.n_early if rules.n_keys > rules.path_first else 0, rules.n_gates)
 
 
 cdef inline bint _gate_holds(MatcherC* m, uint32_t gate) noexcept nogil:
@@ -631,6 +632,18 @@ cdef inline bint _gate_holds(MatcherC* m, uint32_t gate) noexcept nogil:
     holds = _holds(m, gate)
     leave(m, holds)
     return holds
+
+
+cdef inline uint64_t _gates_word(
+    MatcherC* m, const RuleClass* rules, uint64_t live, uint32_t first, uint32_t last
+) noexcept nogil:
+    cdef uint32_t i
+    for i in range(first, last):
+        if live & rules.gate_words[i] and not _gate_holds(m, rules.gates[i]):
+            live &= ~rules.gate_words[i]
+            if not live:
+                return 0
+    return live
 
 
 # The same as _narrow for a small class, whose word stays in a register.
@@ -657,12 +670,11 @@ cdef inline uint64_t _narrow_word(
             live &= words
             if not live:
                 return 0
-    for i in range(rules.n_early):
-        if live & rules.gate_words[i] and not _gate_holds(m, rules.gates[i]):
-            live &= ~rules.gate_words[i]
+    for i in range(rules.n_keys):
+        if i == rules.path_first and rules.n_early:      # as in _narrow
+            live = _gates_word(m, rules, live, 0, rules.n_early)
             if not live:
                 return 0
-    for i in range(rules.n_keys):
         if not live & rules.key_words[i]:
             continue
         enter(m, OF_KEY, rules.keys[i])
@@ -682,12 +694,7 @@ cdef inline uint64_t _narrow_word(
                 return 0
     if known:
         nodes[0] = rules.rest
-    for i in range(rules.n_early, rules.n_gates):
-        if live & rules.gate_words[i] and not _gate_holds(m, rules.gates[i]):
-            live &= ~rules.gate_words[i]
-            if not live:
-                return 0
-    return live
+    return _gates_word(m, rules, live, rules.n_early if rules.n_keys > rules.path_first else 0, rules.n_gates)
 
 
 cdef inline int _survivors(

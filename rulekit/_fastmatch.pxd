@@ -96,8 +96,8 @@ cdef struct RuleClass:       # rules of a group of event types
     uint64_t all_rules       # the bits of all rules in the last word
     bint has_process         # some rule demands something of the process
     bint is_small            # at most 63 rules: what is kept about them is one word, see _small_words
-    uint8_t path_domain      # is_small, and the first that is looked at after the process is fd.name
-    bint path_first          # in this domain
+    bint path_first          # the first of the keys is fd.name
+    uint8_t path_domain      # its domain
     const uint32_t* rules
     const uint32_t* roots
     const uint32_t* process

@@ -248,7 +248,7 @@ cdef int _load_keys(Matcher self, dict tables) except -1:
                     words[rule >> 6] |= <uint64_t> 1 << (rule & 63)
             nodes += rules.n
             words += rules.n_words
-        if rules.is_small and rules.n_keys and rules.n_early == 0:
+        if rules.n_keys:
             rules.path_first = m.operands[rules.keys[0]].is_path
             rules.path_domain = m.operands[rules.keys[0]].domain
     return 0

@@ -16,7 +16,14 @@ from rulekit.compiler.ir import (
     FieldOperand,
     Predicate,
 )
-from rulekit.compiler.passes.split import FIRST_KEY, NEAR_PATH, PROCESS, PROCESS_FIELDS, Splitter
+from rulekit.compiler.passes.split import (
+    FIRST_KEY,
+    NEAR_PATH,
+    PROCESS,
+    PROCESS_FIELDS,
+    Splitter,
+    is_path,
+)
 from rulekit.compiler.tables import EXISTS_BIT, N_DOMAINS, Domain, How
 from rulekit.rules.bound import TypedValue
 from rulekit.schema.types import Kind
@@ -39,11 +46,6 @@ _DOMAIN_OF = {
     "aexepath": Domain.FILE,
     "cwd": Domain.FILE,
 }
-
-_PATHS = frozenset({"fd.name", "fd.nameraw", "fs.path.name", "fs.path.source", "fs.path.target"})
-_PATH_PARAMETERS = frozenset(
-    {"path", "name", "oldpath", "newpath", "linkpath", "target", "filename"}
-)
 
 TextTest = tuple[str, "str | None", "tuple[TypedValue, ...]"]
 
@@ -115,8 +117,7 @@ def _text_bit(answers: Answers, domain: Domain, predicate: Predicate) -> int:
 
 def _domain(operand: FieldOperand) -> Domain:
     if operand.name not in PROCESS_FIELDS:
-        paths = operand.name in _PATHS or operand.key in _PATH_PARAMETERS
-        return Domain.PATH if paths else Domain.EVENT
+        return Domain.PATH if is_path(operand) else Domain.EVENT
     if operand.index is None and operand.key is None:
         if operand.name == "proc.env":
             return Domain.ENVIRONMENT

@@ -219,9 +219,34 @@ def is_text_test(graph: Graph, predicate: Predicate) -> bool:
     )
 
 
-# Keys cost a look-up per event; the path is kept with the file descriptor and always pays.
+# Keys cost a look-up per event; the path is kept with the file descriptor and always pays. A
+# look-up takes as long as a few comparisons where most values were seen before, and longer where
+# they are new.
 KEY_TESTS = 24
+REPEATED_KEY_TESTS = 4
 MAX_KEYS = 24
+
+
+_PATHS = frozenset(
+    {"fd.name", "fd.nameraw", "fd.directory", "fs.path.name", "fs.path.source", "fs.path.target"}
+)
+_PATH_PARAMETERS = frozenset(
+    {"path", "name", "oldpath", "newpath", "linkpath", "target", "filename"}
+)
+
+
+def is_path(operand: FieldOperand) -> bool:
+    """Return whether a field shows paths."""
+    return operand.name in _PATHS or operand.key in _PATH_PARAMETERS
+
+
+def _repeats(operand: FieldOperand) -> bool:
+    # Paths, and fields that have few values.
+    return (
+        is_path(operand)
+        or operand.name in ("fd.type", "fd.typechar")
+        or operand.key in ("mode", "flags", "request")
+    )
 
 
 def choose_keys(graph: Graph, roots: Iterable[int]) -> list[int]:
@@ -241,7 +266,7 @@ def choose_keys(graph: Graph, roots: Iterable[int]) -> list[int]:
         known.add((predicate.op, predicate.modifier, predicate.values))
         # A regular expression is too dear to be tried twice on a text.
         always = left.name == PATH_FIELD or predicate.op == "regex"
-        if always or len(known) >= KEY_TESTS:
+        if always or len(known) >= (REPEATED_KEY_TESTS if _repeats(left) else KEY_TESTS):
             chosen[predicate.left] = len(known) + (1 << 30) * always
     return sorted(chosen, key=lambda operand: -chosen[operand])[:MAX_KEYS]
 
