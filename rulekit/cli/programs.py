@@ -67,9 +67,10 @@ def runnable_or_explain(
     }
     cache = ProgramCache(paths, chosen, cache_folder())
     found = cache.find()
-    if found is not None:
-        return Runnable(found)
-    from rulekit.cli.rules import load_or_explain
+    from rulekit.cli.rules import load_or_explain, say_warnings
 
+    if found is not None:
+        say_warnings(found.warnings)
+        return Runnable(found)
     ruleset = load_or_explain(paths, append_output, static_fields, sources)
     return None if ruleset is None else Runnable(ruleset, cache)

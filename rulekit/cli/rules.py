@@ -37,10 +37,15 @@ def load_or_explain(
         explain(errors or result.fatal, sys.stderr)
         say(f"the rules cannot be used: {counts(errors or result.fatal)}; nothing was run")
         return None
-    warnings = [found for found in result.diagnostics if found.severity == "warning"]
-    if warnings:
-        say(f"the rules have {counts(warnings)}: see `rulekit check`")
+    say_warnings(result.ruleset.warnings)
     return result.ruleset
+
+
+def say_warnings(count: int) -> None:
+    """Say how many warnings the rules have, when they have any."""
+    if count:
+        shown = "1 warning" if count == 1 else f"{count} warnings"
+        say(f"the rules have {shown}: see `rulekit check`")
 
 
 def config_or_explain(path: str) -> Config | None:

@@ -65,12 +65,14 @@ class CompiledRules:
     Attributes:
         source: Event source that they were compiled for.
         static_fields: Constants of the configuration that they were compiled with.
+        warnings: How many warnings loading them gave.
     """
 
     source: str
     rules: tuple[CompiledRule, ...]
     program: Program
     static_fields: Mapping[str, str]
+    warnings: int = 0
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a file for `load_compiled`; it appears whole or not at all."""
@@ -79,6 +81,7 @@ class CompiledRules:
             "build": build_id(),
             "source": self.source,
             "static_fields": dict(self.static_fields),
+            "warnings": self.warnings,
             "rules": [_written_rule(rule) for rule in self.rules],
         }
         save_program(self.program, path, about)
@@ -107,7 +110,8 @@ def load_compiled(path: str | PathLike[str], *, same_build: bool = False) -> Com
         if tuple(rule.name for rule in rules) != program.names:
             raise ValueError("rules and program differ")
         constants = {str(key): str(value) for key, value in about["static_fields"].items()}
-        return CompiledRules(str(about["source"]), rules, program, constants)
+        warnings = int(about.get("warnings", 0))
+        return CompiledRules(str(about["source"]), rules, program, constants, warnings)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise RuleError(f"{path}: inconsistent: {error}") from error
 
@@ -128,6 +132,7 @@ def compiled_rules(
     program: Program,
     source: str,
     constants: Mapping[str, str],
+    warnings: int = 0,
 ) -> CompiledRules:
     """Return rules and their program without what only the compiler needed."""
     return CompiledRules(
@@ -135,19 +140,21 @@ def compiled_rules(
         tuple(rule if isinstance(rule, CompiledRule) else _reduced(rule) for rule in rules),
         program,
         dict(constants),
+        warnings,
     )
 
 
 def _reduced(rule: Rule) -> CompiledRule:
     from rulekit.rules.fingerprint import fingerprint
 
+    template = rule.template.unplaced
     return CompiledRule(
         rule.name,
         rule.source,
         rule.priority,
         rule.tags,
         rule.desc,
-        Template(rule.template.parts, rule.template.fields, rule.template.constants),
+        Template(template.parts, template.fields, template.constants),
         fingerprint(rule),
     )
 

@@ -54,7 +54,7 @@ class Choice:
                 )
             # They have what an engine reads of rules; what they were made from is gone.
             rules = cast("list[Rule]", list(ruleset.rules))
-            return self._made(rules, ruleset.program, ruleset.static_fields)
+            return self._made(rules, ruleset.program, ruleset.static_fields, ruleset.warnings)
         chosen = select_rules(
             ruleset,
             selectors=self.selectors,
@@ -62,13 +62,15 @@ class Choice:
             all_rules=self.all_rules,
         )
         rules = [rule for rule in chosen if rule.source == self.source]
-        return self._made(rules, compile(rules), ruleset.static_fields)
+        return self._made(rules, compile(rules), ruleset.static_fields, ruleset.warnings)
 
     def again(self, current: InForce) -> InForce:
         """Return the same rules, compiled before, for another engine."""
-        return self._made(current.rules, current.program, current.constants)
+        return self._made(current.rules, current.program, current.constants, current.warnings)
 
-    def _made(self, rules: list[Rule], program: Program, constants: Mapping[str, str]) -> InForce:
+    def _made(
+        self, rules: list[Rule], program: Program, constants: Mapping[str, str], warnings: int
+    ) -> InForce:
         with static_fields(constants), without_collecting():
             builder = AlertBuilder(
                 rules, self.source, self.append_output, self.hostname, self.context
@@ -81,6 +83,7 @@ class Choice:
             Judge(program, rules, self.source, self.verdicts, builder.build),
             self,
             constants,
+            warnings,
         )
 
 
@@ -95,11 +98,14 @@ class InForce:
     judge: Judge
     choice: Choice
     constants: Mapping[str, str]
+    warnings: int
     _ready: list[Matcher] = field(default_factory=list)
 
     def compiled(self) -> CompiledRules:
         """Return what can be written to a file and run again without the text of the rules."""
-        return compiled_rules(self.rules, self.program, self.choice.source, self.constants)
+        return compiled_rules(
+            self.rules, self.program, self.choice.source, self.constants, self.warnings
+        )
 
     def prepare(self) -> None:
         """Make a matcher now, so that the loop that takes it need not wait."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
@@ -334,7 +333,8 @@ def open_loop(
 
 def host_name() -> str:
     """Return what alerts call this machine."""
-    return os.environ.get("FALCO_HOSTNAME") or platform.node()
+    # As `platform.node` does, which takes longer to import.
+    return os.environ.get("FALCO_HOSTNAME") or os.uname().nodename
 
 
 def bind(condition: str, source: str = "syscall") -> Bound:

@@ -145,8 +145,12 @@ def _load(
         return LoadResult(None, tuple(results), tuple(everything))
     fatal = _unmet_plugins(collector)
     texts_read = tuple(file.text for file in read)
-    ruleset = replace(_ruleset(collector, assembled, texts_read), static_fields=constants)
-    diagnostics = tidy([*found, *last.diagnostics, *fatal], ruleset.files)
+    diagnostics = tidy([*found, *last.diagnostics, *fatal], texts_read)
+    ruleset = replace(
+        _ruleset(collector, assembled, texts_read),
+        static_fields=constants,
+        warnings=sum(found.severity == "warning" for found in diagnostics),
+    )
     return LoadResult(ruleset, tuple(results), tuple(diagnostics), tuple(fatal))
 
 

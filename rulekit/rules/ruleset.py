@@ -163,6 +163,7 @@ class Ruleset:
         unused_macros, unused_lists: Names that nothing refers to.
         files: The rule files, in the order they were read.
         static_fields: Constants that conditions and outputs name ``static.NAME``.
+        warnings: How many warnings loading them gave.
     """
 
     rules: tuple[Rule, ...]
@@ -174,6 +175,7 @@ class Ruleset:
     unused_lists: tuple[str, ...]
     files: tuple[SourceText, ...] = ()
     static_fields: Mapping[str, str] = field(default_factory=dict)
+    warnings: int = 0
     _by_name: dict[str, Rule] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from rulekit.rules.falco_config import Selector
 from rulekit.rules.priority import Priority
 
 if TYPE_CHECKING:
+    from rulekit.rules.falco_config import Selector
     from rulekit.rules.ruleset import Rule, Ruleset
 
 

@@ -46,13 +46,23 @@ def partly_known_fields() -> dict[str, str]:
     return _reasons("sometimes")
 
 
+def is_unknown(name: str) -> bool:
+    """Whether audit cannot know a field, without a look at all others."""
+    return any(
+        _means(pattern, name) for entry in audit_table()["unknown"] for pattern in entry["fields"]
+    )
+
+
+def _means(pattern: str, name: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
 def _reasons(group: str) -> dict[str, str]:
     found = {}
     names = [field.name for field in current_fields("syscall")]
     for entry in audit_table()[group]:
         for pattern in entry["fields"]:
-            start = pattern.removesuffix("*")
             for name in names:
-                if name == pattern or (start != pattern and name.startswith(start)):
+                if _means(pattern, name):
                     found[name] = entry["why"]
     return found

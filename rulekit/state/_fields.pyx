@@ -9,7 +9,7 @@ from rulekit.native._event cimport BLOCK_PARTIAL, N_EVENT_TYPES, event_infos, n_
 from rulekit.native._scratch cimport Buf, buf_free, buf_put, buf_putc
 from rulekit.schema.events import event_table
 from rulekit.schema.fields import field_table
-from rulekit.schema.linux_audit import unknown_fields
+from rulekit.schema.linux_audit import is_unknown
 from rulekit.schema.mapped import mapped_field
 from rulekit.state._fields_container cimport register_container
 from rulekit.state._fields_evt cimport register_evt
@@ -58,8 +58,7 @@ _LEVELS = frozenset(
     {"proc.aname", "proc.apid", "proc.aexe", "proc.aexepath", "proc.acmdline", "proc.aargs"}
 )
 
-# Null for events of sources that know less than a recorder.
-_UNKNOWN = frozenset(unknown_fields())
+# Null for events of sources that know less than a recorder: these, and what audit cannot know.
 _OF_CONTAINERS = ("container.", "k8s.", "thread.cgroup", "fd.container")
 _OF_CAPABILITIES = "thread.cap_"
 
@@ -213,7 +212,7 @@ cdef bint init_field_ref(
     if entry is None or field is None:
         raise ValueError(f"field {name} cannot be extracted from events")
     ref.extract = <void*> <size_t> entry[0]
-    if name in _UNKNOWN or name.startswith(_OF_CAPABILITIES):
+    if is_unknown(name) or name.startswith(_OF_CAPABILITIES):
         ref.known = ref.extract
         if name.startswith(_OF_CONTAINERS):
             ref.extract = <void*> x_known_container

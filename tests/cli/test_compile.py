@@ -104,3 +104,15 @@ def test_run_keeps_what_it_compiled(cli, tmp_path: Path) -> None:
     assert len(list(folder.iterdir())) == 2
     quiet = alerts(cli, "-r", RULES, env={**environment, "RULEKIT_CACHE": ""})
     assert quiet == first
+
+
+def test_warnings_are_counted_also_of_rules_that_were_kept(cli, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("- macro: unused\n  condition: evt.type = open\n"
+                     "- rule: r\n  desc: d\n  condition: evt.type = open and proc.name = nosuch\n"
+                     "  output: o\n  priority: INFO\n")  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RULEKIT_CACHE": str(tmp_path / "cache")}
+    told = [cli("run", "-r", rules, "-e", HOST, env=environment).stderr for _ in range(2)]
+    assert "the rules have 1 warning: see `rulekit check`" in told[0]
+    assert "the rules have 1 warning: see `rulekit check`" in told[1]
+    assert len(list((tmp_path / "cache").iterdir())) == 1
