@@ -32,6 +32,17 @@ def count(text: str) -> int:
     return number
 
 
+def amount(text: str) -> float:
+    """Return a number above 0; for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e12:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
+
+
 def add_rules(parser: argparse._ActionsContainer, *, required: bool = True) -> None:
     """Declare ``-r``, without which most commands have nothing to look at."""
     parser.add_argument(

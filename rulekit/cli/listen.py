@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rulekit.cli.arguments import amount
 from rulekit.cli.console import count, say
 from rulekit.errors import RulekitError
 
@@ -53,7 +54,7 @@ def add_listen(parser: argparse.ArgumentParser, port: int, path: str) -> None:
         help=f"path that is posted to ({path}), with whatever query",
     )
     where.add_argument(
-        "--stop-after", metavar="SECONDS", type=float, help="end by itself, as a signal would"
+        "--stop-after", metavar="SECONDS", type=amount, help="end by itself, as a signal would"
     )
     whom = parser.add_argument_group("whom to listen to")
     whom.add_argument("--tls-cert", metavar="FILE", type=Path, help="certificate, PEM: TLS only")

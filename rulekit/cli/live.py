@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -243,6 +244,8 @@ class _Launched:
 
     def __enter__(self) -> _Launched:
         if self._command:
+            if shutil.which(self._command[0]) is None:
+                raise RulekitError(f"{self._command[0]!r}: there is no such program")
             wait, self._go = os.pipe()
             sys.stdout.flush()
             self.pid = os.fork()
@@ -260,8 +263,9 @@ class _Launched:
         if os.read(wait, 1):
             try:
                 os.execvp(self._command[0], list(self._command))
-            except OSError as error:
-                say(f"{self._command[0]}: {reason(error)}")
+            except (OSError, ValueError) as error:
+                why = reason(error) if isinstance(error, OSError) else str(error)
+                say(f"{self._command[0]}: {why}")
         os._exit(127)
 
     def go(self, source: EbpfSource) -> None:

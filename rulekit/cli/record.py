@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rulekit.cli.arguments import amount
+from rulekit.cli.arguments import count as number
 from rulekit.cli.console import Progress, count, loss_reasons, say
 from rulekit.cli.live import SCOPE_HELP, add_scope, live
 
@@ -56,9 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="record only the types of events that these rules look at, and those that tell of"
         " processes and files",
     )
-    what.add_argument("-M", "--seconds", metavar="S", type=float, default=0.0, help="stop after S")
+    what.add_argument("-M", "--seconds", metavar="S", type=amount, default=0.0, help="stop after S")
     what.add_argument(
-        "-n", "--number", metavar="N", type=int, default=0, help="stop after N events"
+        "-n", "--number", metavar="N", type=number, default=0, help="stop after N events"
     )
     where = parser.add_argument_group("where to")
     where.add_argument(
@@ -71,16 +73,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write gzip; done without asking when FILE ends in .gz",
     )
     where.add_argument(
-        "-C", "--megabytes", metavar="MB", type=float, default=0.0, help="next file after 10^6 MB"
+        "-C", "--megabytes", metavar="MB", type=amount, default=0.0, help="next file after 10^6 MB"
     )
     where.add_argument(
-        "-G", "--file-seconds", metavar="S", type=float, default=0.0, help="next file after S"
+        "-G", "--file-seconds", metavar="S", type=amount, default=0.0, help="next file after S"
     )
     where.add_argument(
-        "-e", "--file-events", metavar="N", type=int, default=0, help="next file after N events"
+        "-e", "--file-events", metavar="N", type=number, default=0, help="next file after N events"
     )
     where.add_argument(
-        "-W", "--files", metavar="N", type=int, default=0, help="keep the last N files"
+        "-W", "--files", metavar="N", type=number, default=0, help="keep the last N files"
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="no summary, no progress")
 

@@ -158,7 +158,9 @@ def serve(
     try:
         config.load()
     except (OSError, ssl.SSLError) as error:
-        raise RulekitError(f"TLS: {reason(error)}") from None
+        used = (tls.certificate, tls.key, tls.client_ca) if tls is not None else ()
+        names = ", ".join(str(path) for path in used if path is not None)
+        raise RulekitError(f"TLS: {names}: {reason(error)}") from None
     if config.ssl is not None:
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
     server = _Server(config, plan, on_ready, tell, stop_after_s)

@@ -62,6 +62,9 @@ class Checkpoint:
         self.positions: tuple[Position, ...] = ()
         self.saved_ns = 0
         self._written: tuple[Position, ...] | None = None
+        if self.path.exists() and not self.path.is_file():
+            # It would be read without end, or replaced: /dev/null is a name as well.
+            raise SourceError("checkpoint: not a regular file", str(self.path))
         self._lock = self._take_lock()
         try:
             self._load()

@@ -244,10 +244,11 @@ def _certificate(port: int, files: dict[str, Path]) -> bytes:
         (("--client-ca", "x"), "--client-ca needs --tls-cert"),
         (("--path", "x"), "does not begin with a slash"),
         (("--token-file", "/nonexistent"), "no such file"),
-        (("--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"), "TLS"),
+        (("--tls-cert", "/nonexistent", "--tls-key", "/none"), "TLS: /nonexistent, /none: no such"),
         (("--listen", "127.0.0.1"), "no HOST:PORT"),
         (("--listen", "203.0.113.1:9"), "203.0.113.1:9: cannot assign"),
         (("--max-body", "12 elephants"), "is no size"),
+        (("--stop-after", "nan"), "no number above 0"),
     ],
 )
 def test_options_that_cannot_be(

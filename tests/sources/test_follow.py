@@ -487,6 +487,15 @@ def test_a_bad_checkpoint_is_not_overwritten(state: Path, data: bytes) -> None:
     assert state.read_bytes() == data
 
 
+def test_what_is_no_file_is_no_checkpoint(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, Path("/dev/zero")):
+        with pytest.raises(SourceError, match="not a regular file"):
+            Checkpoint(path)
+    assert os.listdir(tmp_path) == ["pipe"], "no lock is left behind"
+
+
 def test_a_checkpoint_is_for_one_process(state: Path) -> None:
     first = Checkpoint(state)
     with pytest.raises(SourceError, match="another process uses it"):

@@ -13,6 +13,7 @@ import pytest
 
 from rulekit.capture._reader import iter_events
 from rulekit.capture.encode import encode_param, find_type
+from rulekit.cli.main import main
 from rulekit.schema.events import EventType, event_types
 from tests.sources.ebpf.forms import check_forms, lengths
 from tests.sources.ebpf.live import Decoy
@@ -248,8 +249,11 @@ def test_only_what_rules_look_at(bpf: None, tmp_path: Path) -> None:
 
 
 def test_a_command_that_cannot_be_started(bpf: None, tmp_path: Path) -> None:
-    done = record("-w", tmp_path / "a.scap", "--", tmp_path / "nothing")
-    assert f"{tmp_path}/nothing: no such file" in done.stderr
+    program = tmp_path / "program"
+    program.write_text("#!/nonexistent/interpreter\n")
+    program.chmod(0o755)
+    done = record("-w", tmp_path / "a.scap", "--", program)
+    assert f"{program}: no such file" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -258,7 +262,7 @@ def test_a_command_that_cannot_be_started(bpf: None, tmp_path: Path) -> None:
         (["-s", "99999"], "from 0 to 32767 bytes"),
         (["--buffer", "2GiB"], "up to 1024 MiB"),
         (["--buffer", "much"], "a size is written"),
-        (["-n", "some"], "invalid int value"),
+        (["-n", "some"], "no whole number"),
         (["evt.typ = open"], "evt.typ"),
     ],
 )
@@ -290,3 +294,33 @@ def test_a_full_disk(bpf: None) -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert "/dev/full: no space left on device; the file is partial" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-n", "-5"), "no whole number"),
+        (("-W", "-1"), "no whole number"),
+        (("-e", "0"), "no whole number"),
+        (("-C", "nan"), "no number above 0"),
+        (("-M", "-1"), "no number above 0"),
+        (("-G", "inf"), "no number above 0"),
+    ],
+)
+def test_numbers_that_cannot_be(
+    arguments: tuple[str, str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["record", "-w", str(tmp_path / "a.scap"), *arguments, "--", "true"])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["/nonexistent", "", "no-program-of-that-name"])
+def test_a_command_that_is_none(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.scap"
+    assert main(["record", "-w", str(path), "--", command, "x"]) == 2
+    assert "there is no such program" in capsys.readouterr().err
+    assert not path.exists()
