@@ -109,6 +109,13 @@ class Decoder:
             self.fail("RK016", f"`{key}` is empty", node, inner, "a text must stand here")
         return None
 
+    def name(self, item: Mapping, kind: str, outside: Context) -> Span | None:
+        """Return the name of an element, which stands under its kind."""
+        node = item.get(kind)
+        if type(node) is Scalar and node.value and not node.null:
+            return scalar_span(self.file, node)
+        return self.text(item, kind, outside.child(kind, item))
+
     def key_span(self, item: Mapping, key: str) -> Span:
         """Return where a key stands in a map."""
         for name, _ in item.pairs:

@@ -97,6 +97,16 @@ def resolve(
     if not condition.macros:
         return condition
     walk = _Resolver(macros, visible, known, used)
+    inner: dict[str, Condition] = {}
+    for name in condition.macros:
+        found = macros.get(name)
+        if found is None or found.macros or not visible(name):
+            break
+        inner[name] = found
+    else:
+        # The usual order: the macros that are named were resolved before.
+        used.update(inner)
+        return walk.with_macros(condition, inner)
     result = walk.resolve(condition, ())
     if walk.loop is not None:
         raise walk.loop
@@ -136,6 +146,10 @@ class _Resolver:
                 inner[name] = found
         if failed:
             return None
+        return self.with_macros(condition, inner)
+
+    def with_macros(self, condition: Condition, inner: dict[str, Condition]) -> Condition:
+        """Return a condition with resolved macros put in."""
         key = (condition, *(inner[name] for name in condition.macros))
         if key not in self.known.resolved:
             self.known.resolved[key] = self._put_in(condition, inner)

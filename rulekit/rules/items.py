@@ -35,6 +35,8 @@ _RULE_KEYS = frozenset(
         "tests",
     )
 )
+# What lists and macros can append or replace.
+_OF_LIST, _OF_MACRO = frozenset({"items"}), frozenset({"condition"})
 _KINDS = ("required_engine_version", "required_plugin_versions", "list", "macro", "rule")
 _NEW_RULE_KEYS = ("condition", "output", "desc", "priority")
 
@@ -133,6 +135,8 @@ def _unknown_item(element: Mapping, outside: Context, decoder: Decoder) -> None:
 
 
 def _append_flag(element: Mapping, context: Context, decoder: Decoder) -> bool:
+    if "append" not in element.index():
+        return False
     append = decoder.boolean(element, "append", context)
     if append:
         decoder.out.caution(
@@ -185,7 +189,7 @@ def _not_both(append: bool, replaced: bool, element: Mapping, ctx: Context, dec:
 
 
 def _list(element: Mapping, outside: Context, decoder: Decoder, collector: Collector) -> None:
-    name = decoder.text(element, "list", outside.child("list", element))
+    name = decoder.name(element, "list", outside)
     if name is None:
         return
     context = outside.child("list", element, name.text)
@@ -201,8 +205,7 @@ def _list(element: Mapping, outside: Context, decoder: Decoder, collector: Colle
     errors = len(decoder.out.errors)
     items = decoder.items(element, "items", context)
     append = _append_flag(element, context, decoder)
-    keys = frozenset({"items"})
-    appended, replaced = read_overrides(element, keys, keys, context, decoder)
+    appended, replaced = read_overrides(element, _OF_LIST, _OF_LIST, context, decoder)
     _not_both(append, bool(appended or replaced), element, context, decoder)
     if items is not None and len(decoder.out.errors) == errors:
         new = ListDef(name.text, name, context, items)
@@ -214,7 +217,7 @@ def _list(element: Mapping, outside: Context, decoder: Decoder, collector: Colle
 
 
 def _macro(element: Mapping, outside: Context, decoder: Decoder, collector: Collector) -> None:
-    name = decoder.text(element, "macro", outside.child("macro", element))
+    name = decoder.name(element, "macro", outside)
     if name is None:
         return
     context = outside.child("macro", element, name.text)
@@ -230,8 +233,7 @@ def _macro(element: Mapping, outside: Context, decoder: Decoder, collector: Coll
     errors = len(decoder.out.errors)
     condition = decoder.text(element, "condition", context)
     append = _append_flag(element, context, decoder)
-    keys = frozenset({"condition"})
-    appended, replaced = read_overrides(element, keys, keys, context, decoder)
+    appended, replaced = read_overrides(element, _OF_MACRO, _OF_MACRO, context, decoder)
     _not_both(append, bool(appended or replaced), element, context, decoder)
     if condition is not None and len(decoder.out.errors) == errors:
         inner = context.child("macro condition", element.get("condition"))
@@ -244,7 +246,7 @@ def _macro(element: Mapping, outside: Context, decoder: Decoder, collector: Coll
 
 
 def _rule(element: Mapping, outside: Context, decoder: Decoder, collector: Collector) -> None:
-    name = decoder.text(element, "rule", outside.child("rule", element))
+    name = decoder.name(element, "rule", outside)
     if name is None:
         return
     context = outside.child("rule", element, name.text)

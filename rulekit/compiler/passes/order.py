@@ -91,8 +91,9 @@ class Costs:
         """Return the cost of a node."""
         known = self._costs
         # Children have smaller numbers, so that one pass does for all nodes made by now.
-        for each in range(len(known), len(self.graph.ops) if node >= len(known) else 0):
-            known.append(self._cost(each))
+        if node >= len(known):
+            for each in range(len(known), len(self.graph.ops)):
+                known.append(self._cost(each))
         return known[node]
 
     def _cost(self, node: int) -> int:
@@ -104,8 +105,9 @@ class Costs:
                 return 2
             return predicate_cost(self.graph, self.graph.predicates[args[0]])
         # Half of a chain is evaluated on average, and the first part always.
-        costs = sorted(self._costs[child] for child in args)
-        return 2 + costs[0] + sum(costs[1:]) // 2
+        costs = [self._costs[child] for child in args]
+        least = min(costs)
+        return 2 + least + (sum(costs) - least) // 2
 
     def ordered_children(self, node: int) -> tuple[int, ...]:
         """Return the children of a node in the order in which to try them."""
