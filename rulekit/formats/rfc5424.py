@@ -64,7 +64,7 @@ class Rfc5424Formatter(Formatter):
         self._fields_id = f"fields@{sd_id.partition('@')[2]}" if "@" in sd_id else "fields"
         self._fields = fields
         self._app_name = app_name
-        self._extra = extra or {}
+        self._extra = {_key(name): value for name, value in (extra or {}).items()}
 
     def format(self, alert: Alert) -> bytes:
         """Return the message of an alert, header included, with a line feed."""

@@ -108,8 +108,10 @@ class ElasticsearchSink(Sink):
             status = result.get("status", 500)
             if status in (200, 201):
                 continue
-            error = result.get("error") or {}
-            shown = f"{error.get('type')}: {error.get('reason')}" if error else f"status {status}"
+            error = result.get("error")
+            shown = str(error) if error else f"status {status}"
+            if isinstance(error, dict):
+                shown = f"{error.get('type')}: {error.get('reason')}"
             if status == 409:
                 self._repeated += 1
             elif status == 400:

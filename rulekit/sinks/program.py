@@ -56,6 +56,8 @@ class ProgramSink(Sink):
     acknowledges = False
 
     def __init__(self, options: ProgramOptions) -> None:
+        if not options.command:
+            raise SinkError("`command` says nothing to run")
         self._options = options
         self.acknowledges = options.ack
         self._process: subprocess.Popen[bytes] | None = None
@@ -115,7 +117,7 @@ class ProgramSink(Sink):
                 start_new_session=True,
             )
         except OSError as error:
-            name = command if isinstance(command, str) else command[0] if command else ""
+            name = command if isinstance(command, str) else command[0]
             raise SinkError(f"{name}: {reason(error)}") from error
         self._answers = b""
         self._starts += 1
@@ -197,7 +199,7 @@ class ProgramSink(Sink):
         except subprocess.TimeoutExpired:
             return SinkError("the program closed its input or output")
         if code < 0:
-            return SinkError(f"the program was ended by {signal.Signals(-code).name}")
+            return SinkError(f"the program was ended by {_signal_name(-code)}")
         return SinkError(f"the program ended with exit code {code}")
 
     def _stop(self, patience_s: float) -> None:
@@ -220,6 +222,13 @@ class ProgramSink(Sink):
                 with contextlib.suppress(OSError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time signals
+        return f"signal {number}"
 
 
 SINK = ProgramSink

@@ -68,7 +68,11 @@ def test_cef_reads_back(alert: Alert) -> None:
 
 @pytest.mark.parametrize("alert", [*ALERTS[::10], *examples.odd()], ids=lambda a: a.rule[:20])
 def test_rfc5424_reads_back(alert: Alert) -> None:
-    line = Rfc5424Formatter(facility="auth", extra={"team": 'a"b'}).format(alert).decode()
+    line = (
+        Rfc5424Formatter(facility="auth", extra={"team": 'a"b', "two words]": "x"})
+        .format(alert)
+        .decode()
+    )
     assert "\n" not in line[:-1]
     header, data, text = parse_rfc5424(line[:-1])
     assert int(header[0]) == 4 * 8 + priority_number(alert.priority)
@@ -78,6 +82,7 @@ def test_rfc5424_reads_back(alert: Alert) -> None:
     assert facts["engine"] == __version__
     assert facts["position"] == str(alert.event)
     assert facts["team"] == 'a"b'
+    assert facts["two_words_"] == "x"
     assert {"drops", "enrichment"} <= set(facts)
     if alert.message.isprintable():
         assert text == "\ufeff" + alert.message

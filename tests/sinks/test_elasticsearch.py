@@ -141,7 +141,9 @@ def test_a_cluster_without_room_is_asked_again() -> None:
                     "error": {"type": "es_rejected_execution_exception", "reason": "full"},
                 }
             },
-            {"create": {"_id": "c", "status": 503}},
+            {
+                "create": {"_id": "c", "status": 503, "error": "no shard"}
+            },  # as old versions write it
         ]
         return Response(200, json.dumps({"errors": True, "items": items}).encode())
 
@@ -153,6 +155,7 @@ def test_a_cluster_without_room_is_asked_again() -> None:
         receipt = made.send(records(3))
         assert receipt is not None
         assert receipt.again == [1, 2]
+        assert receipt.reason == "status 503: no shard"
         assert not receipt.refused
 
 

@@ -186,3 +186,17 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except OSError:
         return False
+
+
+def test_a_program_that_a_signal_ended_is_told_by_its_name_or_number(tmp_path: Path) -> None:
+    for number, name in ((9, "SIGKILL"), (40, "signal 40")):
+        script = f"import os; os.kill(os.getpid(), {number})"
+        made = sink([sys.executable, "-c", script], keep_alive=False)
+        with pytest.raises(SinkError, match=f"was ended by {name}"):
+            made.send(records(1))
+
+
+@pytest.mark.parametrize("command", ["", []])
+def test_a_command_without_words_is_a_mistake(command: object) -> None:
+    with pytest.raises(SinkError, match="says nothing to run"):
+        sink(command)
