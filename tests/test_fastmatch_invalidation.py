@@ -165,6 +165,17 @@ def test_two_programs_over_one_state_do_not_mix() -> None:
     assert second.match(3, {**values, NAME: b"dog"}, tid=2, version=2) == [0]
 
 
+def test_two_programs_do_not_mix_what_one_text_is_for_two_fields() -> None:
+    # The first program knows the text as a path and as a name; the second one asks for the path
+    # before it asks for the name.
+    path = ("fd.name", None, None)
+    first = Probe(program("fd.name contains a", "proc.name contains a"))
+    second = Probe(program("fd.name contains b", "proc.name contains z"), beside=first)
+    assert first.match(3, {path: b"ab", NAME: b"ab"}, tid=1, version=1) == [0, 1]
+    assert second.match(3, {path: b"ab", NAME: b"cat"}, tid=2, version=2) == [0]
+    assert second.match(3, {path: b"dog", NAME: b"ab"}, tid=3, version=3) == []
+
+
 def test_two_programs_do_not_mix_what_lists_make_true() -> None:
     first = Probe(program("proc.args contains a"))
     second = Probe(program("proc.args contains b"), beside=first)
