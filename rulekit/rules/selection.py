@@ -61,4 +61,6 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 def by_substring(text: str, *, enable: bool) -> Selector:
     """Return the selector of Falco's old ``-D TEXT``: every rule whose name contains it."""
+    from rulekit.rules.falco_config import Selector  # rules compiled before need nothing of it
+
     return Selector(enable, rule=f"*{text}*")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,54 @@ def test_thousands_of_rules_share_what_they_have_in_common(tmp_path: Path) -> No
     assert len(tables["predicate_op"]) < 1_500 + 40 + 100
     assert len(tables["node_op"]) < 5 * 1_500
     assert Matcher(engine.program).n_rules == 1_500
+
+
+def test_cost_grows_with_the_number_of_rules_and_no_faster(tmp_path: Path) -> None:
+    spent = []
+    for count in (1_000, 4_000):
+        rules = [
+            rule(
+                f"evt.type in (open, openat) and proc.name in (p{i}, q{i % 97}) and "
+                f"not fd.name startswith /var/lib/{i % 499}/",
+                f"rule {i}",
+            )
+            for i in range(count)
+        ]
+        started = time.process_time()
+        assert len(loaded(tmp_path, *rules).rules) == count
+        spent.append(time.process_time() - started)
+    assert spent[1] < 4 * 3 * spent[0]
+
+
+def test_a_long_list_takes_little_memory_while_it_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    items = "".join(f"    - /x{i:022d}\n" for i in range(100_000))
+    path.write_text(
+        f"- list: paths\n  items:\n{items}- rule: r\n  desc: d\n"
+        "  condition: fd.name in (paths)\n  output: o\n  priority: INFO\n"
+    )
+    tracemalloc.start()
+    try:
+        ruleset = load_files([path]).require()
+        Engine(ruleset)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # A text of 24 characters takes 73 bytes by itself; it stands in some forms at a time.
+    assert peak < 100_000 * 800
+    assert ruleset.lists["paths"].items[-1] == "/x0000000000000000099999"
+
+
+def test_a_bad_item_of_a_long_list_is_shown_where_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    items = "".join(f"    - {i}\n" for i in range(20_000)) + "    - twenty\n"
+    path.write_text(
+        f"- list: numbers\n  items:\n{items}- rule: r\n  desc: d\n"
+        "  condition: fd.num in (numbers)\n  output: o\n  priority: INFO\n"
+    )
+    found = [d for d in load_files([path]).diagnostics if d.severity == "error"]
+    assert [d.code for d in found] == ["RK205"]
+    place = found[0].span.outermost()
+    assert place.text == "twenty"
+    assert place.source.locate(place.start) == (20_003, 7)
+    assert found[0].labels[0].text == "list `numbers` is used here"
