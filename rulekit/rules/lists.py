@@ -23,7 +23,7 @@ from rulekit.text.source import SourceText, Span
 
 _BLANKS = " \t\n\r"
 _DELIMITERS = _BLANKS + "(),="
-_word_split = re.compile("[ \t\n\r(),=]+").split
+_TO_BLANK = str.maketrans(dict.fromkeys("\t\n\r(),=", " "))
 _has_delimiter = re.compile("[ \t\n\r(),=]").search
 
 _takes_list = re.compile(r"(?<![^ \t\n\r)\]])(?:in|intersects|pmatch|[a-z]*of)[ \t\n\r]*$").search
@@ -48,6 +48,11 @@ MAX_STEPS = 1_000_000
 # be: lists that each name the next one twice double with every level.
 MAX_GROWTH = 20
 FREE_PIECES = 10_000
+
+
+def _word_split(text: str) -> list[str]:
+    """Return what stands between delimiters; some of it may be empty."""
+    return text.translate(_TO_BLANK).split(" ")
 
 
 class ExpansionTooLarge(Exception):
