@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,12 +14,15 @@ from rulekit.capture._reader import CaptureReader
 from rulekit.capture.builder import Builder
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.alerts import compile_output
+from rulekit.engine.pipeline import Engine
+from rulekit.rules.loader import load_files
 from rulekit.sources.containers import stream as stream_module
 from rulekit.sources.containers._sightings import Sightings
 from rulekit.sources.containers.engine import ContainerEngine, EngineUnavailable
 from rulekit.sources.containers.lookup import Lookup
 from rulekit.sources.containers.metadata import Container
 from rulekit.sources.containers.stream import ContainerStream
+from rulekit.text.source import SourceText
 
 WEB, DB, OLD = "1a" * 32, "2b" * 32, "3c" * 32
 
@@ -236,6 +240,30 @@ def test_the_end_of_a_container_is_told(run: Callable[..., list[tuple[str, str]]
 
     found = run(engine, start, events, at=end)
     assert found[-1] == ("container_removed", "web")
+
+
+GONE = """\
+- rule: Gone
+  desc: as the guide says it
+  condition: evt.asynctype = container_removed
+  output: "%container.id"
+  priority: INFO
+  warn_evttypes: false
+"""
+
+
+def test_rules_name_the_end_of_a_container() -> None:
+    builder = Builder()
+    builder.add_process(10, "sh")
+    builder.add_container("7" * 64, "web")
+    builder.add_event("close", {"res": 0, "fd": 3}, tid=10)
+    data = '{"container": {"id": "777777777777"}}\0'
+    gone = {"plugin_id": 0, "name": "container_removed", "data": data}
+    builder.add_event("asyncevent", gone, tid=-1)
+    result = load_files([SourceText("rules.yaml", GONE)])
+    assert not result.diagnostics
+    alerts = list(Engine(result.require()).run(io.BytesIO(builder.build())))
+    assert [alert.message for alert in alerts] == ["777777777777"]
 
 
 def test_containers_are_forgotten_and_told_again(
