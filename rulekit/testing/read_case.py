@@ -14,12 +14,14 @@ from rulekit.testing.inline import Scenario, scenario
 from rulekit.testing.inline_values import InlineError, duration_ns
 from rulekit.testing.nodes import Nodes, Stop
 from rulekit.testing.pattern import FORMS, Pattern
+from rulekit.text.render import printable
 from rulekit.text.source import Span
 
 CASE_KEYS = (
     "case", "rules", "capture", "events", "fires", "expect", "silent", "only", "matching",
     "all_rules", "tags", "xfail", "macros", "lists", "each", "timeout",
 )  # fmt: skip
+MAX_TIMEOUT_S = 1_000_000  # more than that cannot be waited for
 EXPECTATION_KEYS = ("rule", "count", "min", "max", "at", "priority", "fields", "output")
 
 
@@ -52,7 +54,8 @@ class CaseReader:
         """Return the case; raise `Stop` when it cannot be used."""
         if "case" not in keys:
             raise self.nodes.fail(self.defaults.span, "RK601", "the case lacks a name: `case`")
-        name = self.nodes.text(keys["case"], "the name of a case") + self.defaults.suffix
+        # It stands in lines on a terminal.
+        name = printable(self.nodes.text(keys["case"], "the name of a case")) + self.defaults.suffix
         inputs = [key for key in ("capture", "events") if key in keys]
         if len(inputs) != 1:
             what = "`capture` or `events`"
@@ -150,8 +153,10 @@ class CaseReader:
                 value = duration_ns(value, ()) / 1e9
             except InlineError as error:
                 raise self.nodes.fail(node, "RK603", error.message, "", error.help) from None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-            raise self.nodes.fail(node, "RK603", "`timeout` is a number of seconds above 0")
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not 0 < value <= MAX_TIMEOUT_S:
+            message = f"`timeout` is a number of seconds above 0, {MAX_TIMEOUT_S} at most"
+            raise self.nodes.fail(node, "RK603", message)
         return float(value)
 
     def xfail(self, node: YamlNode | None) -> str | None:
