@@ -1,4 +1,3 @@
-# hot: every event passes here
 """Extractors of the class ka: Kubernetes audit events.
 
 What each field means, also where that is surprising, follows the k8saudit plugin (plugins commit

@@ -1,4 +1,3 @@
-# hot: every event passes here
 """Extractors of the class pod: the pod that a request to a Kubernetes API server creates or changes.
 
 The fields are rulekit's own. They read the pod of every object that has or makes one, take all kinds
