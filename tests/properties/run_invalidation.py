@@ -187,7 +187,7 @@ def mutants() -> Iterator[Mutant]:
             at += len(words)
 
 
-FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+FAILED = re.compile(r"^(?:FAILED|ERROR) ([^\s[]+)", re.MULTILINE)  # without its parameters
 
 
 def killer(mutant: Mutant, tree: Path) -> str:
@@ -276,6 +276,7 @@ def main() -> int:
         with ThreadPoolExecutor(given.jobs) as pool:
             tests = list(pool.map(examine, chosen))
     living = [each.place for each, test in zip(chosen, tests, strict=True) if not test]
+    tests = [test.split("[")[0] for test in tests]
     by_net = sum(NET in test for test in tests)
     print(f"{len(chosen)} mutants, {len(living)} live, {by_net} found by random events only")
     if given.record:
