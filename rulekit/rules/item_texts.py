@@ -107,6 +107,10 @@ class ListText(PiecedText):
         for key, value in {**values, "_lines": [], "notes": {}, "items": items}.items():
             object.__setattr__(self, key, value)
 
+    def __reduce__(self) -> tuple[type[ListText], tuple[str, ItemTexts]]:
+        # Results travel between processes; what is made from the items cannot be set there.
+        return ListText, (self.name, self.items)
+
     @property
     def parts(self) -> tuple[Part, ...]:
         """The pieces, made when first asked for: when something is wrong in the list."""

@@ -8,7 +8,7 @@ from rulekit.explain.event import Explanation, RuleExplainer
 from rulekit.explain.render import render_explanation
 from rulekit.testing.case import Case
 from rulekit.testing.passes import Pass
-from rulekit.text.render import render_excerpt
+from rulekit.text.render import printable, render_excerpt
 
 
 def nearest_miss(case: Case, found: Pass, rule: str) -> tuple[str, ...]:
@@ -43,4 +43,5 @@ def _lines(head: str, explanation: Explanation, case: Case, found: Pass) -> list
         place = f"entry {entry}"
         lines = render_excerpt(case.places[entry - 1]).split("\n")
     text = render_explanation(explanation, event="it")
-    return [f"{head}: {place}, {explanation.about}", *lines, "", *text.rstrip("\n").split("\n")]
+    about = printable(explanation.about)
+    return [f"{head}: {place}, {about}", *lines, "", *text.rstrip("\n").split("\n")]

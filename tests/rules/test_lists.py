@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 from hypothesis import given, settings
@@ -105,6 +106,16 @@ def test_text_of_a_list_is_placed_where_it_was_written() -> None:
     assert (label.span.text, label.text) == ("l", "list `l` is used here")
     whole = text.span(0, len(text.text)).outermost()
     assert whole.text == "x in (l)"
+
+
+def test_text_of_a_list_can_go_to_another_process() -> None:
+    table = ListTable(expand_lists(_definitions({"l": ["aa", "b b"]})), {})
+    parts, _ = table.substitute([Part("x in (l)", _span("x in (l)"))])
+    text = pieced("t", parts)
+    there = pickle.loads(pickle.dumps(text))
+    assert there.text == text.text
+    at = text.text.index("aa")
+    assert there.span(at, at + 2).outermost().source.name == "item"
 
 
 def _textbook(condition: str, items: dict[str, list[str]]) -> str:

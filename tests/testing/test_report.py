@@ -139,3 +139,20 @@ def test_a_case_that_hangs_fails_alone_and_is_not_measured(
     assert "1 failed, 1 passed" in out
     assert "coverage: " in out
     assert "mutation score: " in out
+
+
+def test_names_of_processes_are_nothing_that_a_terminal_obeys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        "- rule: R\n  desc: d\n  condition: evt.type = openat and fd.name = /y\n"
+        "  output: '%proc.name'\n  priority: INFO\n"
+    )
+    path = tmp_path / "tests.yaml"
+    path.write_text(
+        '- case: "a\\e[31m"\n  events: [{proc: {name: "b\\e[31m"}}, {open: /x}]\n  fires: R\n'
+    )
+    assert main(["test", str(path), "--in-process"]) == 1
+    out = capsys.readouterr().out
+    assert "open by b" in out or "openat by b" in out
+    assert "\x1b" not in out
