@@ -1,6 +1,7 @@
 """Ratio of sysdig's time per event to rulekit's, over the same capture in the same run.
 
-    python benchmarks/against_sysdig.py CAPTURE [-r RULES ...] [--whole] [--rounds 5] [--record]
+    python benchmarks/against_sysdig.py CAPTURE [-r RULES ...] [--whole] [--rounds 5]
+        [--record [--name WORK]]
 
 Without rules the work is one rule, ``proc.name = nosuch_zzz or fd.name = /nosuch_zzz``, that never
 matches; sysdig always runs that condition as its filter. Both read plain (unzipped) captures on one
@@ -123,11 +124,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--record", action="store_true")
+    parser.add_argument("--name", default="", help="added to the name of the record")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     options = parser.parse_args()
     result = measure(options.capture, options.rules, options.rounds, options.whole)
     if options.record:
-        print("written to", record("against-sysdig", result).name)
+        name = f"against-sysdig-{options.name}" if options.name else "against-sysdig"
+        print("written to", record(name, result).name)
     if options.format == "json":
         print(json.dumps(result, indent=2))
         return
