@@ -108,7 +108,7 @@ cdef struct RuleClass:       # rules of a group of event types
     const uint32_t* key_nodes    # n per key
     uint64_t* key_words      # n_words per key: rules that demand something of it
     uint32_t n_gates
-    uint32_t n_early         # gates tried before the keys
+    uint32_t n_early         # gates tried before keys other than the path
     const uint32_t* gates    # nodes
     const uint64_t* gate_words   # n_words per gate: rules that demand it
 

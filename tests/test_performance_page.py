@@ -33,6 +33,20 @@ def test_figures_beside_the_peer_are_those_of_the_records() -> None:
     assert [row[:4] for row in ROW.findall(README)] == [row[:4] for row in rows]
 
 
+def test_many_rules_are_those_of_the_record() -> None:
+    (name,) = set(re.findall(r"`([\w.-]+-speed\.json)`", PAGE))
+    works = json.loads((RECORD / name).read_text("utf-8"))["works"]
+    few = works["all rules"]["ns_per_event"]
+    for rules, work in (("93", "all rules"), ("1,000", "1000 rules"), ("10,000", "10000 rules")):
+        ns, memory = works[work]["ns_per_event"], works[work]["peak_rss_mb"]
+        times = "1" if work == "all rules" else f"{ns / few:.1f}"
+        assert f"| {rules} | {ns:.1f} ns | {times} | {memory:.0f} MB |" in PAGE
+
+
+def test_no_figure_is_from_a_tree_that_nobody_can_check_out() -> None:
+    assert "dirty" not in PAGE + README
+
+
 def test_figures_of_the_start_are_those_of_the_record() -> None:
     (name,) = set(re.findall(r"`([\w.-]+-start\.json)`", PAGE))
     found = json.loads((RECORD / name).read_text("utf-8"))
@@ -51,8 +65,9 @@ def test_nothing_differed_in_the_net() -> None:
 
 def test_instructions_and_long_lists_are_those_of_the_records() -> None:
     (name,) = set(re.findall(r"`([\w.-]+-instructions\.json)`", PAGE))
-    for count in json.loads((RECORD / name).read_text("utf-8"))["per_event"].values():
-        assert f"| {count:.0f} |" in PAGE
+    found = json.loads((RECORD / name).read_text("utf-8"))
+    for work, count in found["per_event"].items():
+        assert f"| {count:.0f} | {found['per_further_event'][work]:.0f} |" in PAGE
     (name,) = set(re.findall(r"`([\w.-]+-long-list\.json)`", PAGE))
     found = json.loads((RECORD / name).read_text("utf-8"))
     assert f"{found['bytes_per_item']:.0f} bytes of memory per item" in PAGE

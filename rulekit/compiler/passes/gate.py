@@ -20,7 +20,7 @@ class Gate:
     """A node that the rules at `positions` of a class demand.
 
     Attributes:
-        early: It is tried before the keys are looked at.
+        early: It is tried before keys other than the path are looked at.
     """
 
     node: int
