@@ -89,13 +89,20 @@ def scenario(events: Sequence[Any]) -> Scenario:
     ends: list[int] = []
     names: dict[str, int] = {}
     for i, entry in enumerate(events):
-        _entry(world, entry, i)
+        try:
+            _entry(world, entry, i)
+        except ValueError as error:
+            raise InlineError((i,), str(error)) from error
         ends.append(world.builder.n_events)
         _note_name(names, entry, i)
     if all("proc" in entry for entry in events):
         help_ = "add an event, as in `- open: /etc/shadow`"
         raise InlineError((), "nothing happens: `proc` is a process, no event", help_)
-    return Scenario(world.builder.build(), tuple(ends), names)
+    try:
+        data = world.builder.build()
+    except ValueError as error:
+        raise InlineError((), str(error)) from error
+    return Scenario(data, tuple(ends), names)
 
 
 def _audit_log(entries: Sequence[Any]) -> Scenario:
@@ -206,7 +213,7 @@ def _follow(world: World, name: str, given: Any) -> None:
     value = given.get(key) if isinstance(given, Mapping) else given
     if isinstance(value, str):
         value = world.belongings.user(value, ()).uid
-    if isinstance(value, int):
+    if isinstance(value, int) and value >= 0:  # -1 changes nothing
         setattr(actor.process, key, value)
 
 

@@ -29,6 +29,7 @@ GENERIC = "PPME_GENERIC_X"
 _DIRECTORIES = frozenset({"dirfd", "olddirfd", "newdirfd", "linkdirfd", "olddir", "newdir"})
 _RESULTS = frozenset({"res", "fd"})
 _TUPLES = ("to", "from", "l4")
+_MAX_ERRNO = 4095
 _PIPES = ("pipe", "pipe2", "socketpair")
 
 
@@ -137,8 +138,10 @@ class _Call:
             return mode
         if kind in ("UID", "GID") or (param.name in ("uid", "gid") and kind == "UINT32"):
             return value if isinstance(value, int) else self.world.belongings.user(value, path).uid
-        if kind == "FD" and isinstance(value, str) and value != "AT_FDCWD":
-            return self.open_fd(value, path)
+        if kind == "FD" and value != "AT_FDCWD":
+            if isinstance(value, str):
+                return self.open_fd(value, path)
+            return number(value, path, f"`{param.name}`")
         if kind == "PID" and isinstance(value, str):
             return self.world.actor(value, path).process.pid
         if kind == "SOCKADDR":
@@ -330,7 +333,9 @@ def error_number(name: Any, path: Path) -> int:
     if name is True:
         return errors["EPERM"]
     if isinstance(name, int) and not isinstance(name, bool):
-        return number(name, path, "`fails`")
-    if name not in errors:
+        if not 0 < name <= _MAX_ERRNO:
+            raise InlineError(path, f"the number of an error is 1 to {_MAX_ERRNO}")
+        return name
+    if not isinstance(name, str) or name not in errors:
         raise unknown(name, errors, path, "there is no error")
-    return errors[str(name)]
+    return errors[name]

@@ -355,7 +355,7 @@ def _capabilities(value: Any, path: Path) -> int:
         return sum(1 << bit for bit in numbers.values())
     bits = 0
     for i, item in enumerate(value if isinstance(value, list) else [value]):
-        if item not in numbers:
+        if not isinstance(item, str) or item not in numbers:
             raise unknown(item, numbers, (*path, i), "no such capability")
         bits |= 1 << numbers[item]
     return bits

@@ -210,6 +210,10 @@ def test_every_event_can_be_written_without_parameters(name: str) -> None:
     assert scenario([{"proc": {"name": "a"}}, {name: needed.get(name)}]).ends[-1] > 0
 
 
+def test_a_group_that_is_none_changes_nothing() -> None:
+    assert scenario([{"proc": "a"}, {"setgid": -1}]).ends
+
+
 @pytest.mark.parametrize(
     ("events", "path", "message", "help_"),
     [
@@ -234,6 +238,12 @@ def test_every_event_can_be_written_without_parameters(name: str) -> None:
         ([{"proc": "a"}, {"connect": "10.0.0.1:99999"}], (1, "connect", "to"), "no address with port", None),
         ([{"proc": "a"}, {"chmod": ["/x", "9"]}], (1, "chmod", "mode"), "no mode", "octal"),
         ([{"proc": "a"}, {"open": "/x", "fails": "ENOSUCH"}], (1, "fails"), "there is no error", None),
+        ([{"proc": "a"}, {"open": "/x", "fails": {"E": 1}}], (1, "fails"), "there is no error", None),
+        ([{"proc": "a"}, {"fork": None, "fails": 10**40}], (1, "fails"), "is 1 to 4095", None),
+        ([{"proc": "a"}, {"dup2": [{}]}], (1, "dup2", "oldfd"), "is a whole number", None),
+        ([{"proc": "\ud800"}, {"open": "/x"}], (), "surrogates", None),
+        ([{"proc": {"name": "a", "caps": [["x"]]}}], (0, "proc", "caps", 0), "no such capability", None),
+        ([{"proc": {"name": "a", "user": "x" * 300}}, {"open": "/x"}], (), "longer than the format", None),
         ([{"proc": "a"}, {"open": "/x", "after": "soon"}], (1, "after"), "no duration", None),
         ([{"proc": "a"}, {"open": "/x", "by": "b"}], (1, "by"), "no process before this is called `b`", None),
         ([{"proc": "a"}, {"write": {"fd": "/x"}}], (1, "write", "fd"), "has not opened `/x`", None),
