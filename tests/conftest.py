@@ -34,6 +34,18 @@ def shared() -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what several workers (`-n 2 --dist loadgroup`) must leave together.
+
+    The tests of a file share what they build; live tests share engines of containers, the audit of
+    the kernel and the bystander that no other may see.
+    """
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        live = file.startswith("tests/sources/") or "bpf" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("live" if live else file))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that writes golden files instead of comparing with them."""
     parser.addoption(
