@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rulekit.cli.arguments import add_format
 from rulekit.cli.console import say
 from rulekit.cli.files import write_file
+from rulekit.text.render import printable
 
 if TYPE_CHECKING:
     from rulekit.testing.case import Case
@@ -286,7 +287,7 @@ def _mutate(args: argparse.Namespace, cases: list[Case]) -> int:
         data = {"mutation": mutation_report.mutation_json(found)}
         print(json.dumps(data, ensure_ascii=False))
     elif args.mutate:
-        print("\n".join(["", *mutation_report.mutation_text(found)]))
+        print("\n".join(["", *map(printable, mutation_report.mutation_text(found))]))
     if args.mutation_html is not None:
         write_file(args.mutation_html, mutation_report.mutation_page(found))
     if any(rule.problem for rule in found):
@@ -308,7 +309,7 @@ def _cover(args: argparse.Namespace, cases: list[Case]) -> int:
     if args.format == "json":
         print(json.dumps({"coverage": coverage_report.coverage_json(found)}, ensure_ascii=False))
     elif args.coverage:
-        print("\n".join(["", *coverage_report.coverage_text(found)]))
+        print("\n".join(["", *map(printable, coverage_report.coverage_text(found))]))
     if args.coverage_html is not None:
         write_file(args.coverage_html, coverage_report.coverage_page(found))
     if args.lcov is not None:

@@ -141,6 +141,22 @@ def test_a_case_that_hangs_fails_alone_and_is_not_measured(
     assert "mutation score: " in out
 
 
+def test_what_is_measured_is_nothing_that_a_terminal_obeys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        '- rule: "R\\e[31m"\n  desc: d\n  output: o\n  priority: INFO\n'
+        "  condition: \"evt.type = open and fd.name in ('\\e[31m', /x)\"\n"
+    )
+    path = tmp_path / "tests.yaml"
+    path.write_text('- {case: a, events: [{proc: a}, {open: /x}], fires: "R\\e[31m"}\n')
+    assert main(["test", str(path), "--coverage", "--mutate"]) == 0
+    out = capsys.readouterr().out
+    assert "items never hit" in out
+    assert "survived" in out
+    assert "\x1b" not in out
+
+
 def test_names_of_processes_are_nothing_that_a_terminal_obeys(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
