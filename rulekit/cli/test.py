@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from rulekit.cli.arguments import add_format
 from rulekit.cli.console import say
 from rulekit.cli.files import write_file
-from rulekit.text.render import printable
 
 if TYPE_CHECKING:
     from rulekit.testing.case import Case
@@ -279,6 +278,7 @@ def _mutate(args: argparse.Namespace, cases: list[Case]) -> int:
     from rulekit.cli.console import Progress
     from rulekit.testing import mutation_report
     from rulekit.testing.mutation import mutate, score
+    from rulekit.text.render import printable
 
     progress = Progress()
     found = mutate(cases, max(1, args.jobs), progress=lambda n, of: progress.count(n, of, "rules"))
@@ -304,6 +304,7 @@ def _cover(args: argparse.Namespace, cases: list[Case]) -> int:
 
     from rulekit.testing import coverage_report
     from rulekit.testing.coverage import measure
+    from rulekit.text.render import printable
 
     found = measure(cases)
     if args.format == "json":
