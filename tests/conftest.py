@@ -34,12 +34,14 @@ def shared() -> Path:
     return folder
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Say what several workers (`-n 2 --dist loadgroup`) must leave together.
 
     The tests of a file share what they build; live tests share engines of containers, the audit of
     the kernel and the bystander that no other may see.
     """
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
     for item in items:
         file = item.nodeid.partition("::")[0]
         live = file.startswith("tests/sources/") or "bpf" in getattr(item, "fixturenames", ())
