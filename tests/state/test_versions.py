@@ -208,6 +208,13 @@ def test_a_new_thread_of_an_old_number_has_a_new_version(m: Machine) -> None:
     assert m.thread(200)["version"] != before
 
 
+def test_a_thread_that_is_gone_is_not_found(m: Machine) -> None:
+    m.start_thread(200, 201)
+    m.exit(201)
+    m.nothing()  # on another thread: carries out the removal
+    assert m.thread(201) is None
+
+
 def test_container_ids_count_as_facts_of_the_process(m: Machine) -> None:
     before = m.thread(200)["version"]
     m.exec(200, cgroups=parts(b"cpu=/default/redis"))
