@@ -81,7 +81,7 @@ MATCHER = [
     ("    if operand.epoch != m.epoch:\n        operand.epoch", "    if operand.epoch == 0:\n        operand.epoch", 1),
     ("    if operand.facts_epoch != m.epoch:\n", "    if operand.facts_epoch == 0:\n", 1),
     ("        if known >> 1 == m.epoch:\n", "        if known >> 1:\n", 1),
-    ("    if known >> 1 == m.epoch:\n", "    if known >> 1:\n", 1),
+    ("    if known >> 1 == m.epoch:\n", "    if known >> 1:\n", 2),
 ]  # fmt: skip
 
 # The same conditions once more, in front of the matcher; tried where they are inlined.
