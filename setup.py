@@ -5,6 +5,7 @@ RULEKIT_SANITIZE=1            address and undefined-behaviour sanitizers, no opt
 RULEKIT_PGO=generate|use      profile-guided optimisation (profiles live in build/pgo)
 """
 
+import gc
 import os
 import runpy
 from pathlib import Path
@@ -87,6 +88,8 @@ class BuildExt(build_ext):
         if not self.inplace:
             self.extensions = [e for e in self.extensions if not e.name.endswith("._probe")]
         # Here, because each step of an installation runs this file and only one of them builds.
+        # A quarter of the time of a translation would go into looking for garbage.
+        gc.set_threshold(100_000, 50, 50)
         translated = cythonize(self.extensions, nthreads=JOBS, compiler_directives=DIRECTIVES)
         for extension, made in zip(self.extensions, translated, strict=True):
             extension.sources = made.sources
