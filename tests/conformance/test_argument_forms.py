@@ -133,7 +133,7 @@ def check_arguments(v: Callable[[str], Any], names: list[set[str]]) -> None:
 
 
 @pytest.mark.parametrize("capture", CAPTURES)
-@pytest.mark.parametrize("every", [40, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [40, pytest.param(1, marks=pytest.mark.long)])
 def test_values_in_all_forms_agree(shared: Path, capture: str, every: int) -> None:
     named = forms()
     texts = [text for _, text in named]
@@ -169,8 +169,10 @@ def test_values_in_all_forms_agree(shared: Path, capture: str, every: int) -> No
                 check_process(values.get)
                 check_fds(values.get)
                 check_container(values.get)
-                # Calls without a type of their own share that of `syscall`.
-                names = by_name.get(values["evt.type"]) or by_name["syscall"]
+                # Calls without a type of their own, now or when recorded, share `syscall`.
+                kind = values["evt.type"]
+                shared_type = values["evt.arg.ID"] == kind or kind not in by_name
+                names = by_name["syscall" if shared_type else kind]
                 check_arguments(values.get, names)
             except AssertionError as error:
                 raise AssertionError(f"{where}: {error}") from error
