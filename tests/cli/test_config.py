@@ -214,9 +214,10 @@ def test_a_killed_run_loses_nothing_of_a_full_queue(cli, tmp_path: Path) -> None
         tried = len(receiver.requests)
         tiny = ROOT / "rulesets" / "captures" / "tiny-host.scap.gz"
         assert cli("run", "-c", path, "-e", tiny).returncode == 0
-        posted = [
+        # The last try of the killed process may be answered late: its alert is then here twice.
+        posted = list(dict.fromkeys(
             json.loads(request.body)["rulekit"]["id"] for request in receiver.requests[tried:]
-        ]
+        ))  # fmt: skip
     written = [json.loads(line)["rulekit"]["id"] for line in log.read_text().splitlines()]
     assert posted == written[:6]
     # The ids are those of any other run.

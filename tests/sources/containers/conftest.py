@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,14 +16,17 @@ KINDS: dict[str, type[Daemon]] = {"docker": Docker, "podman": Podman, "cri": Con
 
 
 @pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Daemon]]:
+def engines() -> Iterator[Callable[[str], Daemon]]:
     """Return a function that gives the engine of a kind, or skips the test."""
     running: dict[str, Daemon | str] = {}
+    # Not in pytest's own folder: podman refuses paths of over 50 characters.
+    folder = Path(tempfile.mkdtemp(prefix="rulekit-"))
 
     def get(kind: str) -> Daemon:
         if kind not in running:
             try:
-                running[kind] = KINDS[kind](tmp_path_factory.mktemp(kind))
+                (folder / kind).mkdir()
+                running[kind] = KINDS[kind](folder / kind)
             except Missing as missing:
                 running[kind] = str(missing)
         found = running[kind]
@@ -33,3 +39,4 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
     for each in running.values():
         if isinstance(each, Daemon):
             each.end()
+    shutil.rmtree(folder, ignore_errors=True)
