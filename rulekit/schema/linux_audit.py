@@ -46,8 +46,9 @@ def partly_known_fields() -> dict[str, str]:
     return _reasons("sometimes")
 
 
+@cache
 def is_unknown(name: str) -> bool:
-    """Whether audit cannot know a field, without a look at all others."""
+    """Whether audit cannot know a field of the table, without a look at all others."""
     return any(
         _means(pattern, name) for entry in audit_table()["unknown"] for pattern in entry["fields"]
     )
