@@ -1,4 +1,3 @@
-# hot: every event passes here
 # Tables of containers and accounts, container ids from cgroup paths, addresses of this machine.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t

@@ -1,4 +1,3 @@
-# hot: every event passes here
 """Extractors of the classes user, group, container and k8s."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t

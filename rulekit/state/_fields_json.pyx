@@ -1,4 +1,3 @@
-# hot: every event passes here
 """Extractors of the class json (and jevt, its older name), and what plugins tell of an event."""
 
 from libc.stdint cimport uint32_t

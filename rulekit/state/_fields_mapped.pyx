@@ -1,4 +1,3 @@
-# hot: every event passes here
 """Extractors of fields that users declare: values at JSON pointers, as texts, numbers and so on.
 
 `null` is no value, and neither is what does not fit the type.

@@ -1,4 +1,3 @@
-# hot: every event passes here
 """Transformers over values, and operands as trees."""
 
 from libc.stdlib cimport calloc, free, malloc
