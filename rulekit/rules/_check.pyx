@@ -8,6 +8,9 @@ here such a condition is only recognised. Both give equal results for all others
 from cpython.object cimport PyObject
 
 from rulekit.native._made cimport Shape, get, is_a, learn, made, put
+from rulekit.native._unicode cimport (
+    PyUnicode_AsASCIIString, PyUnicode_DATA, PyUnicode_IS_ASCII, PyUnicode_KIND, PyUnicode_READ,
+)
 from rulekit.rules.ast import (
     AndNode,
     ComparisonNode,
@@ -34,13 +37,6 @@ from rulekit.rules.refusals import check_fields
 from rulekit.rules.remarks import outdated_in, remarks_on_literal
 from rulekit.schema.types import operators_of
 from rulekit.text.source import Span
-
-cdef extern from "Python.h":
-    int PyUnicode_KIND(object text)
-    void *PyUnicode_DATA(object text)
-    Py_UCS4 PyUnicode_READ(int kind, void *data, Py_ssize_t index) nogil
-    bytes PyUnicode_AsASCIIString(object text)
-    bint PyUnicode_IS_ASCII(object text)
 
 # Levels of a tree; what is deeper is walked where depth does not matter.
 cdef int MOST_LEVELS = 300

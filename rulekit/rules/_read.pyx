@@ -11,6 +11,9 @@ import re
 from array import array as new_array
 
 from rulekit.native._made cimport Shape, is_a, learn, made, put
+from rulekit.native._unicode cimport (
+    PyUnicode_DATA, PyUnicode_KIND, PyUnicode_READ, PyUnicode_Substring,
+)
 from rulekit.rules.ast import (
     AndNode,
     ComparisonNode,
@@ -30,12 +33,6 @@ from rulekit.rules.item_texts import ListText
 from rulekit.rules.tokens import BadEscape, unescape
 from rulekit.text.pieced import PiecedText
 from rulekit.text.source import Span
-
-cdef extern from "Python.h":
-    int PyUnicode_KIND(object text)
-    void *PyUnicode_DATA(object text)
-    Py_UCS4 PyUnicode_READ(int kind, void *data, Py_ssize_t index) nogil
-    str PyUnicode_Substring(object text, Py_ssize_t start, Py_ssize_t end)
 
 # No condition that somebody writes nests deeper; a level of parentheses counts at most eight.
 cdef int MOST_NESTED = 100

@@ -7,16 +7,13 @@ both can read (`tests/rules/test_scan.py`).
 """
 
 from rulekit.native._made cimport Shape, get, learn, made, put
+from rulekit.native._unicode cimport (
+    PyUnicode_DATA, PyUnicode_KIND, PyUnicode_READ, PyUnicode_Substring,
+)
 from rulekit.rules.nodes import MAX_ALIASED_NODES, NULL_TEXTS, Mapping, PackedScalars, Scalar, Sequence
 
 from rulekit.rules.scalar_text import ScalarText
 from rulekit.text.source import Span
-
-cdef extern from "Python.h":
-    int PyUnicode_KIND(object text)
-    void *PyUnicode_DATA(object text)
-    Py_UCS4 PyUnicode_READ(int kind, void *data, Py_ssize_t index) nogil
-    str PyUnicode_Substring(object text, Py_ssize_t start, Py_ssize_t end)
 
 # Rule files nest four or five levels.
 cdef int MOST_LEVELS = 60
