@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 
 from rulekit.compiler.ir import OperandNode, Predicate
 from rulekit.rules.bound import Bound, BoundComparison, TypedValue
@@ -7,7 +7,7 @@ from rulekit.schema.types import Kind
 class Graph:
     operands: list[OperandNode]
     predicates: list[Predicate]
-    ops: list[int]
+    ops: bytearray
     args: list[tuple[int, ...]]
     ordered: bytearray
     depth: list[int]
@@ -30,6 +30,40 @@ class Graph:
     def or_(self, children: Iterable[int]) -> int: ...
     def reachable(self, roots: Sequence[int]) -> list[int]: ...
 
-def node_of(
-    graph: Graph, root: Bound, comparison: Callable[[BoundComparison], int], done: dict[int, int]
-) -> int: ...
+class Comparisons:
+    graph: Graph
+    rule: int
+    def __init__(self, graph: Graph | None = None) -> None: ...
+    def condition(self, root: Bound) -> int: ...
+    def comparison(self, bound: BoundComparison) -> int: ...
+
+class Scopes:
+    graph: Graph
+    def __init__(self, graph: Graph, near: int) -> None: ...
+    def scope(self, node: int) -> int: ...
+    def project(self, node: int, scope: int, near: bool) -> int: ...
+    def outside(self, root: int, pure: Set[int]) -> int: ...
+    def demanded(self, roots: Iterable[int], scopes: int) -> dict[int, list[int]]: ...
+
+class NodeCosts:
+    graph: Graph
+    def __init__(self, graph: Graph) -> None: ...
+    def cost(self, node: int) -> int: ...
+    def tables(
+        self, nodes: list[int], predicates: dict[int, int]
+    ) -> tuple[bytearray, bytearray, bytearray, bytearray]: ...
+
+def settled(
+    graph: Graph,
+    everything: int,
+    telling: Set[int],
+    decide: Callable[[Graph, Predicate], tuple[int, int]],
+) -> tuple[list[int], list[int], bytearray]: ...
+def specialised(
+    graph: Graph,
+    true: list[int],
+    false: list[int],
+    varies: bytearray,
+    roots: Sequence[int],
+    part: int,
+) -> dict[int, int]: ...

@@ -3,10 +3,13 @@
 What nodes, operands and predicates are, `ir` tells.
 """
 
+from cpython.object cimport PyObject
+
 from rulekit.compiler.ir import CallOperand, FieldOperand, Predicate, TupleOperand
-from rulekit.compiler.tables import NodeOp
-from rulekit.native._made cimport Shape, get, is_a, learn
-from rulekit.rules.bound import BoundAnd, BoundComparison, BoundNot, BoundOr
+from rulekit.compiler.tables import WITH_MEMORY, NodeOp
+from rulekit.native._made cimport Shape, get, is_a, learn, made, put
+from rulekit.rules.bound import BoundAnd, BoundComparison, BoundField, BoundNot, BoundOr
+from rulekit.schema.types import Kind
 
 cdef enum:
     FALSE = 0
@@ -19,11 +22,8 @@ cdef enum:
 if [int(op) for op in NodeOp] != [FALSE, TRUE, PREDICATE, NOT, AND, OR]:
     raise ImportError("the numbers of NodeOp have changed")
 
-cdef Shape BOUND_AND, BOUND_OR, BOUND_NOT, BOUND_COMPARISON
-learn(&BOUND_AND, BoundAnd)
-learn(&BOUND_OR, BoundOr)
-learn(&BOUND_NOT, BoundNot)
-learn(&BOUND_COMPARISON, BoundComparison)
+cdef Shape PREDICATE_SHAPE
+learn(&PREDICATE_SHAPE, Predicate)
 
 
 cdef class Graph:
@@ -37,21 +37,23 @@ cdef class Graph:
         depth: Per node, levels below it.
     """
 
-    cdef readonly list operands, predicates, ops, args, depth
-    cdef readonly bytearray ordered
-    cdef dict operand_ids, predicate_nodes, nodes
+    cdef readonly list operands, predicates, args, depth
+    cdef readonly bytearray ops, ordered
+    cdef dict operand_ids, predicate_nodes, negations, conjunctions, disjunctions
     cdef set impure  # operands that remember
 
     def __init__(self):
         self.operands = []
         self.predicates = []
-        self.ops = [FALSE, TRUE]
+        self.ops = bytearray((FALSE, TRUE))
         self.args = [(), ()]
         self.ordered = bytearray(2)
         self.depth = [0, 0]
         self.operand_ids = {}
         self.predicate_nodes = {}
-        self.nodes = {}
+        self.negations = {}
+        self.conjunctions = {}
+        self.disjunctions = {}
         self.impure = set()
 
     def operand(self, operand):
@@ -77,7 +79,7 @@ cdef class Graph:
         """Return the node of a comparison."""
         return self.compared(p.left, p.op, p.modifier, p.kind, p.quantifier, p.values, p.other)
 
-    def compared(self, left, op, modifier, kind, quantifier, tuple values, other):
+    cpdef object compared(self, left, op, modifier, kind, quantifier, tuple values, other):
         """Return the node of a comparison given by its parts; see `Predicate`."""
         # Kind and quantifier are those of what is on the left.
         key = (left, op, modifier, values, other)
@@ -85,7 +87,15 @@ cdef class Graph:
         if node is None:
             ordered = left in self.impure or other in self.impure
             node = self.add(PREDICATE, (len(self.predicates),), ordered)
-            self.predicates.append(Predicate(left, op, modifier, kind, quantifier, values, other))
+            predicate = made(&PREDICATE_SHAPE)
+            put(predicate, PREDICATE_SHAPE.slots[0], left)
+            put(predicate, PREDICATE_SHAPE.slots[1], op)
+            put(predicate, PREDICATE_SHAPE.slots[2], modifier)
+            put(predicate, PREDICATE_SHAPE.slots[3], kind)
+            put(predicate, PREDICATE_SHAPE.slots[4], quantifier)
+            put(predicate, PREDICATE_SHAPE.slots[5], values)
+            put(predicate, PREDICATE_SHAPE.slots[6], other)
+            self.predicates.append(predicate)
             self.predicate_nodes[key] = node
         return node
 
@@ -98,9 +108,9 @@ cdef class Graph:
         cdef Py_ssize_t number = child
         if number <= TRUE:
             return TRUE - number
-        if <int> self.ops[number] == NOT:
+        if self.ops[number] == NOT:
             return (<tuple> self.args[number])[0]
-        return self.intern(NOT, (child,))
+        return self.intern(NOT, self.negations, (child,))
 
     cpdef object and_(self, children):
         """Return the conjunction; of nothing it is TRUE."""
@@ -117,7 +127,7 @@ cdef class Graph:
         cdef tuple inner
         for child in children:
             number = child
-            if <int> self.ops[number] == op:
+            if self.ops[number] == op:
                 inner = self.args[number]
                 for each in inner:
                     flat[each] = None
@@ -140,7 +150,7 @@ cdef class Graph:
                 if self.ordered[number]:
                     opposed = False
                     break
-                if <int> self.ops[number] == NOT and (<tuple> self.args[number])[0] in flat:
+                if self.ops[number] == NOT and (<tuple> self.args[number])[0] in flat:
                     opposed = True
             if opposed:
                 return final
@@ -148,11 +158,10 @@ cdef class Graph:
             return neutral
         if len(flat) == 1:
             return next(iter(flat))
-        return self.intern(op, tuple(flat))
+        return self.intern(op, self.conjunctions if op == AND else self.disjunctions, tuple(flat))
 
-    cdef object intern(self, int op, tuple args):
-        key = (op, args)
-        node = self.nodes.get(key)
+    cdef object intern(self, int op, dict known, tuple args):
+        node = known.get(args)
         if node is None:
             ordered = False
             for child in args:
@@ -160,7 +169,7 @@ cdef class Graph:
                     ordered = True
                     break
             node = self.add(op, args, ordered)
-            self.nodes[key] = node
+            known[args] = node
         return node
 
     cdef object add(self, int op, tuple args, bint ordered):
@@ -187,7 +196,7 @@ cdef class Graph:
         for root in roots:
             seen[<Py_ssize_t> root] = 1
         for node in range(size - 1, TRUE, -1):
-            if seen[node] and <int> self.ops[node] >= NOT:
+            if seen[node] and self.ops[node] >= NOT:
                 for child in <tuple> self.args[node]:
                     seen[<Py_ssize_t> child] = 1
         return [node for node in range(size) if seen[node]]
@@ -198,7 +207,7 @@ cdef class Graph:
         cdef list todo = list(found)
         while todo:
             node = todo.pop()
-            if <int> self.ops[<Py_ssize_t> node] >= NOT:
+            if self.ops[<Py_ssize_t> node] >= NOT:
                 for child in <tuple> self.args[<Py_ssize_t> node]:
                     if child not in found:
                         found.add(child)
@@ -206,61 +215,6 @@ cdef class Graph:
         return sorted(found)
 
 
-def node_of(Graph graph, root, comparison, dict done):
-    """Return the node of a bound condition (iterative: trees may be deeper than the stack).
-
-    Args:
-        comparison: Returns the node of a comparison.
-        done: Nodes by the identity of what they were made of; those that do not depend on the
-            rule are added.
-    """
-    cdef dict fresh = {}  # results that must not be shared between rules
-    cdef list todo = []
-    cdef tuple children
-    cdef Py_ssize_t at, i
-    cdef object bound = root, node, group
-    while bound is not None or todo:
-        if bound is None:
-            # The next child that is not done; its group when all are.
-            group, children, at = todo[len(todo) - 1]
-            for i in range(at, len(children)):
-                key = id(children[i])
-                if key in done or key in fresh:
-                    continue
-                bound = children[i]
-                if is_a(bound, &BOUND_COMPARISON):
-                    node = comparison(bound)
-                    (fresh if graph.ordered[<Py_ssize_t> node] else done)[key] = node
-                    bound = None
-                    continue
-                todo[len(todo) - 1] = (group, children, i + 1)
-                break
-            if bound is None:
-                todo.pop()
-                nodes = []
-                for child in children:
-                    key = id(child)
-                    node = done.get(key)
-                    nodes.append(fresh[key] if node is None else node)
-                if is_a(group, &BOUND_NOT):
-                    node = graph.not_(nodes[0])
-                elif is_a(group, &BOUND_AND):
-                    node = graph.and_(nodes)
-                else:
-                    node = graph.or_(nodes)
-                (fresh if graph.ordered[<Py_ssize_t> node] else done)[id(group)] = node
-            continue
-        key = id(bound)
-        if is_a(bound, &BOUND_COMPARISON):
-            node = comparison(bound)
-            (fresh if graph.ordered[<Py_ssize_t> node] else done)[key] = node
-        elif key not in done:
-            if is_a(bound, &BOUND_NOT):
-                todo.append((bound, (get(bound, BOUND_NOT.slots[0]),), 0))
-            elif is_a(bound, &BOUND_AND):
-                todo.append((bound, get(bound, BOUND_AND.slots[0]), 0))
-            else:
-                todo.append((bound, get(bound, BOUND_OR.slots[0]), 0))
-        bound = None
-    node = done.get(id(root))
-    return fresh[id(root)] if node is None else node
+include "_lowering.pxi"
+include "passes/_scopes.pxi"
+include "passes/_walks.pxi"

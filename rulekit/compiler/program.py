@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from itertools import accumulate, count, islice
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from rulekit.compiler._graph import Graph
 from rulekit.compiler.ir import (
@@ -37,7 +37,6 @@ from rulekit.compiler.tables import (
     Program,
 )
 from rulekit.native.garbage import without_collecting
-from rulekit.rules.bound import TypedValue
 from rulekit.schema.types import Kind
 
 _PREDICATE = int(NodeOp.PREDICATE)
@@ -69,26 +68,6 @@ def write_program(lowered: Lowered, keep: Sequence[int] = ()) -> tuple[Program, 
     return writer.program(keep), writer.predicates
 
 
-class _Rows:
-    """The tables of one prefix: a row is one position in all of them."""
-
-    def __init__(self, tables: dict[str, array[int]], prefix: str) -> None:
-        self._add = {
-            name.removeprefix(f"{prefix}_"): table.append
-            for name, table in tables.items()
-            if name.startswith(f"{prefix}_")
-        }
-        self._count = 0
-
-    def add(self, **row: int) -> int:
-        """Add a row; return its number."""
-        add = self._add
-        for name, value in row.items():
-            add[name](value)
-        self._count += 1
-        return self._count - 1
-
-
 class _Writer:
     """Writes the arrays; numbers of the graph become positions, unused parts are left out."""
 
@@ -105,16 +84,11 @@ class _Writer:
         self.classes = classes
         self.parts = parts
         self.tables: dict[str, array[int]] = {name: array(code) for name, code in TABLES.items()}
-        self._operand_rows = _Rows(self.tables, "operand")
-        self._predicate_rows = _Rows(self.tables, "predicate")
-        self._test_rows = _Rows(self.tables, "test")
-        self.pool = bytearray()
-        self.tables["text_end"].append(0)
+        self._pool: list[bytes] = []
         self._texts: dict[bytes, int] = {}
         self._operands: dict[int, int] = {}
         self.predicates: dict[int, int] = {}
-        self._tests: dict[tuple[str, str | None, tuple[TypedValue, ...]], int] = {}
-        self._nodes: dict[int, int] = {}
+        self._nodes = array("I")
 
     def program(self, keep: Sequence[int]) -> Program:
         graph = self.graph
@@ -123,35 +97,31 @@ class _Writer:
             roots += [part.root, part.process, part.rest, *(node for _, node in part.keys)]
         nodes = graph.reachable([0, TRUE, *dict.fromkeys([*keep, *roots])])
         used = [graph.args[n][0] for n in nodes if graph.ops[n] == _PREDICATE]
+        self.predicates = {number: position for position, number in enumerate(used)}
         answers = index(graph, self.splitter, used)
-        cheap = frozenset(n for n, how in answers.how.items() if how != How.DIRECT)
-        for number in used:
-            self._predicate(number, answers)
+        cheap = {n for n, how in zip(used, answers.how, strict=True) if how != How.DIRECT}
+        self._write_predicates(used, answers)
+        self._write_operand_domains(answers)
         self._write_answers(answers)
         costs = Costs(graph, cheap)
         self._write_nodes(nodes, costs)
         self._write_classes(costs)
-        return Program(self.lowered.names, self.tables, bytes(self.pool))
+        ends = accumulate(map(len, self._pool), initial=0)
+        self.tables["text_end"].extend(ends)
+        return Program(self.lowered.names, self.tables, b"".join(self._pool))
 
     def _text(self, text: bytes) -> int:
         number = self._texts.get(text)
         if number is None:
-            number = self._texts[text] = self._append_text(text)
+            number = self._texts[text] = len(self._pool)
+            self._pool.append(text)
         return number
 
-    def _append_text(self, text: bytes) -> int:
-        self.pool += text
-        self.tables["text_end"].append(len(self.pool))
-        return len(self.tables["text_end"]) - 2
-
     def _append_texts(self, texts: Sequence[bytes]) -> int:
-        ends = self.tables["text_end"]
-        first = len(ends) - 1
-        ends.extend(islice(accumulate(map(len, texts), initial=len(self.pool)), 1, None))
-        self.pool += b"".join(texts)
-        return first
+        self._pool.extend(texts)
+        return len(self._pool) - len(texts)
 
-    def _operand(self, number: int, answers: Answers) -> int:
+    def _operand(self, number: int) -> int:
         position = self._operands.get(number)
         if position is not None:
             return position
@@ -171,58 +141,58 @@ class _Writer:
             form, name = OPERAND_LITERAL, operand.value
         else:
             form, name, inner, quantifier = OPERAND_TUPLE, b"", operand.items, "list"
-        arguments = [self._operand(item, answers) for item in inner]
+        arguments = [self._operand(item) for item in inner]
         tables = self.tables
-        first = len(tables["arguments"])
+        tables["operand_form"].append(form)
+        tables["operand_kind"].append(KINDS[kind])
+        tables["operand_quantifier"].append(QUANTIFIERS[quantifier])
+        tables["operand_name"].append(self._text(name))
+        tables["operand_key"].append(
+            NONE if key is None else self._text(key.encode("utf-8", "surrogateescape"))
+        )
+        tables["operand_index"].append(-1 if index_ is None else index_)
+        tables["operand_first"].append(len(tables["arguments"]))
+        tables["operand_n"].append(len(arguments))
         tables["arguments"].extend(arguments)
-        row = self._operand_rows.add(
-            form=form,
-            kind=KINDS[kind],
-            quantifier=QUANTIFIERS[quantifier],
-            domain=answers.operand_domain.get(number, 255),
-            name=self._text(name),
-            key=NONE if key is None else self._text(key.encode("utf-8", "surrogateescape")),
-            index=-1 if index_ is None else index_,
-            first=first,
-            n=len(arguments),
-        )
-        return self._operands.setdefault(number, row)
+        return self._operands.setdefault(number, len(tables["operand_form"]) - 1)
 
-    def _predicate(self, number: int, answers: Answers) -> None:
-        predicate = self.graph.predicates[number]
-        test = NONE
-        first = 0
-        if predicate.other is None and predicate.kind in (Kind.TEXT, Kind.BYTES):
-            test = self._test(predicate)
-        elif predicate.other is None:
-            first = self._values(predicate)
-        other = predicate.other
-        self.predicates[number] = self._predicate_rows.add(
-            op=OPS[predicate.op],
-            modifier=MODIFIERS[predicate.modifier],
-            kind=KINDS[predicate.kind],
-            quantifier=QUANTIFIERS[predicate.quantifier],
-            how=answers.how[number],
-            left=self._operand(predicate.left, answers),
-            other=NONE if other is None else self._operand(other, answers),
-            first=first,
-            n=len(predicate.values),
-            test=test,
-            part=answers.part.get(number, 0),
-            bit=answers.bit.get(number, 0),
-        )
-
-    def _test(self, predicate: Predicate) -> int:
-        key = (predicate.op, predicate.modifier, predicate.values)
-        number = self._tests.get(key)
-        if number is None:
-            number = self._tests[key] = self._test_rows.add(
-                op=OPS[predicate.op],
-                modifier=MODIFIERS[predicate.modifier],
-                first=self._append_texts(predicate.values),  # type: ignore[arg-type]
-                n=len(predicate.values),
-            )
-        return number
+    def _write_predicates(self, used: Sequence[int], answers: Answers) -> None:
+        predicates = [self.graph.predicates[number] for number in used]
+        tables = self.tables
+        firsts: list[int] = []
+        others: list[int] = []
+        written = 0
+        # Texts and operands get their numbers in the order in which they are met.
+        for predicate, test in zip(predicates, answers.test, strict=True):
+            other, first = predicate.other, 0
+            if test == written:
+                tables["test_first"].append(self._append_texts(predicate.values))  # type: ignore[arg-type]
+                written += 1
+            elif test == NONE and other is None:
+                first = self._values(predicate)
+            firsts.append(first)
+            if predicate.left not in self._operands:
+                self._operand(predicate.left)
+            others.append(NONE if other is None else self._operand(other))
+        columns: dict[str, Iterable[int]] = {
+            "op": [OPS[p.op] for p in predicates],
+            "modifier": [MODIFIERS[p.modifier] for p in predicates],
+            "kind": [KINDS[p.kind] for p in predicates],
+            "quantifier": [QUANTIFIERS[p.quantifier] for p in predicates],
+            "how": answers.how,
+            "left": [self._operands[p.left] for p in predicates],
+            "other": others,
+            "first": firsts,
+            "n": [len(p.values) for p in predicates],
+            "test": answers.test,
+            "part": answers.part,
+            "bit": answers.bit,
+        }
+        for name, column in columns.items():
+            tables[f"predicate_{name}"].extend(column)
+        tables["test_op"].extend(OPS[op] for op, _, _ in answers.tests)
+        tables["test_modifier"].extend(MODIFIERS[modifier] for _, modifier, _ in answers.tests)
+        tables["test_n"].extend(len(values) for _, _, values in answers.tests)
 
     def _values(self, predicate: Predicate) -> int:
         kind, values, tables = predicate.kind, predicate.values, self.tables
@@ -244,30 +214,28 @@ class _Writer:
             numbers.append(low - (1 << 64) if low >> 63 else low)
         return len(numbers) - len(values)
 
+    def _write_operand_domains(self, answers: Answers) -> None:
+        domain = answers.operand_domain
+        # Positions were given in the order of this dictionary.
+        self.tables["operand_domain"].extend(domain.get(number, 255) for number in self._operands)
+
     def _write_answers(self, answers: Answers) -> None:
         tables = self.tables
         for domain in answers.domains:
             tables["domain_first"].append(len(tables["domain_tests"]))
-            tables["domain_tests"].extend(self._tests[test] for test in domain)
+            tables["domain_tests"].extend(domain)
         tables["domain_first"].append(len(tables["domain_tests"]))
         tables["parts"].extend(self._operands[part] for part in answers.parts)
         tables["process_bits"].extend(self.predicates[p] for p in answers.process_bits)
 
     def _write_nodes(self, nodes: list[int], costs: Costs) -> None:
         graph, tables = self.graph, self.tables
-        position = self._nodes = dict(zip(nodes, count(), strict=False))
-        children, first, n = tables["children"], tables["node_first"], tables["node_n"]
-        tables["node_op"].extend(graph.ops[node] for node in nodes)
-        for node in nodes:
-            op = graph.ops[node]
-            if op == _PREDICATE:
-                first.append(self.predicates[graph.args[node][0]])
-                n.append(0)
-            else:
-                ordered = costs.ordered_children(node)
-                first.append(len(children))
-                n.append(len(ordered))
-                children.extend([position[child] for child in ordered])
+        tables["node_op"].extend(map(graph.ops.__getitem__, nodes))
+        first, n, children, position = costs.tables(nodes, self.predicates)
+        tables["node_first"].frombytes(first)
+        tables["node_n"].frombytes(n)
+        tables["children"].frombytes(children)
+        self._nodes = array("I", position)
 
     def _write_classes(self, costs: Costs) -> None:
         tables, position = self.tables, self._nodes
@@ -287,7 +255,7 @@ class _Writer:
                     tables["class_rest"].append(position[part.rest])
             tables["class_first"].append(len(tables["class_rule"]))
             self._write_keys(parts)
-            found = gates(self.graph, self.splitter, costs, [part.root for part in parts])
+            found = gates(self.splitter, costs, [part.root for part in parts])
             tables["class_early"].append(sum(gate.early for gate in found))
             for gate in found:
                 mask = bytearray((len(parts) + 63) // 64 * 8)

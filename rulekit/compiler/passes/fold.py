@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from itertools import compress
 
 from rulekit.compiler import reference
-from rulekit.compiler._graph import Graph
+from rulekit.compiler._graph import Graph, settled, specialised
 from rulekit.compiler.ir import (
     FALSE,
     TRUE,
     CallOperand,
     FieldOperand,
     LiteralOperand,
+    OperandNode,
     Predicate,
     TupleOperand,
 )
@@ -26,8 +28,6 @@ from rulekit.compiler.reference import Value
 from rulekit.compiler.tables import GENERIC_BASE, N_SLOTS, NodeOp
 from rulekit.schema.events import event_types
 from rulekit.schema.values import value_tables
-
-_PREDICATE, _NOT, _AND = map(int, (NodeOp.PREDICATE, NodeOp.NOT, NodeOp.AND))
 
 GENERIC_EXIT = 1
 ASYNC_EVENT = 402
@@ -114,56 +114,42 @@ def fold(lowered: Lowered) -> tuple[EventClass, ...]:
 
 class _Folding:
     def __init__(self, lowered: Lowered) -> None:
-        self.graph = lowered.graph
+        self.graph = graph = lowered.graph
         self.lowered = lowered
         self.table = slot_table()
-        self.n_nodes = len(self.graph.ops)
-        # Per node the slots on which it is certainly true, certainly false.
-        self.true = [0] * self.n_nodes
-        self.false = [0] * self.n_nodes
-        self.varies = bytearray(self.n_nodes)  # something below depends on the slot
-        self._decide()
+        self._cuts: list[int] = []
+        telling = {n for n, each in enumerate(graph.operands) if _may_tell(graph, n, each)}
+        # Per node the slots on which it is certainly true, certainly false; whether something
+        # below depends on the slot.
+        self.true, self.false, self.varies = settled(
+            graph, self.table.everything, telling, self._decide
+        )
 
-    def _decide(self) -> None:
-        graph, true, false = self.graph, self.true, self.false
-        everything = self.table.everything
-        false[FALSE] = true[TRUE] = everything
-        for node in range(TRUE + 1, self.n_nodes):
-            op, args = graph.ops[node], graph.args[node]
-            if op == _PREDICATE:
-                predicate = graph.predicates[args[0]]
-                true[node], false[node] = decide(graph, predicate)
-                self.varies[node] = bool(true[node] or false[node])
-                continue
-            if op == _NOT:
-                true[node], false[node] = false[args[0]], true[args[0]]
-            elif op == _AND:
-                both, either = everything, 0
-                for child in args:
-                    both &= true[child]
-                    either |= false[child]
-                true[node], false[node] = both, either
-            else:
-                both, either = everything, 0
-                for child in args:
-                    both &= false[child]
-                    either |= true[child]
-                true[node], false[node] = either, both
-            self.varies[node] = any(self.varies[child] for child in args)
+    def _decide(self, graph: Graph, predicate: Predicate) -> tuple[int, int]:
+        true, false = decide(graph, predicate)
+        if true or false:
+            self._cuts += [true, false]
+        return true, false
 
     def classes(self) -> tuple[EventClass, ...]:
         graph, lowered = self.graph, self.lowered
-        allowed = [self._allowed(rule) for rule in range(len(lowered.roots))]
+        roots = lowered.roots
+        allowed = [self._allowed(rule) for rule in range(len(roots))]
+        # Each part lies wholly within all of these sets, or outside; few of them are different.
+        sets: dict[int, int] = {}
+        numbers = [
+            sets.setdefault(slots if graph.ordered[root] else slots & ~self.false[root], len(sets))
+            for slots, root in zip(allowed, roots, strict=True)
+        ]
         found: dict[tuple[tuple[int, int], ...], int] = {}
         for part in self._partition(allowed):
-            live = [
-                (rule, root)
-                for rule, root in enumerate(lowered.roots)
-                if allowed[rule] & part and (graph.ordered[root] or not self.false[root] & part)
-            ]
+            alive = [bool(slots & part) for slots in sets]
+            live = list(compress(enumerate(roots), map(alive.__getitem__, numbers)))
             if live:
-                roots = self._specialise([root for _, root in live], part)
-                rules = tuple((rule, roots[root]) for rule, root in live if roots[root] != FALSE)
+                forms = self._specialise([root for _, root in live], part)
+                rules = tuple(
+                    [(rule, form) for rule, root in live if (form := forms[root]) != FALSE]
+                )
                 if rules:
                     found[rules] = found.get(rules, 0) | part
         return tuple(EventClass(tuple(_bits(slots)), rules) for rules, slots in found.items())
@@ -214,10 +200,7 @@ class _Folding:
 
     def _partition(self, allowed: list[int]) -> list[int]:
         cuts = {mask for mask in allowed if mask != self.table.everything}
-        for node in range(self.n_nodes):
-            if self.varies[node] and self.graph.ops[node] == _PREDICATE:
-                cuts.add(self.true[node])
-                cuts.add(self.false[node])
+        cuts.update(self._cuts)
         parts = [self.table.everything]
         for cut in cuts:
             refined = []
@@ -231,35 +214,14 @@ class _Folding:
         return parts
 
     def _specialise(self, roots: list[int], part: int) -> dict[int, int]:
-        graph = self.graph
-        done: dict[int, int] = {}
-        waiting: set[int] = set()
-        todo = list(roots)
-        while todo:
-            node = todo.pop()
-            if node in done or node in waiting:
-                continue
-            if graph.ordered[node] or not self.varies[node]:
-                done[node] = node
-            elif self.true[node] & part:
-                done[node] = TRUE
-            elif self.false[node] & part:
-                done[node] = FALSE
-            elif graph.ops[node] == NodeOp.PREDICATE:
-                done[node] = node
-            else:
-                waiting.add(node)
-                todo.extend(graph.args[node])
-        for node in sorted(waiting):  # children have smaller numbers
-            children = [done[child] for child in graph.args[node]]
-            op = graph.ops[node]
-            if op == NodeOp.NOT:
-                done[node] = graph.not_(children[0])
-            elif op == NodeOp.AND:
-                done[node] = graph.and_(children)
-            else:
-                done[node] = graph.or_(children)
-        return done
+        return specialised(self.graph, self.true, self.false, self.varies, roots, part)
+
+
+def _may_tell(graph: Graph, number: int, operand: OperandNode) -> bool:
+    # Whether a comparison of an operand may depend on the slot alone.
+    if isinstance(operand, FieldOperand) and operand.name == "evt.num":
+        return True
+    return _fields_below(graph, number, set())
 
 
 def _names_type(graph: Graph, predicate: Predicate) -> bool:

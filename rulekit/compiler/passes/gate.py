@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rulekit.compiler._graph import Graph
 from rulekit.compiler.passes.order import Costs
 from rulekit.compiler.passes.split import EVENT, NEAR_PATH, Splitter
-from rulekit.compiler.tables import NodeOp
 
 # Looking up the path costs about as much; dearer gates come after the keys.
 EARLY_COST = 16
@@ -28,15 +26,9 @@ class Gate:
     early: bool
 
 
-def gates(graph: Graph, splitter: Splitter, costs: Costs, roots: Sequence[int]) -> list[Gate]:
+def gates(splitter: Splitter, costs: Costs, roots: Sequence[int]) -> list[Gate]:
     """Return the gates of a class whose rules have these roots, in the order of trying."""
-    users: dict[int, list[int]] = {}
-    for position, root in enumerate(roots):
-        if graph.ordered[root]:
-            continue
-        for part in graph.args[root] if graph.ops[root] == NodeOp.AND else (root,):
-            if not splitter.scope(part) & ~(EVENT | NEAR_PATH):
-                users.setdefault(part, []).append(position)
+    users = splitter.demanded(roots, EVENT | NEAR_PATH)
     shared = [node for node, positions in users.items() if len(positions) > 1]
     # What decides most rules per nanosecond comes first.
     shared.sort(key=lambda node: costs.cost(node) / len(users[node]))

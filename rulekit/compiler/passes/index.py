@@ -8,13 +8,12 @@ process alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rulekit.compiler._graph import Graph
 from rulekit.compiler.ir import (
     FieldOperand,
-    Predicate,
 )
 from rulekit.compiler.passes.split import (
     FIRST_KEY,
@@ -24,7 +23,7 @@ from rulekit.compiler.passes.split import (
     Splitter,
     is_path,
 )
-from rulekit.compiler.tables import EXISTS_BIT, N_DOMAINS, Domain, How
+from rulekit.compiler.tables import EXISTS_BIT, N_DOMAINS, NONE, Domain, How
 from rulekit.rules.bound import TypedValue
 from rulekit.schema.types import Kind
 
@@ -55,64 +54,82 @@ class Answers:
     """How the comparisons of a program are answered.
 
     Attributes:
-        how, part, bit: By number of predicate.
+        how, test, part, bit: Per predicate, as it is answered; `test` is its number in `tests`,
+            or NONE.
+        tests: Text comparisons without what is compared, numbered.
         parts: Operands that make up the signature; shape ``(n_parts,)``.
         process_bits: Predicates that are bits of the signature.
-        domains: Per domain its text comparisons; the position is the bit.
+        domains: Per domain its tests; the position is the bit.
         operand_domain: Domain of each operand that has one.
     """
 
-    how: dict[int, How] = field(default_factory=dict)
-    part: dict[int, int] = field(default_factory=dict)
-    bit: dict[int, int] = field(default_factory=dict)
+    how: list[int] = field(default_factory=list)
+    test: list[int] = field(default_factory=list)
+    part: list[int] = field(default_factory=list)
+    bit: list[int] = field(default_factory=list)
+    tests: dict[TextTest, int] = field(default_factory=dict)
     parts: list[int] = field(default_factory=list)
     process_bits: list[int] = field(default_factory=list)
-    domains: list[dict[TextTest, int]] = field(
-        default_factory=lambda: [{} for _ in range(N_DOMAINS)]
-    )
+    domains: list[dict[int, int]] = field(default_factory=lambda: [{} for _ in range(N_DOMAINS)])
     operand_domain: dict[int, Domain] = field(default_factory=dict)
 
 
-def index(graph: Graph, splitter: Splitter, predicates: Iterable[int]) -> Answers:
+def index(graph: Graph, splitter: Splitter, predicates: Sequence[int]) -> Answers:
     """Return how each of `predicates` is answered."""
     answers = Answers()
-    part_of: dict[int, int] = {}
+    tests = answers.tests
+    # Comparisons of one operand with literals are all answered alike.
+    alike: dict[int, tuple[bool, int, int, dict[int, int] | None]] = {}
     for number in predicates:
         predicate = graph.predicates[number]
-        scope = splitter.predicate_scope(number)
-        left = graph.operands[predicate.left]
-        text = (
-            predicate.kind is Kind.TEXT
-            and predicate.other is None
-            and predicate.quantifier in ("one", "ancestors")
-            and isinstance(left, FieldOperand)
-        )
-        if scope == PROCESS and text and isinstance(left, FieldOperand):
-            if predicate.left not in part_of:
-                part_of[predicate.left] = len(answers.parts)
-                answers.parts.append(predicate.left)
-                answers.operand_domain[predicate.left] = _domain(left)
-            answers.how[number] = How.PROCESS_TEXT
-            answers.part[number] = part_of[predicate.left]
-            answers.bit[number] = _text_bit(answers, _domain(left), predicate)
-        elif scope == PROCESS:
-            answers.how[number] = How.PROCESS_BIT
-            answers.bit[number] = len(answers.process_bits)
+        plan = alike.get(predicate.left)
+        if plan is None or predicate.other is not None:
+            plan = _plan(graph, splitter, number, answers)
+            if predicate.other is None:
+                alike[predicate.left] = plan
+        tested, how, part, bits = plan
+        test, bit = NONE, 0
+        if tested:
+            key = (predicate.op, predicate.modifier, predicate.values)
+            test = tests.setdefault(key, len(tests))
+        if bits is not None:
+            bit = EXISTS_BIT if predicate.op == "exists" else bits.setdefault(test, len(bits))
+        elif how == How.PROCESS_BIT:
+            bit = len(answers.process_bits)
             answers.process_bits.append(number)
-        elif scope & ~NEAR_PATH >= FIRST_KEY and isinstance(left, FieldOperand):
-            answers.how[number] = How.TEXT
-            answers.operand_domain[predicate.left] = _domain(left)
-            answers.bit[number] = _text_bit(answers, _domain(left), predicate)
-        else:
-            answers.how[number] = How.DIRECT
+        answers.how.append(how)
+        answers.test.append(test)
+        answers.part.append(part)
+        answers.bit.append(bit)
     return answers
 
 
-def _text_bit(answers: Answers, domain: Domain, predicate: Predicate) -> int:
-    if predicate.op == "exists":
-        return EXISTS_BIT
-    tests = answers.domains[domain]
-    return tests.setdefault((predicate.op, predicate.modifier, predicate.values), len(tests))
+def _plan(
+    graph: Graph, splitter: Splitter, number: int, answers: Answers
+) -> tuple[bool, int, int, dict[int, int] | None]:
+    """Return whether a comparison is a text test, how it is answered, its part and its domain."""
+    predicate = graph.predicates[number]
+    scope = splitter.predicate_scope(number)
+    left = graph.operands[predicate.left]
+    tested = predicate.other is None and predicate.kind in (Kind.TEXT, Kind.BYTES)
+    text = (
+        predicate.kind is Kind.TEXT
+        and predicate.other is None
+        and predicate.quantifier in ("one", "ancestors")
+    )
+    how, part = How.DIRECT, 0
+    if scope == PROCESS:
+        how = How.PROCESS_BIT
+        if text and isinstance(left, FieldOperand):
+            how, part = How.PROCESS_TEXT, len(answers.parts)
+            answers.parts.append(predicate.left)
+    elif scope & ~NEAR_PATH >= FIRST_KEY:
+        how = How.TEXT
+    bits = None
+    if how in (How.PROCESS_TEXT, How.TEXT) and isinstance(left, FieldOperand):
+        domain = answers.operand_domain[predicate.left] = _domain(left)
+        bits = answers.domains[domain]
+    return tested, int(how), part, bits
 
 
 def _domain(operand: FieldOperand) -> Domain:

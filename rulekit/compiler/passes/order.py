@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from rulekit.compiler._graph import Graph
+from collections.abc import Set
+
+from rulekit.compiler._graph import Graph, NodeCosts
 from rulekit.compiler.ir import (
     CallOperand,
     FieldOperand,
     LiteralOperand,
     Predicate,
 )
-from rulekit.compiler.tables import NodeOp
 from rulekit.schema.types import Kind
-
-_PREDICATE = int(NodeOp.PREDICATE)
 
 # Rough nanoseconds, from measurements of extraction and of comparison.
 _EXTRACTION = {
@@ -79,40 +78,15 @@ def _operand_cost(graph: Graph, number: int) -> int:
     return 30 + sum(_operand_cost(graph, item) for item in inner)
 
 
-class Costs:
+class Costs(NodeCosts):
     """Costs of nodes of one graph; `cheap` comparisons are answered from kept bits."""
 
-    def __init__(self, graph: Graph, cheap: frozenset[int]) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, cheap: Set[int]) -> None:
+        super().__init__(graph)
         self.cheap = cheap
-        self._costs: list[int] = []
 
-    def cost(self, node: int) -> int:
-        """Return the cost of a node."""
-        known = self._costs
-        # Children have smaller numbers, so that one pass does for all nodes made by now.
-        if node >= len(known):
-            for each in range(len(known), len(self.graph.ops)):
-                known.append(self._cost(each))
-        return known[node]
-
-    def _cost(self, node: int) -> int:
-        op, args = self.graph.ops[node], self.graph.args[node]
-        if op < _PREDICATE:
-            return 0
-        if op == _PREDICATE:
-            if args[0] in self.cheap:
-                return 2
-            return predicate_cost(self.graph, self.graph.predicates[args[0]])
-        # Half of a chain is evaluated on average, and the first part always.
-        costs = [self._costs[child] for child in args]
-        least = min(costs)
-        return 2 + least + (sum(costs) - least) // 2
-
-    def ordered_children(self, node: int) -> tuple[int, ...]:
-        """Return the children of a node in the order in which to try them."""
-        children = self.graph.args[node]
-        if self.graph.ordered[node] or len(children) == 1:
-            return children
-        self.cost(node)
-        return tuple(sorted(children, key=self._costs.__getitem__))
+    def predicate_cost(self, number: int) -> int:
+        """Return the cost of a comparison."""
+        if number in self.cheap:
+            return 2
+        return predicate_cost(self.graph, self.graph.predicates[number])

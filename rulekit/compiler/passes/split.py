@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rulekit.compiler._graph import Graph
+from rulekit.compiler._graph import Graph, Scopes
 from rulekit.compiler.ir import (
-    FALSE,
     TRUE,
     CallOperand,
     FieldOperand,
     LiteralOperand,
+    OperandNode,
     Predicate,
 )
 from rulekit.compiler.tables import NodeOp
@@ -75,7 +75,7 @@ class SplitRoot:
     rest: int
 
 
-class Splitter:
+class Splitter(Scopes):
     """Splits roots of one graph; results are remembered, because event types share roots.
 
     Args:
@@ -83,13 +83,10 @@ class Splitter:
     """
 
     def __init__(self, graph: Graph, keys: Sequence[int]) -> None:
-        self.graph = graph
+        super().__init__(graph, NEAR_PATH)
         self.keys = {operand: FIRST_KEY << i for i, operand in enumerate(keys)}
         self._path = graph.operand(FieldOperand(PATH_FIELD, None, None, Kind.TEXT, "one"))
-        self._path_bit = self.keys.get(self._path, 0)
-        self._scopes: list[int] = []
         self._done: dict[int, SplitRoot] = {}
-        self._projected: dict[tuple[int, int, bool], int] = {}
 
     def operand_scope(self, number: int) -> int:
         """Return what an operand depends on, as a union of scope bits."""
@@ -116,21 +113,9 @@ class Splitter:
             scope |= self.operand_scope(predicate.other)
         return scope or EVENT
 
-    def scope(self, node: int) -> int:
-        """Return the union of the scopes of all comparisons below a node."""
-        known = self._scopes
-        if node >= len(known):
-            # Children have smaller numbers, so that one pass does for all nodes made by now.
-            ops, args = self.graph.ops, self.graph.args
-            for each in range(len(known), len(ops)):
-                if ops[each] == _PREDICATE:
-                    scope = self.predicate_scope(args[each][0])
-                else:
-                    scope = CONST
-                    for child in args[each]:
-                        scope |= known[child]
-                known.append(scope)
-        return known[node]
+    def implied(self, number: int) -> int:
+        """Return the node of a comparison of the path that follows from another comparison."""
+        return implied_path(self.graph, self.graph.predicates[number])
 
     def split(self, root: int) -> SplitRoot:
         """Return the parts of a root."""
@@ -148,15 +133,14 @@ class Splitter:
         keys = []
         pure = {PROCESS} if scope & PROCESS else set()
         for operand, bit in self.keys.items():
-            if scope & bit or (operand == self._path and scope & NEAR_PATH):
-                demanded = self._project(root, bit, True)
+            near = operand == self._path
+            if scope & bit or (near and scope & NEAR_PATH):
+                demanded = self.project(root, bit, near)
                 if demanded != TRUE:
                     keys.append((operand, demanded))
                     pure |= {bit, bit | NEAR_PATH}
-        parts = graph.args[root] if graph.ops[root] == NodeOp.AND else (root,)
-        rest = [part for part in parts if self.scope(part) not in pure]
-        process = self._project(root, PROCESS, True) if scope & PROCESS else TRUE
-        return SplitRoot(root, process, tuple(keys), graph.and_(rest))
+        process = self.project(root, PROCESS, False) if scope & PROCESS else TRUE
+        return SplitRoot(root, process, tuple(keys), self.outside(root, pure))
 
     def alternatives(self, root: int) -> tuple[int, ...]:
         """Return roots whose disjunction is `root`, each of fewer scopes than it.
@@ -175,47 +159,18 @@ class Splitter:
             return (root,)
         return tuple(graph.or_(children) for children in groups.values())
 
-    def _project(self, node: int, scope: int, over: bool) -> int:
-        """Return what a node says about one scope.
-
-        With `over` the result is implied by the node, without it it implies the node; comparisons
-        of another scope read as true, or false.
-        """
-        # The scopes of all that a root consists of are known since its own was asked for.
-        below = self._scopes[node]
-        if node <= TRUE or below & ~NEAR_PATH == scope:
-            return node
-        near = NEAR_PATH if scope == self._path_bit else 0
-        if not below & (scope | near):
-            return TRUE if over else FALSE
-        graph = self.graph
-        key = (node, scope, over)
-        found = self._projected.get(key)
-        if found is None:
-            op, args = graph.ops[node], graph.args[node]
-            if op == _PREDICATE:
-                found = TRUE if over else FALSE
-                if over and near:
-                    found = implied_path(graph, graph.predicates[args[0]])
-            elif op == _NOT:
-                found = graph.not_(self._project(args[0], scope, not over))
-            else:
-                children = [self._project(child, scope, over) for child in args]
-                found = graph.and_(children) if op == _AND else graph.or_(children)
-            self._projected[key] = found
-        return found
-
 
 def is_text_test(graph: Graph, predicate: Predicate) -> bool:
     """Return whether a comparison is of a text field with literals: a function of the text."""
-    left = graph.operands[predicate.left]
+    return predicate.other is None and _is_one_text(graph.operands[predicate.left])
+
+
+def _is_one_text(operand: OperandNode) -> bool:
     return (
-        predicate.kind is Kind.TEXT
-        and predicate.other is None
-        and predicate.quantifier == "one"
-        and isinstance(left, FieldOperand)
-        and left.kind is Kind.TEXT
-        and left.name != "evt.rawarg"
+        isinstance(operand, FieldOperand)
+        and operand.kind is Kind.TEXT
+        and operand.quantifier == "one"
+        and operand.name != "evt.rawarg"
     )
 
 
@@ -225,6 +180,7 @@ def is_text_test(graph: Graph, predicate: Predicate) -> bool:
 KEY_TESTS = 24
 REPEATED_KEY_TESTS = 4
 MAX_KEYS = 24
+NEVER = 1 << 30
 
 
 _PATHS = frozenset(
@@ -249,25 +205,38 @@ def _repeats(operand: FieldOperand) -> bool:
     )
 
 
+def _tests_needed(operand: OperandNode) -> int:
+    """Return how many tests make an operand a key."""
+    if not isinstance(operand, FieldOperand) or not _is_one_text(operand):
+        return NEVER
+    if operand.name in PROCESS_FIELDS:
+        return NEVER
+    if operand.name == PATH_FIELD:
+        return 0
+    return REPEATED_KEY_TESTS if _repeats(operand) else KEY_TESTS
+
+
 def choose_keys(graph: Graph, roots: Iterable[int]) -> list[int]:
     """Return the operands to be keys: the path, and texts that many comparisons look at."""
-    tests: dict[int, set[tuple[object, ...]]] = {}
+    needed: dict[int, int] = {}
+    counts: dict[int, int] = {}
     chosen: dict[int, int] = {}
     for node in graph.reachable(list(dict.fromkeys(roots))):
         if graph.ops[node] != _PREDICATE or graph.ordered[node]:
             continue
-        predicate = graph.predicate_of(node)
-        left = graph.operands[predicate.left]
-        if not isinstance(left, FieldOperand) or not is_text_test(graph, predicate):
+        predicate = graph.predicates[graph.args[node][0]]
+        left = predicate.left
+        need = needed.get(left)
+        if need is None:
+            need = needed[left] = _tests_needed(graph.operands[left])
+        if need == NEVER or predicate.other is not None:
             continue
-        if left.name in PROCESS_FIELDS:
-            continue
-        known = tests.setdefault(predicate.left, set())
-        known.add((predicate.op, predicate.modifier, predicate.values))
+        # Predicates are distinct: as many of one operand with literals are as many tests.
+        counts[left] = count = counts.get(left, 0) + 1
         # A regular expression is too dear to be tried twice on a text.
-        always = left.name == PATH_FIELD or predicate.op == "regex"
-        if always or len(known) >= (REPEATED_KEY_TESTS if _repeats(left) else KEY_TESTS):
-            chosen[predicate.left] = len(known) + (1 << 30) * always
+        always = need == 0 or predicate.op == "regex"
+        if always or count >= need:
+            chosen[left] = count + (1 << 30) * always
     return sorted(chosen, key=lambda operand: -chosen[operand])[:MAX_KEYS]
 
 
