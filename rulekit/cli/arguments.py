@@ -11,6 +11,9 @@ from typing import Any
 
 from rulekit.alert import PRIORITIES, priority_number
 from rulekit.errors import RulekitError, reason
+from rulekit.text.whole import read_given
+
+_MAX_QUESTIONS_BYTES = 512 << 20  # one for each of some million events
 
 
 def priority(text: str) -> str:
@@ -117,7 +120,7 @@ def read_json_lines(path: str) -> Iterator[tuple[int, Any]]:
         RulekitError: The file cannot be read or a line is not JSON; names the line.
     """
     try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        data = read_given(path, _MAX_QUESTIONS_BYTES)
     except OSError as error:
         raise RulekitError(f"{path}: {reason(error)}") from None
     for number, line in enumerate(data.split(b"\n"), 1):

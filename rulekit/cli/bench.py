@@ -12,6 +12,7 @@ from rulekit.cli.arguments import add_format, add_matching, add_rules
 from rulekit.cli.console import count, say
 from rulekit.cli.files import write_file
 from rulekit.errors import RulekitError, reason
+from rulekit.text.whole import read_text
 
 if TYPE_CHECKING:
     from rulekit.engine.pipeline import Engine
@@ -191,7 +192,7 @@ def _data(found: list[Measured], compared: Comparison | None, slower: bool) -> d
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(read_text(path))
     except OSError as error:
         raise RulekitError(f"{path}: {reason(error)}") from None
     except ValueError:

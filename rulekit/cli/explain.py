@@ -9,6 +9,9 @@ from pathlib import Path
 
 from rulekit.cli.arguments import add_format
 from rulekit.cli.console import say
+from rulekit.errors import RulekitError, reason
+
+_MAX_STREAM_BYTES = 1 << 30
 
 HELP = "explain why a rule did or did not match an event"
 DESCRIPTION = """\
@@ -61,8 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from rulekit.explain.event import RuleExplainer, source_of
     from rulekit.explain.render import explanation_json, render_explanation
 
-    # Read before the rules, which are loaded for its source; --nearest looks at it twice.
-    events = sys.stdin.buffer.read() if args.capture == "-" else args.capture
+    events = _events(args.capture)
     ruleset = load_or_explain(args.rules, sources={"syscall", source_of(events)})
     if ruleset is None:
         return 2
@@ -79,3 +81,15 @@ def run(args: argparse.Namespace) -> int:
     else:
         sys.stdout.write(render_explanation(found, colour=sys.stdout.isatty()))
     return 0
+
+
+def _events(capture: str) -> str | bytes:
+    """Return what to look at; a stream as a whole: its source decides how rules are loaded."""
+    from rulekit.text.whole import read_given
+
+    if capture != "-":
+        return capture
+    try:
+        return read_given(capture, _MAX_STREAM_BYTES)
+    except OSError as error:
+        raise RulekitError(f"<stdin>: {reason(error)}: write it to a file") from None

@@ -11,6 +11,7 @@ from pathlib import Path
 from rulekit.cli.console import count, say
 from rulekit.cli.files import replace_file
 from rulekit.errors import RuleError, RulekitError, reason
+from rulekit.text.whole import read_given, read_whole
 
 HELP = "format rules files"
 DESCRIPTION = """\
@@ -81,7 +82,7 @@ def _is_rules(path: Path) -> bool:
     if path.suffix not in _SUFFIXES or not path.is_file():
         return False
     try:
-        data = path.read_bytes()
+        data = read_whole(path)
     except OSError:
         return True  # reading it again says why not
     return _IS_RULES.search(data) is not None and _IS_CASES.search(data) is None
@@ -93,7 +94,7 @@ def _format(path: str, args: argparse.Namespace) -> bool:
 
     name = "<stdin>" if path == "-" else path
     try:
-        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        content = read_given(path)
         before = content.decode("utf-8")
     except OSError as error:
         raise RulekitError(f"{name}: {reason(error)}") from None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rulekit.cli.arguments import add_format
 from rulekit.cli.chosen import add_chosen, chosen_or_explain
 from rulekit.cli.console import say
 from rulekit.errors import RulekitError, reason
+from rulekit.text.whole import read_given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,7 +172,7 @@ def _read(name: str) -> tuple[Policy | None, bool]:
 
     shown = "<stdin>" if name == "-" else name
     try:
-        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        content = read_given(name)
     except OSError as error:
         raise RulekitError(f"{name}: {reason(error)}") from None
     policy, problems = read_policy(content, shown)

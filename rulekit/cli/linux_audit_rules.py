@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rulekit.cli.arguments import add_format
 from rulekit.cli.chosen import add_chosen, chosen_or_explain
 from rulekit.cli.console import say
 from rulekit.errors import RulekitError, reason
+from rulekit.text.whole import read_given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +110,7 @@ def _check(args: argparse.Namespace, needs: Sequence[Needs]) -> int:
     from rulekit.tools.linux_audit.starved import starved
 
     try:
-        text = sys.stdin.read() if args.check == "-" else Path(args.check).read_text("utf-8")
+        text = read_given(args.check).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = reason(error) if isinstance(error, OSError) else "not UTF-8"
         raise RulekitError(f"{args.check}: {why}") from None

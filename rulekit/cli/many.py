@@ -79,19 +79,24 @@ def run_captures(
 ) -> str | None:
     """Deliver the alerts of all captures, and print a summary of each; return what went wrong.
 
-    A capture that breaks off is told, what it gave until then is kept, and the others go on.
+    A capture that breaks off is told, what it gave until then is kept, and the others go on. Ctrl-C
+    stops all of them; what was delivered of each is told.
     """
     from rulekit.engine.many import run_many
     from rulekit.engine.stats import Stats
 
     errors: list[str] = []
     interrupted = False
-    found = run_many(engine, sources, jobs, window=window)
+
+    def tell(i: int, stats: Stats) -> None:
+        if not quiet:
+            print(f"{names[i]}: {summary(stats)}", file=sys.stderr)
+
+    found = run_many(engine, sources, jobs, window=window, on_stop=tell)
     try:
         for i, what in found:
             if isinstance(what, Stats):
-                if not quiet:
-                    print(f"{names[i]}: {summary(what)}", file=sys.stderr)
+                tell(i, what)
             elif isinstance(what, SourceError):
                 errors.append(str(what))
                 say(f"{what}; what was found before is kept: the output is partial")

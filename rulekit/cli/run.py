@@ -280,7 +280,12 @@ def run(args: argparse.Namespace) -> int:
         if service is not None:
             service.start(engine, follower or found, target)
         alerts = engine.run(follower or found, progress=progress, window=window, on_problem=tell)
-        error = _deliver(engine, alerts, watch, target, bar)
+        try:
+            error = _deliver(engine, alerts, watch, target, bar)
+        except KeyboardInterrupt:
+            if not args.quiet:
+                print(summary(engine.stats), file=sys.stderr)
+            raise
         if error is None and follower is not None:
             follower.save()
     if error is not None:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rulekit.alert import Alert, priority_number
@@ -33,6 +32,7 @@ from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode, decode_text,
 from rulekit.sinks.base import Options, Sink
 from rulekit.sinks.values import Condition
 from rulekit.text.source import SourceText
+from rulekit.text.whole import read_whole
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
@@ -96,7 +96,7 @@ def read_config(path: str | os.PathLike[str], environ: MappingABC[str, str] = os
     """
     name = os.fspath(path)
     try:
-        content = Path(path).read_bytes()
+        content = read_whole(path)
     except OSError as error:
         raise RulekitError(f"{name}: {reason(error)}") from error
     return parse_config(decode_text(name, content), environ)

@@ -20,6 +20,7 @@ from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode, node_span
 from rulekit.sinks.values import Condition, Duration, MaybeSecret, Rate, Secret, Size
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText, Span
+from rulekit.text.whole import read_text
 
 _INTEGER = re.compile(r"[-+]?\d{1,18}").fullmatch
 _NUMBER = re.compile(r"[-+]?\d{1,18}(\.\d{1,18})?").fullmatch
@@ -283,7 +284,7 @@ class TreeReader:
         if path is MISSING:
             return MISSING
         try:
-            content = path.read_text("utf-8")
+            content = read_text(path)
         except OSError as error:
             self.fail("RK706", value, f"{path}: {reason(error)}")
             return MISSING

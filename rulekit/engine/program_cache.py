@@ -19,6 +19,7 @@ from typing import Any
 
 from rulekit.engine.compiled import SUFFIX, CompiledRules, build_id, load_compiled
 from rulekit.errors import RuleError
+from rulekit.text.whole import read_whole
 
 KEPT = 64
 """Programs in the folder; those not used for the longest time go first."""
@@ -57,7 +58,7 @@ class ProgramCache:
             for file in _spread(files):
                 if not file.is_file():
                     return  # a pipe gives its content only once
-                data = file.read_bytes()
+                data = read_whole(file)
                 # Messages about rules name their file, programs do not: its name does not count.
                 digest.update(b"%d " % len(data) + data)
         except (OSError, ValueError):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rulekit.errors import RulekitError, reason
+from rulekit.text.whole import read_text
 
 
 class ConfigError(RulekitError):
@@ -105,7 +106,7 @@ def read_falco_config(path: str | Path, overrides: Sequence[str] = ()) -> FalcoC
     import yaml  # not at the top: without a configuration nobody needs it
 
     try:
-        text = Path(path).read_text("utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as e:
         why = reason(e) if isinstance(e, OSError) else "not UTF-8"
         raise ConfigError(f"{path}: cannot be read: {why}") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from rulekit.errors import RuleError, SourceError, reason
 from rulekit.rules.names import forget_fields
@@ -21,6 +20,7 @@ from rulekit.rules.yaml import (
 from rulekit.schema.mapped import TYPES, MappedField, clash, declare
 from rulekit.text.diagnostic import Diagnostic
 from rulekit.text.source import SourceText
+from rulekit.text.whole import read_whole
 
 _TOP = ("source", "fields")
 _FIELD = ("name", "pointer", "type", "list", "desc")
@@ -47,7 +47,7 @@ def use_field_maps(paths: Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
     for path in paths:
         name = os.fspath(path)
         try:
-            content = Path(path).read_bytes()
+            content = read_whole(path)
         except OSError as error:
             raise SourceError(reason(error), name) from error
         source, fields, wrong = read_field_map(content, name)

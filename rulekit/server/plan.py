@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rulekit.errors import RulekitError, reason
+from rulekit.text.whole import read_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def read_token(path: Path) -> bytes:
         RulekitError: There is none.
     """
     try:
-        token = path.read_bytes().strip()
+        token = read_whole(path, 1 << 16).strip()
     except OSError as error:
         raise RulekitError(f"{path}: {reason(error)}") from None
     if not token or b"\n" in token:

@@ -24,6 +24,7 @@ from rulekit.testing.nodes import Nodes, Stop, filled
 from rulekit.testing.read_case import CASE_KEYS, CaseReader, Defaults
 from rulekit.text.diagnostic import Diagnostic, Label
 from rulekit.text.source import SourceText, Span
+from rulekit.text.whole import read_text, read_whole
 
 DEFAULT_NAMES = ("tests.yaml", "tests.yml", "*.tests.yaml", "*_tests.yaml")
 MAX_VARIANTS = 1000
@@ -73,7 +74,7 @@ def files_below(folder: Path) -> list[Path]:
 
 def _has_cases(file: Path) -> bool:
     try:
-        text = file.read_text("utf-8")
+        text = read_text(file)
     except (OSError, UnicodeDecodeError):
         return False
     return bool(_HOLDS_TESTS(text) and _IS_RULES(text))
@@ -87,7 +88,7 @@ def load_cases(path: Path) -> list[Case]:
         CaseError: With every mistake found.
     """
     try:
-        content = path.read_bytes()
+        content = read_whole(path)
     except OSError as error:
         raise RulekitError(f"{path}: {reason(error)}") from None
     try:

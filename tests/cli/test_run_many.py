@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
 import os
+import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -84,3 +90,67 @@ def test_a_full_disk_ends_the_run(cli) -> None:
     done = cli("run", "-r", RULES, *arguments, "-o", "/dev/full")
     assert done.returncode == 2
     assert "no space left" in done.stderr
+
+
+def feed(path: Path, section: bytes, begun: threading.Event) -> None:
+    """Write a capture without an end into a named pipe, until nobody reads it."""
+    n = 0
+    with contextlib.suppress(BrokenPipeError), open(path, "wb", buffering=0) as pipe:
+        while True:
+            pipe.write(section)
+            n += 1
+            if n > 20:
+                begun.set()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_interrupt_stops_all_captures_at_once(tmp_path: Path, jobs: str) -> None:
+    """Before, the run went on to the end of each capture that was being read."""
+    section = gzip.decompress((ROOT / CAPTURES[1]).read_bytes())
+    names = [tmp_path / "a.scap", tmp_path / "b.scap"]
+    feeders = []
+    for name in names:
+        os.mkfifo(name)
+        feeders.append((begun := threading.Event(), threading.Thread(
+            target=feed, args=(name, section, begun), daemon=True)))  # fmt: skip
+        feeders[-1][1].start()
+    command = [sys.executable, "-m", "rulekit", "run", "-r", RULES, "--source", "syscall"]
+    command += ["-e", names[0], "-e", names[1], "-j", jobs]
+    run = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        for begun, _ in feeders[: int(jobs)]:
+            assert begun.wait(100)
+        run.send_signal(signal.SIGINT)
+        _, told = run.communicate(timeout=100)
+    finally:
+        run.kill()
+        run.communicate()
+    assert run.returncode == 130, told
+    assert told.endswith("rulekit: interrupted\n")
+    for name in names[: int(jobs)]:
+        line = next(line for line in told.splitlines() if line.startswith(f"{name}: "))
+        assert "(partial)" in line
+        assert int(line.split()[1]) > 1000, "what was done is told"
+    with pytest.raises(ProcessLookupError):
+        os.killpg(run.pid, 0)
+
+
+def test_an_interrupt_does_not_wait_for_a_silent_pipe(tmp_path: Path) -> None:
+    silent = tmp_path / "silent.scap"
+    os.mkfifo(silent)
+    command = [sys.executable, "-m", "rulekit", "run", "-r", RULES, "--source", "syscall"]
+    run = subprocess.Popen(
+        [*command, "-e", silent, "-e", CAPTURES[1], "-j", "2"], cwd=ROOT, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    try:
+        with open(silent, "wb"):
+            run.send_signal(signal.SIGINT)
+            _, told = run.communicate(timeout=100)
+    finally:
+        run.kill()
+        run.communicate()
+    assert run.returncode == 130, told

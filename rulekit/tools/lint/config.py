@@ -20,6 +20,7 @@ from typing import Any
 
 from rulekit.errors import RulekitError, reason
 from rulekit.text.diagnostic import Diagnostic
+from rulekit.text.whole import read_text
 from rulekit.tools.lint.selection import Selection, parse_codes
 
 if sys.version_info >= (3, 11):
@@ -72,7 +73,7 @@ def find_config(start: Path) -> LintConfig:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(read_text(path))
     except OSError as error:
         raise RulekitError(f"{path}: {reason(error)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
