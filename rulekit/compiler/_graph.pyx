@@ -3,6 +3,7 @@
 What nodes, operands and predicates are, `ir` tells.
 """
 
+cimport cython
 from cpython.object cimport PyObject
 
 from rulekit.compiler.ir import CallOperand, FieldOperand, Predicate, TupleOperand
@@ -26,6 +27,7 @@ cdef Shape PREDICATE_SHAPE
 learn(&PREDICATE_SHAPE, Predicate)
 
 
+@cython.final
 cdef class Graph:
     """A hash-consed graph; not thread-safe.
 

@@ -8,6 +8,7 @@ learn(&BOUND_COMPARISON, BoundComparison)
 learn(&BOUND_FIELD, BoundField)
 
 
+@cython.final
 cdef class _Left:
     """What is known of a left side."""
 
@@ -52,7 +53,7 @@ cdef class Comparisons:
         self.fresh = {}
         while True:
             if is_a(bound, &BOUND_COMPARISON):
-                node = self.comparison(bound)
+                node = self.node_of(bound)
             else:
                 node = self.known(bound)
                 if node is None:
@@ -91,10 +92,13 @@ cdef class Comparisons:
         ] = node
         return node
 
-    cpdef object comparison(self, bound):
+    def comparison(self, bound):
         """Return the node of a comparison in the current rule."""
         if not is_a(bound, &BOUND_COMPARISON):
-            raise TypeError(f"{type(bound).__name__} is no comparison")
+            raise TypeError("no comparison")
+        return self.node_of(bound)
+
+    cdef object node_of(self, bound):
         cdef _Left left = self.left(get(bound, BOUND_COMPARISON.slots[0]))
         cdef object op = get(bound, BOUND_COMPARISON.slots[1])
         cdef object modifier = get(bound, BOUND_COMPARISON.slots[2])
@@ -157,7 +161,7 @@ cdef tuple children_of(bound):
         return get(bound, BOUND_AND.slots[0])
     if is_a(bound, &BOUND_OR):
         return get(bound, BOUND_OR.slots[0])
-    raise TypeError(f"{type(bound).__name__} is no condition")
+    raise TypeError("no condition")
 
 
 cdef tuple stripped(tuple values):

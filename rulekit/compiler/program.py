@@ -158,7 +158,8 @@ class _Writer:
 
     def _write_predicates(self, used: Sequence[int], answers: Answers) -> None:
         predicates = [self.graph.predicates[number] for number in used]
-        tables = self.tables
+        tables, pool, operands = self.tables, self._pool, self._operands
+        test_first: list[int] = []
         firsts: list[int] = []
         others: list[int] = []
         written = 0
@@ -166,12 +167,13 @@ class _Writer:
         for predicate, test in zip(predicates, answers.test, strict=True):
             other, first = predicate.other, 0
             if test == written:
-                tables["test_first"].append(self._append_texts(predicate.values))  # type: ignore[arg-type]
+                test_first.append(len(pool))
+                pool.extend(predicate.values)  # type: ignore[arg-type]
                 written += 1
             elif test == NONE and other is None:
                 first = self._values(predicate)
             firsts.append(first)
-            if predicate.left not in self._operands:
+            if predicate.left not in operands:
                 self._operand(predicate.left)
             others.append(NONE if other is None else self._operand(other))
         columns: dict[str, Iterable[int]] = {
@@ -180,7 +182,7 @@ class _Writer:
             "kind": [KINDS[p.kind] for p in predicates],
             "quantifier": [QUANTIFIERS[p.quantifier] for p in predicates],
             "how": answers.how,
-            "left": [self._operands[p.left] for p in predicates],
+            "left": [operands[p.left] for p in predicates],
             "other": others,
             "first": firsts,
             "n": [len(p.values) for p in predicates],
@@ -190,6 +192,7 @@ class _Writer:
         }
         for name, column in columns.items():
             tables[f"predicate_{name}"].extend(column)
+        tables["test_first"].extend(test_first)
         tables["test_op"].extend(OPS[op] for op, _, _ in answers.tests)
         tables["test_modifier"].extend(MODIFIERS[modifier] for _, modifier, _ in answers.tests)
         tables["test_n"].extend(len(values) for _, _, values in answers.tests)
@@ -246,13 +249,15 @@ class _Writer:
         for number, each in enumerate(self.classes):
             for slot in each.slots:
                 tables["slot_class"][slot] = number + 1
-            parts = [part for _, root in each.rules for part in self.parts[root]]
+            parts: list[SplitRoot] = []
             for rule, root in each.rules:
-                for part in self.parts[root]:
+                alternatives = self.parts[root]
+                parts += alternatives
+                for _ in alternatives:
                     tables["class_rule"].append(rule)
                     tables["class_root"].append(position[root])
-                    tables["class_process"].append(position[part.process])
-                    tables["class_rest"].append(position[part.rest])
+            tables["class_process"].extend([position[part.process] for part in parts])
+            tables["class_rest"].extend([position[part.rest] for part in parts])
             tables["class_first"].append(len(tables["class_rule"]))
             self._write_keys(parts)
             found = gates(self.splitter, costs, [part.root for part in parts])
@@ -266,10 +271,16 @@ class _Writer:
             tables["gate_first"].append(len(tables["gate_node"]))
 
     def _write_keys(self, parts: list[SplitRoot]) -> None:
-        tables = self.tables
-        demands = [dict(part.keys) for part in parts]
-        keys = [key for key in self.splitter.keys if any(key in demand for demand in demands)]
-        for key in keys:
-            tables["key_operand"].append(self._operands[key])
-            tables["key_nodes"].extend(self._nodes[demand.get(key, TRUE)] for demand in demands)
+        tables, position = self.tables, self._nodes
+        columns: dict[int, array[int]] = {}
+        for place, part in enumerate(parts):
+            for key, node in part.keys:
+                column = columns.get(key)
+                if column is None:
+                    column = columns[key] = array("I", [position[TRUE]]) * len(parts)
+                column[place] = position[node]
+        for key in self.splitter.keys:
+            if key in columns:
+                tables["key_operand"].append(self._operands[key])
+                tables["key_nodes"].extend(columns[key])
         tables["key_first"].append(len(tables["key_operand"]))

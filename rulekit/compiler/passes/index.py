@@ -46,6 +46,8 @@ _DOMAIN_OF = {
     "cwd": Domain.FILE,
 }
 
+_PROCESS_BIT = int(How.PROCESS_BIT)
+
 TextTest = tuple[str, "str | None", "tuple[TypedValue, ...]"]
 
 
@@ -63,10 +65,10 @@ class Answers:
         operand_domain: Domain of each operand that has one.
     """
 
-    how: list[int] = field(default_factory=list)
-    test: list[int] = field(default_factory=list)
-    part: list[int] = field(default_factory=list)
-    bit: list[int] = field(default_factory=list)
+    how: tuple[int, ...] = ()
+    test: tuple[int, ...] = ()
+    part: tuple[int, ...] = ()
+    bit: tuple[int, ...] = ()
     tests: dict[TextTest, int] = field(default_factory=dict)
     parts: list[int] = field(default_factory=list)
     process_bits: list[int] = field(default_factory=list)
@@ -80,27 +82,27 @@ def index(graph: Graph, splitter: Splitter, predicates: Sequence[int]) -> Answer
     tests = answers.tests
     # Comparisons of one operand with literals are all answered alike.
     alike: dict[int, tuple[bool, int, int, dict[int, int] | None]] = {}
+    all_of, rows = graph.predicates, []
     for number in predicates:
-        predicate = graph.predicates[number]
-        plan = alike.get(predicate.left)
+        predicate = all_of[number]
+        left, op = predicate.left, predicate.op
+        plan = alike.get(left)
         if plan is None or predicate.other is not None:
             plan = _plan(graph, splitter, number, answers)
             if predicate.other is None:
-                alike[predicate.left] = plan
+                alike[left] = plan
         tested, how, part, bits = plan
         test, bit = NONE, 0
         if tested:
-            key = (predicate.op, predicate.modifier, predicate.values)
-            test = tests.setdefault(key, len(tests))
+            test = tests.setdefault((op, predicate.modifier, predicate.values), len(tests))
         if bits is not None:
-            bit = EXISTS_BIT if predicate.op == "exists" else bits.setdefault(test, len(bits))
-        elif how == How.PROCESS_BIT:
+            bit = EXISTS_BIT if op == "exists" else bits.setdefault(test, len(bits))
+        elif how == _PROCESS_BIT:
             bit = len(answers.process_bits)
             answers.process_bits.append(number)
-        answers.how.append(how)
-        answers.test.append(test)
-        answers.part.append(part)
-        answers.bit.append(bit)
+        rows.append((how, test, part, bit))
+    if rows:
+        answers.how, answers.test, answers.part, answers.bit = zip(*rows, strict=True)
     return answers
 
 

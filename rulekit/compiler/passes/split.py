@@ -9,7 +9,7 @@ are kept per process and per text, for all rules at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rulekit.compiler._graph import Graph, Scopes
 from rulekit.compiler.ir import (
@@ -61,8 +61,7 @@ MAX_SPLIT_DEPTH = 300
 MAX_ALTERNATIVES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class SplitRoot:
+class SplitRoot(NamedTuple):
     """One form of a rule: ``root`` = ``process`` and all of ``keys`` and ``rest``.
 
     Attributes:
@@ -87,6 +86,7 @@ class Splitter(Scopes):
         self.keys = {operand: FIRST_KEY << i for i, operand in enumerate(keys)}
         self._path = graph.operand(FieldOperand(PATH_FIELD, None, None, Kind.TEXT, "one"))
         self._done: dict[int, SplitRoot] = {}
+        self._of_scope: dict[int, list[tuple[int, int, bool]]] = {}
 
     def operand_scope(self, number: int) -> int:
         """Return what an operand depends on, as a union of scope bits."""
@@ -132,15 +132,24 @@ class Splitter(Scopes):
         scope = self.scope(root)
         keys = []
         pure = {PROCESS} if scope & PROCESS else set()
-        for operand, bit in self.keys.items():
-            near = operand == self._path
-            if scope & bit or (near and scope & NEAR_PATH):
-                demanded = self.project(root, bit, near)
-                if demanded != TRUE:
-                    keys.append((operand, demanded))
-                    pure |= {bit, bit | NEAR_PATH}
+        for operand, bit, near in self._keys_in(scope):
+            demanded = self.project(root, bit, near)
+            if demanded != TRUE:
+                keys.append((operand, demanded))
+                pure |= {bit, bit | NEAR_PATH}
         process = self.project(root, PROCESS, False) if scope & PROCESS else TRUE
         return SplitRoot(root, process, tuple(keys), self.outside(root, pure))
+
+    def _keys_in(self, scope: int) -> list[tuple[int, int, bool]]:
+        """Return the keys that comparisons of a scope say something about: operand, bit, near."""
+        found = self._of_scope.get(scope)
+        if found is None:
+            found = self._of_scope[scope] = []
+            for operand, bit in self.keys.items():
+                near = operand == self._path
+                if scope & bit or (near and scope & NEAR_PATH):
+                    found.append((operand, bit, near))
+        return found
 
     def alternatives(self, root: int) -> tuple[int, ...]:
         """Return roots whose disjunction is `root`, each of fewer scopes than it.

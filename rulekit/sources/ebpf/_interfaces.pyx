@@ -1,3 +1,4 @@
+# rare: once per start
 """The addresses of this machine's network interfaces, from getifaddrs(3)."""
 
 from libc.errno cimport errno
