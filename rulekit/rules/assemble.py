@@ -37,7 +37,8 @@ from rulekit.rules.references import explain_macro, with_macros
 from rulekit.rules.ruleset import ExceptionBlock, Rule
 from rulekit.rules.shared import SharedTrees
 from rulekit.text.diagnostic import Diagnostic, Label
-from rulekit.text.pieced import Part, joined, pieced, with_trail
+from rulekit.text.pieced import Part, joined, with_trail
+from rulekit.text.source import SourceText
 
 _SKIPPABLE = frozenset({"unknown-field", "event-type"})
 
@@ -78,20 +79,10 @@ class Assembler:
         """
         return _Run(self, collector, out).run()
 
-    def parse(self, name: str, parts: list[Part]) -> Condition:
-        """Parse a condition, or take it from an earlier run."""
-        # The sources live as long as what is kept: their ids stay theirs.
-        words: list[object] = []
-        for part in parts:
-            origin = part.origin
-            if origin is None:
-                words.append(part.text)
-            elif part.text:
-                words += (id(origin.source), origin.start, origin.end)
-        key = tuple(words)
+    def parse(self, text: SourceText, key: tuple[object, ...]) -> Condition:
+        """Parse a condition, or take it from an earlier run under the key of its text."""
         found = self._parsed.get(key)
         if found is None:
-            text = pieced(name, parts)
             found = self._parsed[key] = measure(text, parse_condition(text, lists=self._lists))
             found.meaning = self.known.meaning(text.text)
         return found
@@ -177,17 +168,16 @@ class _Run:
     ) -> tuple[Condition, frozenset[str]] | None:
         """Parse a condition; returns it with the names of the lists that were put in."""
         try:
-            expanded, lists = self.table.substitute(parts)
+            text, key, lists = self.table.condition(owner.name_span.source.name, parts)
         except ExpansionTooLarge as error:
             self._too_large(error, context)
             return None
-        file = owner.name_span.source.name
         try:
-            return self.owner.parse(file, expanded), lists
+            return self.owner.parse(text, key), lists
         except ConditionSyntaxError as error:
             for found in error.diagnostics:
-                text = found.span.source.text
-                self.out.error(with_trail(found), context.expression(text, found.span.start))
+                place = context.expression(found.span.source.text, found.span.start)
+                self.out.error(with_trail(found), place)
             return None
 
     def _resolve(

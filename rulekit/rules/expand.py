@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from rulekit.rules._plain import with_macros_put_in
 from rulekit.rules._read import measured
-from rulekit.rules.ast import AndNode, ComparisonNode, MacroNode, Node, NotNode, OrNode
+from rulekit.rules.ast import MacroNode, Node
 from rulekit.text.source import SourceText
 
 # Comparisons of one condition, shared ones counted as often as they are used: every later stage
@@ -96,7 +97,6 @@ def resolve(
     """
     if not condition.macros:
         return condition
-    walk = _Resolver(macros, visible, known, used)
     inner: dict[str, Condition] = {}
     for name in condition.macros:
         found = macros.get(name)
@@ -106,7 +106,8 @@ def resolve(
     else:
         # The usual order: the macros that are named were resolved before.
         used.update(inner)
-        return walk.with_macros(condition, inner)
+        return _with_macros(condition, inner, known)
+    walk = _Resolver(macros, visible, known, used)
     result = walk.resolve(condition, ())
     if walk.loop is not None:
         raise walk.loop
@@ -146,14 +147,7 @@ class _Resolver:
                 inner[name] = found
         if failed:
             return None
-        return self.with_macros(condition, inner)
-
-    def with_macros(self, condition: Condition, inner: dict[str, Condition]) -> Condition:
-        """Return a condition with resolved macros put in."""
-        key = (condition, *(inner[name] for name in condition.macros))
-        if key not in self.known.resolved:
-            self.known.resolved[key] = self._put_in(condition, inner)
-        return self.known.resolved[key]
+        return _with_macros(condition, inner, self.known)
 
     def _reference(self, name: str, node: MacroNode, path: tuple[str, ...]) -> Condition | None:
         if name not in self.macros or not self.visible(name):
@@ -170,36 +164,26 @@ class _Resolver:
         self.used.add(name)
         return self.done[name]
 
-    def _put_in(self, condition: Condition, inner: dict[str, Condition]) -> Condition:
-        size, depth = condition.size, condition.depth
-        for name, reference in condition.macros.items():
-            size += condition.counts[name] * inner[name].size
-            depth = max(depth, condition.levels[name] - 1 + inner[name].depth)
-            if size > MAX_COMPARISONS:
-                raise MacroError(reference, "size")
-            if depth > MAX_DEPTH:
-                raise MacroError(reference, "depth")
-        trees = {name: found.node for name, found in inner.items()}
-        node = _replace(condition.node, trees)
-        meanings = tuple([inner[name].meaning for name in condition.macros])
-        meaning = self.known.meaning((condition.meaning, meanings))
-        return Condition(condition.text, node, {}, {}, {}, size, depth, meaning)
+
+def _with_macros(condition: Condition, inner: dict[str, Condition], known: Known) -> Condition:
+    """Return a condition with resolved macros, in the order of `condition.macros`, put in."""
+    key = (condition, *inner.values())
+    found = known.resolved.get(key)
+    if found is None:
+        found = known.resolved[key] = _put_in(condition, inner, known)
+    return found
 
 
-def _replace(node: Node, trees: dict[str, Node]) -> Node:
-    """Return the tree with names replaced; parts without names stay the same objects.
-
-    Recursion is no deeper than the parser allows a written condition to nest.
-    """
-    if isinstance(node, MacroNode):
-        return trees[node.name]
-    if isinstance(node, ComparisonNode):
-        return node
-    if isinstance(node, NotNode):
-        child = _replace(node.child, trees)
-        return node if child is node.child else NotNode(child, node.span)
-    children = tuple([_replace(child, trees) for child in node.children])
-    if all(new is old for new, old in zip(children, node.children, strict=True)):
-        return node
-    kind = AndNode if isinstance(node, AndNode) else OrNode
-    return kind(children, node.span)
+def _put_in(condition: Condition, inner: dict[str, Condition], known: Known) -> Condition:
+    size, depth = condition.size, condition.depth
+    for name, reference in condition.macros.items():
+        size += condition.counts[name] * inner[name].size
+        depth = max(depth, condition.levels[name] - 1 + inner[name].depth)
+        if size > MAX_COMPARISONS:
+            raise MacroError(reference, "size")
+        if depth > MAX_DEPTH:
+            raise MacroError(reference, "depth")
+    node = with_macros_put_in(condition.node, {name: found.node for name, found in inner.items()})
+    meanings = tuple([found.meaning for found in inner.values()])
+    meaning = known.meaning((condition.meaning, meanings))
+    return Condition(condition.text, node, {}, {}, {}, size, depth, meaning)

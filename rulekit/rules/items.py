@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
+from rulekit.rules._plain import PlainReader
 from rulekit.rules.decode import Decoder, first_line
 from rulekit.rules.decode_exceptions import read_exceptions
 from rulekit.rules.definitions import ListDef, MacroDef, Priority, RuleDef, RuleUpdate
@@ -51,6 +52,7 @@ def read_documents(
     """
     outside = Context(file, None, "rules content")
     decoder = Decoder(file, out)
+    plain = PlainReader(file, outside, collector)
     for root in roots:
         if isinstance(root, Scalar) and root.null:
             continue
@@ -64,7 +66,7 @@ def read_documents(
             )
             continue
         for element in root.items:
-            if isinstance(element, Scalar) and element.null:
+            if plain.read(element) or (isinstance(element, Scalar) and element.null):
                 continue
             read_element(element, outside, decoder, collector)
 

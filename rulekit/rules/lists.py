@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import heapq
 import re
-from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from operator import attrgetter
 from typing import TypeAlias
 
+from rulekit.rules._plain import QuickLists
 from rulekit.rules._read import items_of
 from rulekit.rules.definitions import ListDef
 from rulekit.rules.item_texts import ItemTexts, ListText, joined_items
-from rulekit.text.pieced import Insertion, Part, pieced
+from rulekit.text.cutting import Builder, Cutter
+from rulekit.text.pieced import Insertion, Part, PiecedText, pieced
 from rulekit.text.source import SourceText, Span
 
 _BLANKS = " \t\n\r"
@@ -122,6 +123,10 @@ def expand_lists(definitions: Iterable[ListDef]) -> dict[str, ExpandedList]:
 # with them so that their ids stay theirs.
 TextCache: TypeAlias = "dict[tuple[object, ...], tuple[SourceText, ListDef, tuple[ListDef, ...]]]"
 
+# A text, what it was put together from (equal for equal texts of the same definitions), and the
+# names of the lists that were put in.
+SubstitutedText: TypeAlias = "tuple[SourceText, tuple[object, ...], frozenset[str]]"
+
 
 class ListTable:
     """Puts lists into conditions and remembers which ones were used.
@@ -146,6 +151,46 @@ class ListTable:
             if _has_delimiter(entry.definition.name):
                 words = [word for word in _word_split(entry.definition.name) if word]
                 self._odd.setdefault(words[0] if words else "", []).append(entry)
+        self._quick = None if self._odd else QuickLists(lists, self._text_of)
+
+    def condition(self, file: str, parts: list[Part]) -> SubstitutedText:
+        """Return the text of a condition with every list name replaced.
+
+        Args:
+            file: The name of the file that begins the condition.
+
+        Raises:
+            ExpansionTooLarge: When one of the limits above is passed.
+        """
+        part = parts[0]
+        if len(parts) == 1 and self._quick is not None and part.origin is not None:
+            found = self._quick.put_in(file, part.origin)
+            if found is not None and self._fits(part.text, *found):
+                text, used = found
+                key = (id(part.origin.source), *[id(entry.text) for entry in used])
+                return text, key, frozenset([entry.definition.name for entry in used])
+        parts, names = self.substitute(parts)
+        return pieced(file, parts), _key(parts), names
+
+    def _fits(self, before: str, text: SourceText, used: Sequence[ExpandedList]) -> bool:
+        """Count what was put in; tell whether all is within the limits."""
+        if not used:
+            return True
+        assert isinstance(text, PiecedText)
+        steps = len(text.parts) + len(text.text) // 1000
+        if (
+            self._items + len(text.text) > MAX_ITEM_CHARS
+            or self._steps + steps > MAX_STEPS
+            or len(text.parts) > FREE_PIECES
+        ):
+            return False
+        self._steps += steps
+        self._written += len(before)
+        for entry in used:
+            entry.used = True
+        last = max(used, key=_order)
+        self._account(text.text, text.parts, last, len(text.text) - len(before))
+        return True
 
     def substitute(self, parts: list[Part]) -> tuple[list[Part], frozenset[str]]:
         """Return the parts of a condition with every list name replaced, and these names.
@@ -187,14 +232,13 @@ class ListTable:
                 grown = "".join([part.text for part in parts])
                 for found in self._odd_names(grown, set(_word_split(grown)), order):
                     heapq.heappush(pending, found)
-        self._account(parts, entry, size - len(text))
+        self._account("".join([part.text for part in parts]), parts, entry, size - len(text))
         return parts, frozenset(used)
 
-    def _account(self, parts: list[Part], last: ExpandedList, added: int) -> None:
+    def _account(self, text: str, parts: Iterable[Part], last: ExpandedList, added: int) -> None:
         """Count what was added to a condition, apart for items that are read once for all."""
         items = 0
         if added > _FEW_CHARS and not self._odd:
-            text = "".join([part.text for part in parts])
             at = 0
             for part in parts:
                 if part.insertion is not None and _is_items(part) and _in_list(text, at):
@@ -248,12 +292,10 @@ class ListTable:
 
     def _replace(self, parts: list[Part], entry: ExpandedList) -> list[Part] | None:
         """Replace one list's name; None when it stands nowhere as a word of its own."""
-        if len(parts) == 1 and (once := self._replace_once(parts[0], entry)) is not None:
-            return once
         name = entry.definition.name
-        source = _Cutter(parts)
+        source = Cutter(parts)
         text, length = source.text, len(source.text)
-        made = _Builder()
+        made = Builder()
         at = text.find(name)
         copied = 0
         found = False
@@ -265,7 +307,7 @@ class ListTable:
             ):
                 found = True
                 made.add(source.cut(copied, at))
-                made.strip_blanks()
+                made.strip(_BLANKS)
                 copied = end
                 while copied < length and text[copied] in _BLANKS:
                     copied += 1
@@ -290,29 +332,20 @@ class ListTable:
         made.add(source.cut(copied, length))
         return made.parts
 
-    def _replace_once(self, part: Part, entry: ExpandedList) -> list[Part] | None:
-        """Replace the name in the usual case: once, as a word, behind something else."""
-        text, name = part.text, entry.definition.name
-        at = text.find(name)
-        end, length = at + len(name), len(text)
-        head = text[: max(at, 0)].rstrip(_BLANKS)
-        if not head or text[at - 1] not in _DELIMITERS or text.find(name, at + 1) >= 0:
-            return None
-        if end < length and text[end] not in _DELIMITERS:
-            return None
-        inner = self._text_of(entry)
-        if not inner.text:
-            return None
+
+_order = attrgetter("order")
+
+
+def _key(parts: list[Part]) -> tuple[object, ...]:
+    # The sources live as long as what is kept: their ids stay theirs.
+    words: list[object] = []
+    for part in parts:
         origin = part.origin
-        use = None
-        if origin is not None:
-            use = Span(origin.source, origin.start + at, origin.start + end)
-        made = [part.cut(0, len(head)), Part(" "), _used_at(inner, entry, use), Part(" ")]
-        while end < length and text[end] in _BLANKS:
-            end += 1
-        if end < length:
-            made.append(part.cut(end, length))
-        return made
+        if origin is None:
+            words.append(part.text)
+        elif part.text:
+            words += (id(origin.source), origin.start, origin.end)
+    return tuple(words)
 
 
 def _text_of_items(name: str, items: ItemTexts) -> SourceText:
@@ -341,60 +374,3 @@ def _in_list(text: str, at: int) -> bool:
     start = text.rfind("(", 0, at)
     before = text[max(0, start - 20) : max(0, start)]
     return bool(_takes_list(before)) and not _has_quote(text, start, at)
-
-
-class _Cutter:
-    """Cuts ranges out of joined parts."""
-
-    def __init__(self, parts: list[Part]) -> None:
-        self.parts = parts
-        self.text = "".join([part.text for part in parts])
-        self.starts = list(accumulate([len(part.text) for part in parts], initial=0))
-
-    def cut(self, start: int, end: int) -> list[Part]:
-        found: list[Part] = []
-        i = bisect_right(self.starts, start) - 1
-        while start < end and i < len(self.parts):
-            base, stop = self.starts[i], min(end, self.starts[i + 1])
-            if stop > start:
-                part = self.parts[i]
-                whole = start == base and stop == self.starts[i + 1]
-                found.append(part if whole else part.cut(start - base, stop - base))
-                start = stop
-            i += 1
-        return found
-
-    def origin(self, start: int, end: int) -> Span | None:
-        cut = self.cut(start, end)
-        return cut[0].origin if len(cut) == 1 else None
-
-
-class _Builder:
-    """Text that grows at its end and can lose its last characters."""
-
-    def __init__(self) -> None:
-        self.parts: list[Part] = []
-        self.length = 0
-
-    def add(self, parts: Iterable[Part]) -> None:
-        for part in parts:
-            if part.text:
-                self.parts.append(part)
-                self.length += len(part.text)
-
-    def last(self) -> str:
-        return self.parts[-1].text[-1] if self.parts else ""
-
-    def drop_last(self) -> None:
-        part = self.parts.pop()
-        self.length -= 1
-        if len(part.text) > 1:
-            self.parts.append(part.cut(0, len(part.text) - 1))
-
-    def strip_blanks(self) -> None:
-        while self.last() and self.last() in _BLANKS:
-            part = self.parts.pop()
-            kept = part.text.rstrip(_BLANKS)
-            self.length -= len(part.text) - len(kept)
-            if kept:
-                self.parts.append(part.cut(0, len(kept)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from rulekit.rules._plain import is_plain
 from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode
 
 _PRIORITIES = frozenset(
@@ -36,17 +37,14 @@ _KEYS = (
 )
 
 
-# Whatever these hold is valid.
-_UNCHECKED = frozenset(("macro", "condition", "list", "rule", "desc", "output", "source"))
-
-
 def check_shape(root: YamlNode) -> list[str]:
     """Return what the schema objects to in a document, empty when it is valid."""
     found: list[str] = []
     if not isinstance(root, Sequence):
         return ["<root>: must be a sequence"]
     for i, element in enumerate(root.items):
-        _element(element, f"<root>[{i}]", found)
+        if not is_plain(element):
+            _element(element, f"<root>[{i}]", found)
     return found
 
 
@@ -71,8 +69,6 @@ def _element(node: YamlNode, place: str, found: list[str]) -> None:
         found.append(f"{place}: must be a map")
         return
     present = node.index()
-    if present.keys() <= _UNCHECKED and len(present) == len(node.pairs):
-        return
     for key in _BOOLEANS:
         value = present.get(key)
         if value is not None and not (
