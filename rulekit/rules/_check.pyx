@@ -10,6 +10,7 @@ from cpython.object cimport PyObject
 from rulekit.native._made cimport Shape, get, is_a, learn, made, put
 from rulekit.native._unicode cimport (
     PyUnicode_AsASCIIString, PyUnicode_DATA, PyUnicode_IS_ASCII, PyUnicode_KIND, PyUnicode_READ,
+    PyUnicode_Substring,
 )
 from rulekit.rules.ast import (
     AndNode,
@@ -31,10 +32,11 @@ from rulekit.rules.bound import (
 )
 from rulekit.rules.event_types import EventTypeError, all_events, events_of_leaf, is_type_field
 from rulekit.rules.literals import LONGEST_TEXT, LiteralError, known_event_types, read_literal
-from rulekit.rules.names import DEPRECATED_FIELDS
+from rulekit.rules.names import DEPRECATED_FIELDS, fields_of
 from rulekit.rules.operands import CheckError, bind_operand
 from rulekit.rules.refusals import check_fields
 from rulekit.rules.remarks import outdated_in, remarks_on_literal
+from rulekit.rules.static import PREFIX
 from rulekit.schema.types import operators_of
 from rulekit.text.source import Span
 
@@ -85,6 +87,8 @@ cdef class QuickCheck:
     cdef str source
     cdef dict nodes, known, lefts, values, type_sets
     cdef object everything
+    # What names of fields begin with, up to the first dot.
+    cdef set heads
     cdef dict done
     cdef int level
     # Events of the part walked last, and of its negation.
@@ -98,6 +102,7 @@ cdef class QuickCheck:
         self.values = {}
         self.type_sets = {}
         self.everything = all_events()
+        self.heads = {name.partition(".")[0] for name in (PREFIX, *fields_of(source))}
 
     def check(self, node):
         """Return the bound condition and the set of its events, or None: there is more to say."""
@@ -321,7 +326,8 @@ cdef class QuickCheck:
         cdef int kind
         cdef void *data
         cdef Py_UCS4 char
-        cdef bint named = False
+        cdef Py_ssize_t dot = 0
+        cdef bint named = False, more = False
         if left.as_text and size <= LONGEST_TEXT and PyUnicode_IS_ASCII(text) and op not in _NOT_AS_TEXT:
             kind, data = PyUnicode_KIND(text), PyUnicode_DATA(text)
             if left.plugin and text == "<NA>":
@@ -330,11 +336,18 @@ cdef class QuickCheck:
                 char = PyUnicode_READ(kind, data, i)
                 if char == 0:
                     raise _Odd
-                if char == c"." or char == c"(":
+                if char == c".":
                     named = True
+                    if not dot:
+                        dot = i
+                elif char == c"(":
+                    named = more = True
+                elif char == c"[" or char <= c" ":
+                    more = True
             if named and not (c"/" == PyUnicode_READ(kind, data, 0)):
                 # A field's name, or what looks like a call, is remarked on; no path is either.
-                self.unremarked(text, op)
+                if more or PyUnicode_Substring(text, 0, dot) in self.heads:
+                    self.unremarked(text, op)
             return PyUnicode_AsASCIIString(text)
         key = (left.field_type, left.name if left.looked_at else None, op, text, left.plugin)
         value = self.values.get(key)

@@ -337,8 +337,8 @@ cdef class QuickLists:
         entry = self.lists[name]
         source = self.text_of(entry)
         cdef str text = source.text
-        # An empty list takes a comma with it; lists that are named in this one come later.
-        if text and not entry.words and not text[0].isspace() and not text[-1].isspace():
+        # Lists that are named in this one come later.
+        if not entry.words and text.strip() == text:
             named = Named()
             named.entry, named.source, named.text, named.name = entry, source, text, name
             named.whole = span_of(source, 0, len(text))
@@ -346,6 +346,10 @@ cdef class QuickLists:
             named.count = len(entry.items)
         self.known[name] = named
         return named
+
+    cdef bint apart(self, str text, Py_ssize_t start, Py_ssize_t end):
+        """Whether there is more than blanks and commas in a range."""
+        return bool(PyUnicode_Substring(text, start, end).strip(" \t\n\r,"))
 
     def put_in(self, str file, origin):
         """Return the text of a condition with lists put in, and the lists in the order of the text.
@@ -355,14 +359,15 @@ cdef class QuickLists:
         """
         source = get(origin, SPAN.slots[0])
         cdef str text = source.text
-        cdef Py_ssize_t size = len(text), at = 0, begin, copied = 0, end, length = 0
+        cdef Py_ssize_t size = len(text), at = 0, begin, copied = 0, end, after, length = 0
         if not size or get(origin, SPAN.slots[1]) != 0 or get(origin, SPAN.slots[2]) != size:
             return None
         cdef int kind = PyUnicode_KIND(text)
         cdef void *data = PyUnicode_DATA(text)
         cdef Py_UCS4 char
-        cdef Named named
+        cdef Named named, before = None
         cdef list used = None, parts = None, starts, texts
+        cdef str name, piece
         cdef dict inserted
         while at < size:
             char = PyUnicode_READ(kind, data, at)
@@ -396,6 +401,23 @@ cdef class QuickLists:
                 if end == 0:
                     return None  # at the very start
                 used, parts, starts, texts, inserted = [], [], [], [], {}
+            elif not (before.text and named.text) and not self.apart(text, copied, end):
+                return None  # which of both takes the comma depends on their order
+            before = named
+            while at < size:
+                char = PyUnicode_READ(kind, data, at)
+                if not (char < 128 and CLASS[char] & BLANK):
+                    break
+                at += 1
+            after = at
+            if not named.text:
+                # An empty list takes one comma with it, the left one first.
+                if PyUnicode_READ(kind, data, end - 1) == c",":
+                    end -= 1
+                    if end == 0:
+                        return None
+                elif at < size and PyUnicode_READ(kind, data, at) == c",":
+                    after = at + 1
             if end > copied:
                 piece = PyUnicode_Substring(text, copied, end)
                 parts.append(part_of(piece, span_of(source, copied, end), None))
@@ -406,27 +428,23 @@ cdef class QuickLists:
                 texts.append(" ")
                 starts.append(length)
                 length += 1
-            insertion = made(&INSERTION)
-            put(insertion, INSERTION.slots[0], span_of(source, begin, at))
-            put(insertion, INSERTION.slots[1], named.name)
-            put(insertion, INSERTION.slots[2], named.count)
-            put(insertion, INSERTION.slots[3], named.name_span)
-            parts.append(part_of(named.text, named.whole, insertion))
-            texts.append(named.text)
-            starts.append(length)
-            inserted[length] = named.source
-            length += len(named.text)
+            if named.text:
+                insertion = made(&INSERTION)
+                put(insertion, INSERTION.slots[0], span_of(source, begin, begin + len(name)))
+                put(insertion, INSERTION.slots[1], named.name)
+                put(insertion, INSERTION.slots[2], named.count)
+                put(insertion, INSERTION.slots[3], named.name_span)
+                parts.append(part_of(named.text, named.whole, insertion))
+                texts.append(named.text)
+                starts.append(length)
+                inserted[length] = named.source
+                length += len(named.text)
             parts.append(BETWEEN)
             texts.append(" ")
             starts.append(length)
             length += 1
             used.append(named.entry)
-            while at < size:
-                char = PyUnicode_READ(kind, data, at)
-                if not (char < 128 and CLASS[char] & BLANK):
-                    break
-                at += 1
-            copied = at
+            copied = at = after
         if used is None:
             return source, ()
         if copied < size:

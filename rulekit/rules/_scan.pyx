@@ -46,6 +46,29 @@ def scan_document(str text):
         return None
 
 
+def control_in(str text):
+    """Return where the first character stands that no YAML holds, -1 when there is none."""
+    cdef Py_ssize_t at, size = len(text)
+    cdef int kind = PyUnicode_KIND(text)
+    cdef void *data = PyUnicode_DATA(text)
+    cdef Py_UCS4 char
+    for at in range(size):
+        char = PyUnicode_READ(kind, data, at)
+        if char < 0x20:
+            if char != c"\t" and char != c"\n" and char != c"\r":
+                return at
+        elif char >= 0x7F and (
+            char <= 0x84
+            or 0x86 <= char <= 0x9F
+            or 0xD800 <= char <= 0xDFFF
+            or char == 0xFEFF
+            or char == 0xFFFE
+            or char == 0xFFFF
+        ):
+            return at
+    return -1
+
+
 def scalar_text(file, node):
     """Return the value of a scalar as text that knows its place in `file`."""
     text = made(&TEXT)

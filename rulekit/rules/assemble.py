@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from rulekit.rules._read import measured
 from rulekit.rules.ast import ReadItems
 from rulekit.rules.check import CheckResult, check_condition
 from rulekit.rules.definitions import Entry, ExceptionDef, MacroDef, RuleDef
@@ -18,7 +19,6 @@ from rulekit.rules.expand import (
     Condition,
     Known,
     MacroError,
-    measure,
     resolve,
 )
 from rulekit.rules.falco_config import AppendOutput
@@ -38,7 +38,7 @@ from rulekit.rules.ruleset import ExceptionBlock, Rule
 from rulekit.rules.shared import SharedTrees
 from rulekit.text.diagnostic import Diagnostic, Label
 from rulekit.text.pieced import Part, joined, with_trail
-from rulekit.text.source import SourceText
+from rulekit.text.source import SourceText, Span
 
 _SKIPPABLE = frozenset({"unknown-field", "event-type"})
 
@@ -83,8 +83,9 @@ class Assembler:
         """Parse a condition, or take it from an earlier run under the key of its text."""
         found = self._parsed.get(key)
         if found is None:
-            found = self._parsed[key] = measure(text, parse_condition(text, lists=self._lists))
-            found.meaning = self.known.meaning(text.text)
+            node = parse_condition(text, lists=self._lists)
+            meaning = self.known.meaning(text.text)
+            found = self._parsed[key] = Condition(text, node, *measured(node), meaning)
         return found
 
     def check(self, condition: Condition, source: str) -> CheckResult:
@@ -145,30 +146,29 @@ class _Run:
     # --- macros
 
     def _macros(self) -> None:
+        written, macros = self.made.written, self.made.macros
         for macro in self.collector.macros.values():
             if macro.broken:
                 continue
-            found = self._parse(joined(macro.condition), macro, macro.condition_context)
+            found = self._parse(_whole(macro.condition), macro, macro.condition_context)
             if found is not None:
-                self.made.written[macro.name] = self.made.macros[macro.name] = found[0]
-        for macro in self.collector.macros.values():
-            if macro.name not in self.made.macros:
-                continue
-            condition = self._resolve(
-                self.made.macros[macro.name], macro, macro.visibility, macro.context
-            )
-            if condition is None:
-                del self.made.macros[macro.name]
-            else:
-                self.made.macros[macro.name] = condition
-                self.owner.shared.add(condition.node)
+                written[macro.name] = macros[macro.name] = found[0]
+        for name, condition in written.items():
+            if condition.macros:
+                macro = self.collector.macros[name]
+                resolved = self._resolve(condition, macro, macro.visibility, macro.context)
+                if resolved is None:
+                    del macros[name]
+                    continue
+                condition = macros[name] = resolved
+            self.owner.shared.add(condition.node)
 
     def _parse(
-        self, parts: list[Part], owner: MacroDef | RuleDef, context: Context
+        self, whole: Span | list[Part], owner: MacroDef | RuleDef, context: Context
     ) -> tuple[Condition, frozenset[str]] | None:
         """Parse a condition; returns it with the names of the lists that were put in."""
         try:
-            text, key, lists = self.table.condition(owner.name_span.source.name, parts)
+            text, key, lists = self.table.condition(owner.name_span.source.name, whole)
         except ExpansionTooLarge as error:
             self._too_large(error, context)
             return None
@@ -233,7 +233,9 @@ class _Run:
         if parsed is None:
             return
         written, lists = parsed
-        condition = self._resolve(written, rule, None, rule.context)
+        condition: Condition | None = written
+        if written.macros:
+            condition = self._resolve(written, rule, None, rule.context)
         if condition is None:
             # What the macros stand for is not known; what stands beside them is.
             self._check(rule, written, written)
@@ -247,11 +249,11 @@ class _Run:
         self.made.rules.append(
             Rule(
                 rule.name,
-                " ".join(span.text for span in rule.condition),
+                text_of(rule.condition),
                 rule.source,
                 output.text,
                 output.template,
-                " ".join(span.text for span in rule.desc),
+                text_of(rule.desc),
                 rule.priority,
                 tuple(sorted(rule.tags)),
                 rule.enabled,
@@ -274,11 +276,10 @@ class _Run:
             )
         )
 
-    def _condition_parts(self, rule: RuleDef) -> list[Part] | None:
-        parts = joined(rule.condition)
+    def _condition_parts(self, rule: RuleDef) -> Span | list[Part] | None:
         if not rule.exceptions or rule.broken:
-            return parts
-        parts = [Part("("), *parts, Part(")")]
+            return _whole(rule.condition)
+        parts = [Part("("), *joined(rule.condition), Part(")")]
         for exception in rule.exceptions:
             text = exception_parts(exception, self.out)
             if text is None:
@@ -356,6 +357,15 @@ class _Run:
                     definition.name_span,
                     definition.context,
                 )
+
+
+def _whole(spans: list[Span]) -> Span | list[Part]:
+    return spans[0] if len(spans) == 1 else joined(spans)
+
+
+def text_of(spans: list[Span]) -> str:
+    """Return the texts that several elements gave, joined with a blank."""
+    return spans[0].text if len(spans) == 1 else " ".join([span.text for span in spans])
 
 
 def _block(exception: ExceptionDef) -> ExceptionBlock:

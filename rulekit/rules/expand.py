@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from rulekit.rules._plain import with_macros_put_in
-from rulekit.rules._read import measured
 from rulekit.rules.ast import MacroNode, Node
 from rulekit.text.source import SourceText
 
@@ -44,7 +43,7 @@ class Condition:
     levels: dict[str, int]
     size: int
     depth: int
-    meaning: int = -1
+    meaning: int
 
 
 @dataclass(slots=True)
@@ -69,11 +68,6 @@ class MacroError(Exception):
         self.kind = kind
         # Further names of the same condition that are unknown.
         self.others: list[MacroError] = []
-
-
-def measure(text: SourceText, node: Node) -> Condition:
-    """Count what a parsed condition holds."""
-    return Condition(text, node, *measured(node))
 
 
 def resolve(

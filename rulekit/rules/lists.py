@@ -153,29 +153,31 @@ class ListTable:
                 self._odd.setdefault(words[0] if words else "", []).append(entry)
         self._quick = None if self._odd else QuickLists(lists, self._text_of)
 
-    def condition(self, file: str, parts: list[Part]) -> SubstitutedText:
+    def condition(self, file: str, written: Span | list[Part]) -> SubstitutedText:
         """Return the text of a condition with every list name replaced.
 
         Args:
             file: The name of the file that begins the condition.
+            written: All of it, where one scalar holds all.
 
         Raises:
             ExpansionTooLarge: When one of the limits above is passed.
         """
-        part = parts[0]
-        if len(parts) == 1 and self._quick is not None and part.origin is not None:
-            found = self._quick.put_in(file, part.origin)
-            if found is not None and self._fits(part.text, *found):
+        if isinstance(written, Span):
+            found = None if self._quick is None else self._quick.put_in(file, written)
+            if found is not None:
                 text, used = found
-                key = (id(part.origin.source), *[id(entry.text) for entry in used])
-                return text, key, frozenset([entry.definition.name for entry in used])
-        parts, names = self.substitute(parts)
+                if not used:
+                    return text, (id(text),), _NONE
+                if self._fits(written.source.text, text, used):
+                    key = (id(written.source), *[id(entry.text) for entry in used])
+                    return text, key, frozenset([entry.definition.name for entry in used])
+            written = [Part(written.text, written)]
+        parts, names = self.substitute(written)
         return pieced(file, parts), _key(parts), names
 
     def _fits(self, before: str, text: SourceText, used: Sequence[ExpandedList]) -> bool:
         """Count what was put in; tell whether all is within the limits."""
-        if not used:
-            return True
         assert isinstance(text, PiecedText)
         steps = len(text.parts) + len(text.text) // 1000
         if (
@@ -333,6 +335,7 @@ class ListTable:
         return made.parts
 
 
+_NONE: frozenset[str] = frozenset()
 _order = attrgetter("order")
 
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from rulekit.errors import RuleError
 from rulekit.native.garbage import without_collecting
 from rulekit.rules import static
-from rulekit.rules.assemble import Assembled, Assembler
+from rulekit.rules.assemble import Assembled, Assembler, text_of
 from rulekit.rules.falco_config import AppendOutput
 from rulekit.rules.findings import Context, Finding, Findings, LoadStop, tidy
 from rulekit.rules.items import read_documents
@@ -273,9 +273,13 @@ def _ruleset(collector: Collector, assembled: Assembled, files: tuple[SourceText
     macros = {}
     for name, condition in assembled.macros.items():
         macro, written = collector.macros[name], assembled.written[name]
-        text = " ".join(span.text for span in macro.condition)
         macros[name] = Macro(
-            name, text, written.text, written.node, condition.node, macro.name_span
+            name,
+            text_of(macro.condition),
+            written.text,
+            written.node,
+            condition.node,
+            macro.name_span,
         )
     lists = {}
     for name, entry in assembled.lists.items():

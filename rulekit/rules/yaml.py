@@ -6,7 +6,6 @@ resolution, merge key or duplicate key gets in the way and aliases cannot blow u
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -14,7 +13,7 @@ from typing import Any, NoReturn
 import yaml
 
 from rulekit.errors import RuleError
-from rulekit.rules._scan import scan_document
+from rulekit.rules._scan import control_in, scan_document
 from rulekit.rules.nodes import MAX_ALIASED_NODES, NULL_TEXTS, Mapping, Scalar, Sequence, YamlNode
 from rulekit.rules.yaml_problems import MAX_DEPTH, explain, failure
 from rulekit.rules.yaml_slips import Patched, patched
@@ -34,10 +33,6 @@ __all__ = [
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _READ = "Falco reads the file all the same"
-
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff\ud800-\udfff]"
-)
 
 
 def node_span(file: SourceText, node: YamlNode) -> Span:
@@ -84,11 +79,11 @@ def parse_documents(file: SourceText, notes: list[Diagnostic]) -> list[YamlNode]
         RuleError: One diagnostic (RK003 to RK009): the first thing that is not YAML.
     """
     text = file.text
-    if bad := _CONTROL.search(text):
+    if (bad := control_in(text)) >= 0:
         raise failure(
             "RK003",
-            f"control character U+{ord(bad[0]):04X} in the file",
-            file.span(bad.start(), bad.end()),
+            f"control character U+{ord(text[bad]):04X} in the file",
+            file.span(bad, bad + 1),
             "not allowed in YAML",
             'write it as `"\\xHH"` inside double quotes',
         )

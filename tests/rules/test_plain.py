@@ -199,9 +199,9 @@ def _parts(text: SourceText) -> Any:
 )
 def test_lists_are_put_in_the_same(condition: str, lists: dict[str, list[str]]) -> None:
     quick, plain = _table(lists), _table(lists)
-    part = Part(condition, _span(condition))
-    text, _, names = quick.condition("t.yaml", [part])
-    parts, wanted = plain.substitute([part])
+    span = _span(condition)
+    text, _, names = quick.condition("t.yaml", span)
+    parts, wanted = plain.substitute([Part(condition, span)])
     assert names == wanted
     assert _parts(text) == _parts(pieced("t.yaml", parts))
     for name, entry in quick.lists.items():
@@ -209,20 +209,27 @@ def test_lists_are_put_in_the_same(condition: str, lists: dict[str, list[str]]) 
 
 
 def test_usual_conditions_need_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = _table({"l": ["a", "b"], "k": ["c d"]})
+    table = _table({"l": ["a", "b"], "k": ["c d"], "e": []})
     monkeypatch.setattr(ListTable, "substitute", None)
-    for condition in "x in (l, k, l)", "x = l", "x in ( l )\nand y in (k)", "x", "lk = kl":
-        table.condition("t.yaml", [Part(condition, _span(condition))])
+    for condition in (
+        "x in (l, k, l)",
+        "x = l",
+        "x in ( l )\nand y in (k)",
+        "x",
+        "lk = kl",
+        "x in (e)",
+    ):
+        table.condition("t.yaml", _span(condition))
 
 
 def test_equal_keys_mean_equal_texts() -> None:
     table = _table({"l": ["a", "b"], "k": ["a", "b"]})
-    whole = Part("x in (l)", _span("x in (l)"))
-    (_, first, _), (_, second, _) = (table.condition("t", [whole]) for _ in range(2))
+    span = _span("x in (l)")
+    (_, first, _), (_, second, _) = (table.condition("t", span) for _ in range(2))
     assert first == second
-    other = Part("x in (k)", _span("x in (k)"))
-    assert table.condition("t", [other])[1] != first
-    assert table.condition("t", [Part("("), whole, Part(")")])[1] != first
+    assert table.condition("t", _span("x in (k)"))[1] != first
+    parts = [Part("("), Part(span.text, span), Part(")")]
+    assert table.condition("t", parts)[1] != first
 
 
 # --- macros
