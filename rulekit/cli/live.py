@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -199,7 +200,13 @@ def live_audit(args: argparse.Namespace) -> Generator[MulticastSource, None, Non
 
 
 def _end_by_signals(source: Source) -> None:
+    asked = False
+
     def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked and number == signal.SIGINT:  # somebody at a terminal will not wait
+            raise KeyboardInterrupt
+        asked = True
         source.stop()
 
     signal.signal(signal.SIGINT, stop)
@@ -247,15 +254,17 @@ class _Launched:
             if shutil.which(self._command[0]) is None:
                 raise RulekitError(f"{self._command[0]!r}: there is no such program")
             wait, self._go = os.pipe()
+            self._failed, failed = os.pipe()  # closed when the command takes over
             sys.stdout.flush()
             self.pid = os.fork()
             if self.pid == 0:
                 os.close(self._go)
-                self._become(wait)
+                self._become(wait, failed)
             os.close(wait)
+            os.close(failed)
         return self
 
-    def _become(self, wait: int) -> None:
+    def _become(self, wait: int, failed: int) -> None:
         """Turn this process into the command, or end it."""
         # Python ignores the last two, and so would the command: `yes | head` complains then.
         for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
@@ -264,17 +273,26 @@ class _Launched:
             try:
                 os.execvp(self._command[0], list(self._command))
             except (OSError, ValueError) as error:
-                why = reason(error) if isinstance(error, OSError) else str(error)
-                say(f"{self._command[0]}: {why}")
+                os.write(failed, _why(self._command[0], error).encode("utf-8", "replace"))
         os._exit(127)
 
     def go(self, source: EbpfSource) -> None:
-        """Let it run; the source ends with it."""
+        """Let it run; the source ends with it.
+
+        Raises:
+            RulekitError: It cannot be started.
+        """
         if not self.pid:
             return
         os.write(self._go, b"\n")
         os.close(self._go)
         self._go = -1
+        with open(self._failed, "rb") as failed:
+            why = failed.read().decode()
+        if why:
+            os.waitpid(self.pid, 0)
+            self.pid = 0
+            raise RulekitError(f"{self._command[0]!r} cannot be started: {why}")
 
         def wait() -> None:
             with contextlib.suppress(ChildProcessError):
@@ -289,6 +307,7 @@ class _Launched:
             return
         if self._go >= 0:
             os.close(self._go)  # it ends by itself
+            os.close(self._failed)
             os.waitpid(self.pid, 0)
             return
         # Nobody looks at it any more: it was started to be watched.
@@ -297,3 +316,19 @@ class _Launched:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.pid, number)
                 self._waiter.join(_GRACE_S)
+
+
+def _why(program: str, error: OSError | ValueError) -> str:
+    """Return why a program that is there cannot be started."""
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.errno != errno.ENOENT:
+        return reason(error)
+    try:
+        with open(shutil.which(program) or program, "rb") as file:
+            first = file.readline(256)
+    except OSError:
+        return reason(error)
+    words = first[2:].split() if first.startswith(b"#!") else []
+    named = f" {words[0].decode('utf-8', 'replace')}" if words else ""
+    return f"its interpreter{named} is missing"

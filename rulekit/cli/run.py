@@ -229,6 +229,11 @@ def run(args: argparse.Namespace) -> int:
     if len(captures) > 1:
         if is_live:
             raise RulekitError("name either captures or a live source")
+        if sinks is not None and sinks.options.service is not None:
+            say(
+                f"{args.config}: `service` is left out, it is for one source: of several captures"
+                " there are no health, no metrics and no reload, and no rights are given up"
+            )
         opened = open_captures(captures, args.source, source)
         watch = _Watch(args.fail_on)
         many: Target = (

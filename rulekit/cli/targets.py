@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from rulekit.sinks.lines import LineWriter
 
 
+_PATIENCE_S = 0.5  # before somebody is told what is waited for
+
+
 class Target(ABC):
     """Takes alerts until it is finished."""
 
@@ -28,7 +31,12 @@ class Target(ABC):
         """Take an alert; raises `SinkError` when no more can be taken."""
 
     def take_all(self, alerts: Sequence[Alert]) -> None:
-        """Take alerts and make them safe; raises `SinkError` when some are not."""
+        """Take alerts and make them safe.
+
+        Raises:
+            SinkRefused: Some of them could not be taken together at any time; the others were.
+            SinkError: Some are not safe now.
+        """
         for alert in alerts:
             self.take(alert)
         if alerts:
@@ -106,6 +114,7 @@ class DeliveryTarget(Target):
 
         self._drain_s = config.options.drain
         self._delivery = build_delivery(config, hostname=hostname, live=live, on_problem=tell)
+        self._tell = tell
         self._delivery.start()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGUSR1, lambda *_: self._delivery.reopen())
@@ -120,9 +129,20 @@ class DeliveryTarget(Target):
         self._delivery.submit(alert)
 
     def take_all(self, alerts: Sequence[Alert]) -> None:
-        """Put alerts into the spools; raises `SinkError` when one of them has no place there."""
-        if not all(self._delivery.submit(alert) for alert in alerts):
-            raise SinkError("no spool takes an alert now")
+        """Put alerts into the spools; see `Target.take_all`."""
+        from rulekit.delivery.capacity import may_exceed
+        from rulekit.sinks.base import SinkRefused
+
+        delivery = self._delivery
+        excess = delivery.excess(alerts) if may_exceed(len(alerts), delivery.workers) else None
+        for alert in alerts:
+            # Of what nobody will bring again the spools keep what they can.
+            if not delivery.submit(alert) and excess is None:
+                excess = delivery.excess(alerts)
+                if excess is None:
+                    raise SinkError("no spool takes an alert now")
+        if excess is not None:
+            raise SinkRefused(excess)
 
     def room(self) -> bool:
         """Return whether every spool has room."""
@@ -132,8 +152,39 @@ class DeliveryTarget(Target):
         """Nothing is to be done: alerts are in the spools since they were taken."""
 
     def finish(self) -> str | None:
-        """Wait for the sinks, as long as the configuration says."""
-        left = self._delivery.close(self._drain_s)
+        """Wait for the sinks, as long as the configuration says, or until Ctrl-C."""
+        told = threading.Timer(_PATIENCE_S, self._say_waiting)
+        told.daemon = True
+        told.start()
+        # A live source has taken Ctrl-C for itself; now it means to wait no longer.
+        main = threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGINT, signal.default_int_handler) if main else None
+        try:
+            left = self._delivery.close(self._drain_s)
+        except KeyboardInterrupt:
+            told.cancel()
+            self._tell(self._outcome(self._waiting()) or "nothing was left to deliver")
+            raise
+        finally:
+            told.cancel()
+            if before is not None:
+                signal.signal(signal.SIGINT, before)
+        return self._outcome(left)
+
+    def _waiting(self) -> dict[str, int]:
+        return {sink.name: sink.waiting for sink in self._delivery.status() if sink.waiting}
+
+    def _say_waiting(self) -> None:
+        waiting = self._waiting()
+        if waiting:
+            self._tell(
+                f"not delivered yet: {_by_sink(waiting)}; waiting for"
+                f" {max(0.0, self._drain_s - _PATIENCE_S):g} s more at most (drain),"
+                " Ctrl-C ends it now"
+            )
+
+    def _outcome(self, left: Mapping[str, int]) -> str | None:
+        """Return what was lost, and what is left for the next process; None when all is well."""
         lost = {
             sink.name: n for sink in self._delivery.status() if (n := sum(sink.dropped.values()))
         }

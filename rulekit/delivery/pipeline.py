@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from rulekit.alert import Alert, internal_alert, priority_number
+from rulekit.alert import Alert, internal_alert
+from rulekit.delivery.capacity import excess_of, record_of
 from rulekit.delivery.noise import Noise
 from rulekit.delivery.routing import Router
 from rulekit.delivery.status import SinkStatus, status_of
@@ -88,6 +89,11 @@ class Delivery:
             taken = [self._spread(p.alert, p.like) for p in self.noise.take(alert)]
             return all(taken)
 
+    def excess(self, alerts: Sequence[Alert]) -> str | None:
+        """Return why some alerts can never be taken together, None when they can at some time."""
+        with self._lock:
+            return excess_of(alerts, self._workers, self._router, alone=not self.noise.idle)
+
     @property
     def workers(self) -> list[SinkWorker]:
         """The sinks as they run."""
@@ -161,15 +167,15 @@ class Delivery:
             # Into the new spools: those that were halted are closed.
             for passed in held.flush():
                 self._spread(passed.alert, passed.like)
+            self._leaving = [each for each in self._leaving if each not in on_disk]
+            for worker in old.values():
+                if worker not in made and worker not in on_disk:
+                    worker.finish()
+                    self._leaving.append(worker)
         finally:
             self._lock.release()
-        self._leaving = [each for each in self._leaving if each not in on_disk]
         for worker in fresh:
             worker.start()
-        for worker in old.values():
-            if worker not in made and worker not in on_disk:
-                worker.finish()
-                self._leaving.append(worker)
 
     def _made(
         self,
@@ -284,20 +290,11 @@ class Delivery:
             if record is None or worker.plan.formatter is not formatter:
                 formatter = worker.plan.formatter
                 try:
-                    body = formatter.format(alert)
+                    record = record_of(alert, formatter)
                 except Exception as error:  # a format's own mistake must not end the delivery
                     record = None
                     self._unwritten(worker, error, counted)
                     continue
-                record = Record(
-                    alert.id,
-                    alert.time_ns,
-                    priority_number(alert.priority),
-                    alert.rule,
-                    alert.source,
-                    alert.hostname,
-                    body,
-                )
             taken |= worker.put(record, wait_s=wait_s, counted=counted)
         return taken
 
@@ -311,6 +308,8 @@ class Delivery:
         while not self._stopping.wait(_TICK_S):
             with self._lock:
                 self._announce()
+                # What they delivered last is told; whoever has nothing left is forgotten.
+                self._leaving = [each for each in self._leaving if not each.release()]
                 if self._live:
                     for passed in self.noise.advance(time.time_ns()):
                         self._spread(passed.alert, passed.like, wait_s=_TICK_S)
@@ -319,7 +318,7 @@ class Delivery:
         """Tell of disks that are full, and of alerts that were lost, since the last time."""
         for worker in self._workers:
             self._announce_disk(worker)
-        for worker in self._workers:
+        for worker in (*self._workers, *self._leaving):
             lost = dict(worker.spool.dropped)
             if worker.stats.refused:
                 lost["refused"] = worker.stats.refused

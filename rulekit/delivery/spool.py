@@ -74,6 +74,7 @@ class Spool:
         self._wake_in = -1  # so many more records end the waiting of `take`; negative: none waits
         self._closing = False
         self._files: list[FileLog] = []
+        self._segment_bytes = max(plan.max_bytes // _SEGMENTS, _MIN_SEGMENT_BYTES)
         self._guard = -1
         self._cursor = -1
         self.disk_full = False
@@ -97,9 +98,8 @@ class Spool:
             fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._cursor = os.open(folder / "cursor", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             starts = self._read_cursor()
-            segment_bytes = max(self._plan.max_bytes // _SEGMENTS, _MIN_SEGMENT_BYTES)
             for i, start in enumerate(starts):
-                self._files.append(FileLog(folder, f"p{i}", segment_bytes, start))
+                self._files.append(FileLog(folder, f"p{i}", self._segment_bytes, start))
         except OSError as error:
             self.close()
             if error.errno == errno.EWOULDBLOCK:
@@ -143,6 +143,18 @@ class Spool:
     def stopped(self) -> bool:
         """Whether `stop` was called."""
         return self._closing
+
+    @property
+    def capacity_bytes(self) -> int:
+        """What an empty spool takes for sure; files that are read already keep a little of it."""
+        logs = len(self._queues) if self._by_priority else 1
+        kept = logs * (self._segment_bytes // 2) if self._files else 0
+        return max(0, self._plan.max_bytes - kept)
+
+    def size_of(self, record: Record) -> int | None:
+        """Return the bytes that a record takes here, None when it is too large for any spool."""
+        size = len(self._encode(record))
+        return size + OVERHEAD_BYTES if size <= self._max_payload_bytes else None
 
     def put(self, record: Record, *, wait_s: float | None = None, counted: bool = True) -> bool:
         """Add a record; False when it was dropped itself.

@@ -172,6 +172,13 @@ class SinkWorker:
         self.spool.close()
         return not self.spool.unsettled
 
+    def release(self) -> bool:
+        """Give back the spool of a worker that has ended; False while it works or alerts wait."""
+        if self._thread.is_alive() or self.spool.unsettled:
+            return False
+        self.spool.close()
+        return True
+
     def _run(self) -> None:
         plan = self.plan
         try:

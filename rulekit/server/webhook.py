@@ -14,6 +14,7 @@ from rulekit.errors import SinkError
 from rulekit.server.exchange import Refusal
 from rulekit.server.plan import ServerPlan
 from rulekit.server.receiver import Deliver, Receiver, later
+from rulekit.sinks.base import SinkRefused
 
 LOST_RULE = "rulekit internal: audit events lost"
 _ALERT_EVERY_S = 10.0
@@ -25,7 +26,7 @@ class AuditReceiver(Receiver):
 
     A batch is answered with 200 when every event in it was evaluated and all alerts are safe. What
     cannot be dealt with now is answered with 429, and the API server sends it again. What it will
-    not send again (too large, no JSON) is counted, and an alert tells of it.
+    not send again (too large, also for a spool; no JSON) is counted, and an alert tells of it.
 
     Args and attributes: see `Receiver`.
     """
@@ -63,6 +64,9 @@ class AuditReceiver(Receiver):
             return {"events": 0, "alerts": 0}
         try:
             self._deliver(found.alerts)
+        except SinkRefused as error:
+            self.counters["batches with more alerts than a spool holds"] += 1
+            raise Refusal(413, str(error)) from None
         except (SinkError, OSError) as error:
             self.counters["batches with alerts that were not safe"] += 1
             self._tell(str(error))

@@ -200,3 +200,24 @@ def test_losses_of_an_exchanged_sink_are_told_from_zero(tmp_path: Path) -> None:
     told = [line for line in said[before:] if "alerts lost: sink a lost" in line]
     assert told
     assert not any("lost -" in line for line in told)
+
+
+def test_sinks_that_have_left_are_forgotten() -> None:
+    """Before, each reload with another sink kept the one before it for ever."""
+    sinks = [Receiver() for _ in range(4)]
+    delivery = started(plan("a0", sinks[0]))
+    for number, sink in enumerate(sinks[1:], 1):
+        delivery.submit(alert(number))
+        exchange(delivery, plan(f"a{number}", sink))
+    dead = Receiver(fails=True)
+    exchange(delivery, plan("dead", dead))
+    delivery.submit(alert(9))
+    exchange(delivery, plan("last", Receiver()))
+    until_s = time.monotonic() + 60
+    while len(delivery._leaving) != 1 and time.monotonic() < until_s:
+        time.sleep(0.05)
+    assert [each.name for each in delivery._leaving] == ["dead"], "it still has an alert"
+    dead.fails = False
+    assert delivery.close(30.0) == {}
+    assert dead.got == rules(9)
+    assert [each.got for each in sinks] == [rules(1), rules(2), rules(3), []]

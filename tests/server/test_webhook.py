@@ -364,6 +364,35 @@ def test_alerts_that_cannot_be_kept_are_asked_for_again(server: Start, rules: Pa
     assert any("no space left" in line for line in running.told)
 
 
+def test_a_batch_that_no_spool_can_hold_is_refused_for_good(
+    server: Start, rules: Path, tmp_path: Path
+) -> None:
+    """Before, an alert that is too large was asked for again for ever."""
+    config = tmp_path / "rulekit.yaml"
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and never listens
+        config.write_text(
+            f"spool: {{path: {tmp_path}/spool, max_bytes: 256KiB}}\ndrain: 100ms\nsinks:\n"
+            f"  dead: {{type: webhook, url: 'http://127.0.0.1:{nobody.getsockname()[1]}'}}\n"
+        )
+        running = server(
+            "k8s", "webhook", "-r", rules, "--config", config, "--listen", "127.0.0.1:0"
+        )
+        status, answer = running.post(batch("x", id="i" * 200_000))
+        assert status == 413
+        assert "an alert is too large for the spool of sink dead (spool.max_bytes)" in str(answer)
+        assert running.post(batch(*["x"] * 20))[0] == 200
+        status, answer = running.post(batch(*["x"] * 4000))
+        assert status == 413
+        assert "bytes, the spool of sink dead holds" in answer["error"]
+        # What an empty spool would take is asked for again.
+        assert running.post(batch("x"))[0] == 429
+        assert running.stop() == 2
+    assert "  answers 413: 2" in running.told
+    assert "  batches with more alerts than a spool holds: 2" in running.told
+    assert any("batch refused: an alert is too large" in line for line in running.told)
+
+
 # ---- load ---------------------------------------------------------------------------------------
 
 
