@@ -3,7 +3,8 @@
 A record on disk is ``size, crc, number`` and the payload; the number is that of the record within
 its spool. Files are named ``<log>-<file number>.spool``; old ones go as a whole. Nothing is ever
 rewritten, so a process that is killed at any moment leaves at most one half record, at the end of
-the last file, which is cut off when the log is opened again.
+the last file, which is cut off when the log is opened again. Damage before sound records, which a
+disk can do, is then marked as a gap, so that it is counted once.
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import struct
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
 
-_HEADER = struct.Struct("<IIQ")
+from rulekit.delivery.measure import GAP_NUMBER, MAX_PAYLOAD_BYTES, filler, measure
+from rulekit.delivery.measure import HEADER as _HEADER
+
 _pack, _unpack = _HEADER.pack, _HEADER.unpack_from
 _READ_BYTES = 1 << 18
-MAX_PAYLOAD_BYTES = 16 << 20
 OVERHEAD_BYTES = _HEADER.size  # of a record
 
 
 @dataclass(slots=True, eq=False)
 class _Segment:
-    """A file of a log: its sound bytes, its records, and how many of these were read."""
+    """A file of a log: its bytes, its records, how many of these were read, and its gaps."""
 
     number: int
     path: Path
@@ -34,6 +35,7 @@ class _Segment:
     size_bytes: int = 0
     n_records: int = 0
     n_taken: int = 0
+    gaps: dict[int, int] = field(default_factory=dict)  # by start: end
 
     def open(self) -> int:
         """Return a descriptor to read and append; it is opened when first needed."""
@@ -60,7 +62,7 @@ class FileLog:
 
     Attributes:
         n_bytes: On disk.
-        n_damaged: Files of which a part could not be read.
+        n_damaged: Records that were lost because they could not be read, as well as is known.
         last_number: Of the last record found when the log was opened.
 
     Raises:
@@ -82,6 +84,7 @@ class FileLog:
         self._chunk = b""
         self._chunk_at = (-1, 0)
         self._n_left = 0
+        self._resume = 0
         self.n_bytes = 0
         self.n_damaged = 0
         self.last_number = 0
@@ -145,10 +148,11 @@ class FileLog:
             return None
         self._advance()
         header = self._at(_HEADER.size)
-        return 1 if header is None else int(_HEADER.unpack_from(*header)[2])
+        number = 0 if header is None else int(_HEADER.unpack_from(*header)[2])
+        return number if 0 < number < GAP_NUMBER else 1
 
     def take(self) -> bytes | None:
-        """Return the payload of the next record; None when it is damaged, with all of its file."""
+        """Return the payload of the next record; None when it is damaged and passed over."""
         self._advance()
         segment = self._segments[self._read]
         header = self._at(_HEADER.size)
@@ -164,12 +168,11 @@ class FileLog:
                     segment.n_taken += 1
                     self._n_left -= 1
                     return payload
-        self.n_damaged += 1
-        self._skip_rest(segment)
+        self._skip_damage(segment)
         return None
 
     def take_run(self, before: int, most: int, most_bytes: int) -> tuple[list[bytes], int]:
-        """Return the payloads of records in a row; a damaged file counts all that it still had."""
+        """Return the payloads of records in a row, and how many on the way were damaged."""
         found: list[bytes] = []
         n_damaged = size = 0
         while self._n_left and len(found) < most and size < most_bytes:
@@ -259,19 +262,34 @@ class FileLog:
         return self._folder / f"{self._name}-{number:010d}.spool"
 
     def _advance(self) -> None:
-        """Go on to the next file where all of one is read."""
+        """Go on to the next file where all of one is read, and behind gaps."""
         while self._read + 1 < len(self._segments):
             segment = self._segments[self._read]
             if segment.n_taken < segment.n_records:
-                return
+                break
             segment.close()
             self._read += 1
             self._offset = 0
+        if self._read < len(self._segments) and (gaps := self._segments[self._read].gaps):
+            while self._offset in gaps:
+                self._offset = gaps[self._offset]
 
-    def _skip_rest(self, segment: _Segment) -> None:
-        self._n_left -= segment.n_records - segment.n_taken
-        segment.n_taken = segment.n_records
-        self._offset = segment.size_bytes
+    def _skip_damage(self, segment: _Segment) -> None:
+        """Go on at the next sound record of a file; forget those that are none any more."""
+        start, size = self._offset, segment.size_bytes
+        try:
+            found = measure(os.pread(segment.open(), size - start, start))
+        except OSError:
+            found = measure(b"")
+        n_lost = max(0, segment.n_records - segment.n_taken - found.n_records)
+        segment.n_records -= n_lost
+        self._n_left -= n_lost
+        self.n_damaged += n_lost
+        segment.gaps.update({start + a: start + b for a, b in found.gaps.items()})
+        if start + found.size_bytes < size:
+            segment.gaps[start + found.size_bytes] = size
+        self._chunk_at = (-1, 0)
+        self._advance()
 
     def _remove(self, index: int) -> None:
         segment = self._segments[index]
@@ -314,26 +332,26 @@ class FileLog:
             self._n_left += segment.n_records - segment.n_taken
             self.n_bytes += segment.size_bytes
         if self._segments and self._segments[0].n_taken:
-            self._offset = start[1]
+            self._offset = self._resume
 
     def _measure(self, segment: _Segment, settled_bytes: int) -> None:
         """Count the records of a file; what follows the last whole one is cut off."""
         data = segment.path.read_bytes()
-        at = n_settled = 0
-        while at + _HEADER.size <= len(data):
-            size, crc, number = _HEADER.unpack_from(data, at)
-            end = at + _HEADER.size + size
-            if size > MAX_PAYLOAD_BYTES or end > len(data):
-                break
-            if crc32(data[at + _HEADER.size : end], number & 0xFFFFFFFF) != crc:
-                break
-            segment.n_records += 1
-            self.last_number = max(self.last_number, number)
-            at = end
-            if at == settled_bytes:
-                n_settled = segment.n_records
-        segment.n_taken = n_settled
-        segment.size_bytes = at
-        if at < len(data):
-            self.n_damaged += 1
-            os.truncate(segment.path, at)
+        found = measure(data, settled_bytes)
+        if found.fresh:
+            # Not by the descriptor of the segment, which only ever appends.
+            with open(segment.path, "r+b") as file:
+                for at, end in found.fresh.items():
+                    for place, header in filler(data, at, end):
+                        file.seek(place)
+                        file.write(header)
+        segment.n_records = found.n_records
+        segment.n_taken = found.n_settled
+        segment.size_bytes = found.size_bytes
+        segment.gaps = found.gaps
+        self.last_number = max(self.last_number, found.last_number)
+        self.n_damaged += found.n_lost
+        if found.n_settled:
+            self._resume = found.resume
+        if found.size_bytes < len(data):
+            os.truncate(segment.path, found.size_bytes)

@@ -18,7 +18,8 @@ from typing import Literal
 
 import msgspec
 
-from rulekit.delivery.log import MAX_PAYLOAD_BYTES, OVERHEAD_BYTES, FileLog
+from rulekit.delivery.log import OVERHEAD_BYTES, FileLog
+from rulekit.delivery.measure import GAP_NUMBER, MAX_PAYLOAD_BYTES
 from rulekit.delivery.memory import Log, MemoryLog
 from rulekit.errors import SinkError, reason
 from rulekit.sinks.base import Record
@@ -31,7 +32,6 @@ _SEGMENTS = 32  # files of a full spool
 _MIN_SEGMENT_BYTES = 4096
 _RETRY_DISK_S = 0.2
 _PROBE_BYTES = 16 << 10
-_NO_NUMBER = 1 << 64
 _CURSOR = struct.Struct(f"<{2 * _PRIORITIES}Q")
 
 
@@ -278,7 +278,7 @@ class Spool:
                 i = heads[0][1]
                 log = self._logs[i]
                 # The second of a heap is one of the two below the first.
-                before = min(heads[1:3])[0] if len(heads) > 1 else _NO_NUMBER
+                before = min(heads[1:3])[0] if len(heads) > 1 else GAP_NUMBER
                 run, lost = log.take_run(before, max_records - len(batch), max_bytes - size)
                 if lost:
                     self._lose("damaged", lost)
