@@ -55,14 +55,17 @@ class Choice:
             # They have what an engine reads of rules; what they were made from is gone.
             rules = cast("list[Rule]", list(ruleset.rules))
             return self._made(rules, ruleset.program, ruleset.static_fields, ruleset.warnings)
-        chosen = select_rules(
-            ruleset,
-            selectors=self.selectors,
-            min_priority=Priority(priority_number(self.min_priority or "debug")),
-            all_rules=self.all_rules,
-        )
-        rules = [rule for rule in chosen if rule.source == self.source]
-        return self._made(rules, compile(rules), ruleset.static_fields, ruleset.warnings)
+        # One search for garbage among the rules of a large ruleset takes as long as compiling them.
+        with without_collecting():
+            chosen = select_rules(
+                ruleset,
+                selectors=self.selectors,
+                min_priority=Priority(priority_number(self.min_priority or "debug")),
+                all_rules=self.all_rules,
+            )
+            rules = [rule for rule in chosen if rule.source == self.source]
+            program = compile(rules)
+        return self._made(rules, program, ruleset.static_fields, ruleset.warnings)
 
     def again(self, current: InForce) -> InForce:
         """Return the same rules, compiled before, for another engine."""
