@@ -184,11 +184,13 @@ cdef Kept* _read_facts(MatcherC* m, uint32_t number) noexcept nogil:
     cdef const Value* value
     if operand.facts_epoch != m.epoch:
         operand.facts_epoch = m.epoch
+        enter(m, OF_FIELD, number)
         value = operand_value(m, number)
         if value == NULL:
             operand.facts = m.no_value[operand.domain]
         else:
             operand.facts = _facts_of(m, operand.domain, value, value.str, True)
+        leave(m, operand.facts != NULL)
     return operand.facts
 
 

@@ -54,6 +54,7 @@ cdef enum Observed:          # what is measured; in brackets what its number is
     OF_GATE = 5              # a condition shared by many rules (node)
     OF_RULE = 6              # evaluating a rule, or its part in rule words (rule)
     OF_COMPARISON = 7        # (predicate)
+    OF_FIELD = 8             # reading a text that comparisons look at (operand)
 
 cdef struct Operand:
     uint8_t form             # OperandForm

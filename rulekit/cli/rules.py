@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rulekit.cli.console import say
-from rulekit.errors import RuleError
+from rulekit.errors import RuleError, RulekitError
 
 if TYPE_CHECKING:
     from rulekit.config.read import Config
@@ -26,8 +26,16 @@ def load_or_explain(
     """Return the rules of some files, or None after saying why there are none.
 
     Warnings are counted; what they say is left to `rulekit check`.
+
+    Raises:
+        RulekitError: A file holds compiled rules, whose text is gone.
     """
+    from rulekit.engine.compiled import is_compiled
     from rulekit.rules.loader import load_files
+
+    for path in paths:
+        if is_compiled(path):
+            raise RulekitError(f"{path}: compiled rules: this needs the text they were made from")
 
     result = load_files(
         paths, append_output=append_output, static_fields=static_fields, sources=sources

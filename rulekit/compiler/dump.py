@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from rulekit.compiler._graph import Graph
 from rulekit.compiler.ir import (
@@ -15,6 +16,7 @@ from rulekit.compiler.lower import Lowered
 from rulekit.compiler.tables import (
     EXISTS_BIT,
     GENERIC_BASE,
+    MODIFIERS,
     NONE,
     OPERAND_CALL,
     OPERAND_FIELD,
@@ -25,6 +27,7 @@ from rulekit.compiler.tables import (
     Program,
 )
 from rulekit.schema.events import event_types
+from rulekit.schema.types import Kind
 from rulekit.schema.values import value_tables
 
 MAX_VALUES = 8
@@ -33,8 +36,8 @@ _OPS = (
     *("exists", "in", "!=", "<", "<=", ">", ">=", "contains", "icontains", "startswith"),
     *("endswith", "glob", "iglob", "pmatch", "regex", "intersects"),
 )
-_MODIFIERS = ("", " anyof", " allof", " oneof")
-_KINDS_OF_TEXT = (0, 1, 7)
+_MODIFIERS = {number: modifier for modifier, number in MODIFIERS.items()}
+_KINDS = tuple(Kind)
 
 
 def dump_graph(lowered: Lowered) -> str:
@@ -63,15 +66,32 @@ def _predicate(graph: Graph, predicate: Predicate) -> str:
         return f"{left} exists"
     if predicate.other is not None:
         return f"{left} {predicate.op} {_operand(graph, predicate.other)}"
-    modifier = f" {predicate.modifier}" if predicate.modifier else ""
-    return f"{left} {predicate.op}{modifier} {_values(list(predicate.values))}"
+    return _compared(left, predicate.op, predicate.modifier, predicate.kind, list(predicate.values))
 
 
-def _values(values: list[object]) -> str:
-    shown = [repr(v)[1:] if isinstance(v, bytes) else repr(v) for v in values[:MAX_VALUES]]
+def _compared(left: str, op: str, modifier: str | None, kind: Kind, values: list[object]) -> str:
+    """Return a comparison with literals; one value stands without parentheses."""
+    shown = [_value(kind, value) for value in values[:MAX_VALUES]]
     if len(values) > MAX_VALUES:
         shown.append(f"... {len(values)} in all")
-    return f"({', '.join(shown)})"
+    # One number stands for both operators, here and in programs.
+    if op == "in" and (len(values) == 1 or modifier is not None):
+        op = "="
+    if modifier is None and len(values) == 1:
+        return f"{left} {op} {shown[0]}"
+    return " ".join(filter(None, (left, op, modifier, f"({', '.join(shown)})")))
+
+
+def _value(kind: Kind, value: object) -> str:
+    if kind is Kind.ADDRESS and isinstance(value, bytes):
+        return str(ip_address(value))
+    if kind is Kind.NETWORK and isinstance(value, tuple):
+        return f"{ip_address(value[0])}/{value[1]}"
+    if kind is Kind.BOOL:
+        return "true" if value else "false"
+    if kind is Kind.UINT and isinstance(value, int) and value < 0:
+        value += 1 << 64  # as it lies in a program
+    return repr(value)[1:] if isinstance(value, bytes) else repr(value)
 
 
 def _operand(graph: Graph, number: int) -> str:
@@ -189,22 +209,22 @@ class ProgramText:
         if other != NONE:
             return f"{left} {op} {self.operand(other)}"
         modifier = _MODIFIERS[tables["predicate_modifier"][number]]
-        return f"{left} {op}{modifier} {_values(self._literals(number))}"
+        kind = _KINDS[tables["predicate_kind"][number]]
+        return _compared(left, op, modifier, kind, self._literals(number, kind))
 
-    def _literals(self, number: int) -> list[object]:
+    def _literals(self, number: int, kind: Kind) -> list[object]:
         tables, program = self.tables, self.program
-        kind, n = tables["predicate_kind"][number], tables["predicate_n"][number]
-        first = tables["predicate_first"][number]
+        first, n = tables["predicate_first"][number], tables["predicate_n"][number]
         test = tables["predicate_test"][number]
         if test != NONE:
             first = tables["test_first"][test]
         span = range(first, first + n)
-        if kind in _KINDS_OF_TEXT:
+        if kind in (Kind.TEXT, Kind.BYTES, Kind.ADDRESS):
             return [program.text(i) for i in span]
-        if kind == 8:
+        if kind is Kind.NETWORK:
             texts, bits = tables["network_text"], tables["network_bits"]
             return [(program.text(texts[i]), bits[i]) for i in span]
-        return [tables["doubles" if kind == 6 else "numbers"][i] for i in span]
+        return [tables["doubles" if kind is Kind.DOUBLE else "numbers"][i] for i in span]
 
     def operand(self, number: int) -> str:
         """Return a field, call or literal by its position among the operands."""

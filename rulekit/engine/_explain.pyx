@@ -7,7 +7,7 @@ from libc.string cimport memset
 
 from rulekit._fastmatch cimport (
     GENERIC_BASE, H_DIRECT, H_PROCESS_BIT, H_PROCESS_TEXT, H_TEXT, NONE, N_AND, N_DOMAINS, N_NOT, N_OR,
-    N_PREDICATE, N_SLOTS, N_TRUE, OF_COMPARISON, OF_GATE, OF_KEY, OF_PROCESS, OF_RULE, OF_TEXT, OF_WORDS,
+    N_PREDICATE, N_SLOTS, N_TRUE, OF_COMPARISON, OF_FIELD, OF_GATE, OF_KEY, OF_PROCESS, OF_RULE, OF_TEXT, OF_WORDS,
     O_CALL, O_FIELD, O_LITERAL, S_ARGUMENTS, S_CAP_EFFECTIVE, S_CAP_INHERITABLE, S_CAP_PERMITTED,
     S_ENVIRONMENT, Matcher, MatcherC, Node, Observed, Operand, Predicate, RuleClass,
     match_event as fast_match_event, new_generation, slot_of,

@@ -7,7 +7,7 @@ from libc.string cimport memset
 
 from rulekit._fastmatch cimport (
     GENERIC_BASE, H_DIRECT, H_PROCESS_BIT, H_PROCESS_TEXT, H_TEXT, NONE, N_AND, N_DOMAINS, N_NOT, N_OR,
-    N_PREDICATE, N_SLOTS, N_TRUE, OF_COMPARISON, OF_GATE, OF_KEY, OF_PROCESS, OF_RULE, OF_TEXT, OF_WORDS,
+    N_PREDICATE, N_SLOTS, N_TRUE, OF_COMPARISON, OF_FIELD, OF_GATE, OF_KEY, OF_PROCESS, OF_RULE, OF_TEXT, OF_WORDS,
     O_CALL, O_FIELD, O_LITERAL, S_ARGUMENTS, S_CAP_EFFECTIVE, S_CAP_INHERITABLE, S_CAP_PERMITTED,
     S_ENVIRONMENT, Matcher, MatcherC, Node, Observed, Operand, Predicate, RuleClass, new_generation, slot_of,
 )
@@ -47,7 +47,7 @@ cdef enum:
 _NAMES = {
     OF_READ: "read", OF_DECODE: "decode", OF_EVENT: "event", OF_PROCESS: "process", OF_KEY: "key",
     OF_TEXT: "text", OF_WORDS: "words", OF_GATE: "gate", OF_RULE: "rule",
-    OF_COMPARISON: "comparison",
+    OF_COMPARISON: "comparison", OF_FIELD: "field",
 }
 
 cdef struct Frame:           # a place on the stack of calls, from the outermost on
@@ -312,8 +312,8 @@ cdef class Profiler:
 
         Returns:
             A list of ``(what, number, parent, calls, held, total_ns)``. `what` is ``read``,
-            ``decode``, ``event`` (number: slot), ``process``, ``key`` (operand), ``text``
-            (domain), ``words``, ``gate`` (node), ``rule``, ``comparison`` (predicate); `parent` is
+            ``decode``, ``event`` (number: slot), ``process``, ``key`` (operand), ``field``
+            (operand), ``text`` (domain), ``words``, ``gate`` (node), ``rule``, ``comparison`` (predicate); `parent` is
             a position in the list, -1 for the outermost; `held` counts the calls that answered
             true; `total_ns` is with everything below, the clock's own time taken off.
         """

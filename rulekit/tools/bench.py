@@ -96,7 +96,7 @@ def measure(
         RulekitError: It is no regular file, or has no events.
     """
     if not Path(capture).is_file():
-        if not os.path.exists(capture):
+        if capture != "-" and not os.path.exists(capture):
             time_decode(capture)  # says what is wrong
         raise RulekitError(f"{capture}: only a file can be read again and again")
     found = [Measured(name, len(engine.rules)) for name, engine in engines]

@@ -18,6 +18,16 @@ from rulekit.schema.values import value_tables
 from rulekit.sources.opening import open_reader
 
 _STAGES = {"read": "read the capture", "decode": "decode and keep state", "event": "match rules"}
+# What matching consists of, by the outermost thing that was measured in it.
+_PARTS = {
+    "process": "what holds for the process",
+    "key": "what holds for the path and other texts",
+    "gate": "comparisons that rules share",
+    "rule": "rules, one by one",
+    "event": "the rest: rules of the event's type, what of them is left",
+}
+# Fields whose text is put together of the whole event.
+_WHOLE_EVENT = ("evt.args", "evt.info")
 _COSTLY = 0.10  # share of matching from which a comparison is worth a word
 _ENOUGH = 1000  # evaluations that make a share mean something
 
@@ -61,6 +71,7 @@ class Profile:
     Attributes:
         events: Event headers read; `matched`: those shown to rules whose type some rule names.
         stages: Name → ns.
+        matching: What the last stage consists of: name → ns.
         caches: Name → ``(answered from what was kept, asked)``.
         flushes: How often everything kept was dropped because it had become too much.
         rules, comparisons: The costliest first.
@@ -70,6 +81,7 @@ class Profile:
     shown: int
     gated: int
     stages: dict[str, float]
+    matching: dict[str, float]
     rules: tuple[Cost, ...]
     comparisons: tuple[Cost, ...]
     caches: dict[str, tuple[int, int]]
@@ -81,7 +93,8 @@ class Profile:
         """Return the profile as JSON values; times in ns."""
         data = asdict(self)
         del data["stacks"]
-        data["stages"] = {name: round(ns) for name, ns in self.stages.items()}
+        for key in ("stages", "matching"):
+            data[key] = {name: round(ns) for name, ns in data[key].items()}
         data["caches"] = {
             name: {"hits": hits, "lookups": asked} for name, (hits, asked) in self.caches.items()
         }
@@ -129,11 +142,14 @@ class _Tree:
 
     def profile(self, events: int) -> Profile:
         stages = dict.fromkeys(_STAGES.values(), 0.0)
+        parts = dict.fromkeys(_PARTS.values(), 0.0)
         for i, ns in enumerate(self.self_ns):
-            top = i
+            top = part = i
             while self.frames[top][2] >= 0:
-                top = self.frames[top][2]
+                part, top = top, self.frames[top][2]
             stages[_STAGES[self.frames[top][0]]] += ns
+            if self.frames[top][0] == "event":
+                parts[_PARTS.get(self.frames[part][0], _PARTS["event"])] += ns
         matching = stages[_STAGES["event"]]
         rules, comparisons = self._rules(matching), self._comparisons(matching)
         stats = self.profiler.matcher.stats()
@@ -143,6 +159,7 @@ class _Tree:
             stats["events"],
             stats["gated"],
             stages,
+            parts,
             rules,
             comparisons,
             caches,
@@ -219,6 +236,8 @@ class _Tree:
         for what, _, parent, n, _, _ in self.frames:
             calls[what] += n
             if what == "text" and parent >= 0:
+                if self.frames[parent][0] == "field":
+                    parent = self.frames[parent][2]
                 below[self.frames[parent][0]] += n
         built = stats["signatures_built"] + stats["signatures_shared"]
         return {
@@ -243,6 +262,8 @@ class _Tree:
             return "shared by rules"
         if what == "key":
             return self.text.operand(number)
+        if what == "field":
+            return f"read {self.text.operand(number)}"
         if what == "text":
             return f"compare a new text ({Domain(number).name.lower()})"
         if what == "event":
@@ -268,16 +289,10 @@ class _Tree:
         for cost in comparisons:
             if cost.share < _COSTLY or cost.evaluations < _ENOUGH:
                 continue
-            help_ = ""
-            op = cost.name.split(" ")[1] if " " in cost.name else ""
-            if op in ("contains", "icontains", "glob", "iglob", "regex"):
-                help_ = (
-                    "; startswith, endswith and in are answered without looking at the text again"
-                )
             said.append(
                 f"`{cost.name}` costs {cost.share:.0%} of the ruleset"
                 f" ({cost.evaluations:,} evaluations,"
-                f" {cost.held / cost.evaluations:.1%} true){help_}"
+                f" {cost.held / cost.evaluations:.1%} true); {_help(cost.name)}"
             )
         for cost in rules:
             if cost.share >= _COSTLY and cost.evaluations >= _ENOUGH and not cost.matches:
@@ -292,3 +307,14 @@ class _Tree:
         if flushes:
             said.append(f"what is kept became too much {flushes} times and was dropped")
         return said
+
+
+def _help(comparison: str) -> str:
+    """Return what to do about a comparison that costs much."""
+    field = next((name for name in _WHOLE_EVENT if comparison.startswith(f"{name} ")), None)
+    if field is not None:
+        return f"{field} is put together of the whole event: name one argument (evt.arg.NAME)"
+    return (
+        "what holds for a process or a path is known beforehand: such a comparison that rules out"
+        " most events would spare it"
+    )

@@ -25,14 +25,21 @@ def text(profile: Profile, rows: int) -> str:
     ]
     for name, ns in profile.stages.items():
         lines.append(f"{ns / events:9.1f} {ns / total if total else 0.0:6.1%}  {name}")
-    lines += ["", f"{'us':>10} {'share':>6} {'tried':>9} {'matches':>8}  rule"]
+    matching = sum(profile.matching.values())
+    lines += ["", f"{'ns/event':>9} {'share':>6}  of matching"]
+    for name, ns in profile.matching.items():
+        lines.append(f"{ns / events:9.1f} {ns / matching if matching else 0.0:6.1%}  {name}")
+    lines += ["", f"{'us':>10} {'share':>6} {'tried':>9} {'matches':>8}  rule (share of matching)"]
     lines += [
         f"{cost.ns / 1e3:10,.1f} {cost.share:6.1%} {cost.evaluations:9,}"
         f" {cost.matches:8,}  {cost.name}"
         for cost in profile.rules[:rows]
     ]
     lines += _left_out(profile.rules, rows, "rules")
-    lines += ["", f"{'us':>10} {'share':>6} {'tried':>9} {'true':>8}  comparison"]
+    lines += [
+        "",
+        f"{'us':>10} {'share':>6} {'tried':>9} {'true':>8}  comparison (share of matching)",
+    ]
     lines += [
         f"{cost.ns / 1e3:10,.1f} {cost.share:6.1%} {cost.evaluations:9,}"
         f" {cost.held / max(cost.evaluations, 1):8.1%}  {cost.name}"

@@ -99,3 +99,9 @@ def test_bad_arguments_are_clear_errors(cli, tmp_path: Path) -> None:
         done = cli("bench", "-r", RULES, *arguments)
         assert done.returncode == 2
         assert message in done.stderr
+
+
+def test_standard_input_is_refused_before_it_is_read(cli) -> None:
+    done = cli("bench", "-r", RULES, "-e", "-", "--runs", "1")
+    assert done.returncode == 2
+    assert "-: only a file can be read again and again" in done.stderr

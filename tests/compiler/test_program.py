@@ -95,7 +95,7 @@ def test_a_file_with_a_right_checksum_but_wrong_numbers_is_refused_or_harmless(
 def test_the_graph_prints() -> None:
     text = "evt.type = open and (proc.name in (a, b) or not fd.name exists)"
     assert dump_graph(lower([("a rule", bound(text), None)])) == (
-        "n2 = evt.type in ('open')\n"
+        "n2 = evt.type = 'open'\n"
         "n3 = proc.name in ('a', 'b')\n"
         "n4 = fd.name exists\n"
         "n5 = not n4\n"
@@ -110,6 +110,29 @@ def test_a_program_prints() -> None:
     assert lines[0].startswith("5 rules, ")
     assert any(line.startswith("class ") and line.endswith(": openat") for line in lines)
     assert "signature: proc.name, proc.aname[2]; 0 bits" in lines
-    assert any("fd.name startswith ('/etc')  [text bit 0]" in line for line in lines)
-    assert any("fd.snet in ((b'\\n\\x00\\x00\\x00', 8))" in line for line in lines)
+    assert any("fd.name startswith '/etc'  [text bit 0]" in line for line in lines)
+    assert any("fd.snet = 10.0.0.0/8" in line for line in lines)
     assert any(line.endswith("for 2 rules, early") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("condition", "shown"),
+    [
+        ("fd.sip = 127.0.0.1", "fd.sip = 127.0.0.1"),
+        ("fd.sip in (127.0.0.1, ::1)", "fd.sip in (::1, 127.0.0.1)"),
+        ("fd.snet in (10.0.0.0/8, fe80::/10)", "fd.snet in (10.0.0.0/8, fe80::/10)"),
+        ("proc.is_exe_writable = true", "proc.is_exe_writable = true"),
+        ("fd.num >= -1", "fd.num >= -1"),
+        ("evt.latency < 18446744073709551615", "evt.latency < 18446744073709551615"),
+        ("fd.sport in (80, 443)", "fd.sport in (80, 443)"),
+        ("proc.name = allof (a, b)", "proc.name = allof ('a', 'b')"),
+        ("proc.name contains anyof (a)", "proc.name contains anyof ('a')"),
+        ("proc.name startswith a", "proc.name startswith 'a'"),
+        ("proc.name = val(proc.pname)", "proc.name = proc.pname"),
+    ],
+)
+def test_literals_print_as_they_are_written(condition: str, shown: str) -> None:
+    rules = [("r", bound(condition), None)]
+    program = compile_ruleset(rules)
+    assert f" = {shown}\n" in dump_graph(lower(rules))
+    assert shown.replace(" = proc.pname", " in proc.pname") in dump_program(program)

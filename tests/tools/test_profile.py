@@ -49,6 +49,8 @@ def test_time_adds_up(found: Profile) -> None:
     assert whole > 0
     assert sum(stack.self_ns for stack in found.stacks) == pytest.approx(whole)
     matching = found.stages["match rules"]
+    assert sum(found.matching.values()) == pytest.approx(matching)
+    assert all(ns > 0 for ns in found.matching.values())
     assert 0 < sum(cost.ns for cost in found.rules) <= matching
     assert sum(cost.ns for cost in found.comparisons) <= matching * 1.01
     assert all(0 <= cost.held <= cost.evaluations for cost in (*found.rules, *found.comparisons))
@@ -91,10 +93,30 @@ def test_a_costly_comparison_is_named(tmp_path: Path) -> None:
     )
     found = profile(Engine(load_files([rules]).require()), CAPTURE)
     advice = "\n".join(found.advice)
-    assert "`evt.args contains ('nosuch_zzz')` costs" in advice
+    assert "`evt.args contains 'nosuch_zzz'` costs" in advice
+    assert "name one argument (evt.arg.NAME)" in advice
     assert "rule 'slow' is tried on nearly every event: put an event type first" in advice
     assert found.comparisons[0].rules == ("slow",)
     assert found.comparisons[0].share > 0.5
+
+
+def test_a_text_is_read_on_behalf_of_whoever_looks_at_it_first(found: Profile) -> None:
+    read = [stack.names for stack in found.stacks if stack.names[-1].startswith("read ")]
+    assert any("fd.name" in names and names[-1] == "read fd.name" for names in read)
+    hits, asked = found.caches["what holds for a path or text"]
+    assert 0 < hits < asked
+
+
+def test_what_only_the_event_tells_can_be_spared(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "- rule: slow\n  desc: d\n  condition: toupper(evt.arg.name) contains NOSUCH_ZZZ\n"
+        "  output: o\n  priority: INFO\n"
+    )
+    found = profile(Engine(load_files([rules]).require()), CAPTURE)
+    (said,) = [line for line in found.advice if "contains" in line]
+    assert said.startswith("`toupper(evt.arg[name]) contains 'NOSUCH_ZZZ'` costs")
+    assert said.endswith("such a comparison that rules out most events would spare it")
 
 
 def test_speedscope_names_every_frame_and_weighs_every_sample(found: Profile) -> None:
@@ -137,7 +159,8 @@ def test_the_command_writes_its_files(cli: Cli, tmp_path: Path) -> None:  # noqa
     assert done.returncode == 0, done.stderr
     data = json.loads(done.stdout)
     assert set(data) == {
-        "events", "shown", "gated", "stages", "rules", "comparisons", "caches", "flushes", "advice",
+        "events", "shown", "gated", "stages", "matching", "rules", "comparisons", "caches",
+        "flushes", "advice",
     }  # fmt: skip
     assert json.loads(scope.read_text())["profiles"]
     assert flame.read_text().startswith("<svg")
@@ -146,3 +169,16 @@ def test_the_command_writes_its_files(cli: Cli, tmp_path: Path) -> None:  # noqa
     assert "no/such: no such file" in done.stderr
     assert cli("profile", "-r", rules, "-e", tmp_path / "none").returncode == 2
     assert cli("profile", "-r", rules, "-e", CAPTURE, "--top", "0").returncode == 2
+
+
+@pytest.mark.parametrize("command", [["profile", "-e", CAPTURE, "-r"], ["compile", "--dump=ir"]])
+def test_rules_without_their_text_are_refused_in_words(
+    cli: Cli,  # noqa: F811
+    tmp_path: Path,
+    command: list[Any],
+) -> None:
+    program = tmp_path / "p.rkc"
+    assert cli("compile", RULES[0], "-o", program).returncode == 0
+    done = cli(*command, program)
+    assert done.returncode == 2
+    assert done.stderr.endswith("p.rkc: compiled rules: this needs the text they were made from\n")
