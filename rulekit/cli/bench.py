@@ -185,6 +185,10 @@ def _data(found: list[Measured], compared: Comparison | None, slower: bool) -> d
             "now_ns_per_event": compared.now_ns,
             "change": compared.change,
             "slower": slower,
+            "stages_ns_per_event": {
+                stage: {"before": before, "now": now}
+                for stage, (before, now) in compared.stages.items()
+            },
             "notes": list(compared.notes),
         }
     return data

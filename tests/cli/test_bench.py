@@ -44,6 +44,12 @@ def test_a_kept_result_is_compared_with(cli, tmp_path: Path) -> None:
         assert done.returncode == code, done.stdout
         assert "kept: " in done.stdout
         assert ("slower than" in done.stderr) == bool(code)
+    done = cli(*arguments, "--compare", kept, "--format", "json")
+    compared = json.loads(done.stdout)["compared"]
+    assert not compared["slower"]
+    assert compared["stages_ns_per_event"]["rules"]["now"] >= 0
+    before = [stage["before"] for stage in compared["stages_ns_per_event"].values()]
+    assert before == pytest.approx([data["stages_ns_per_event"][stage] for stage in STAGES])
 
 
 def measured(seconds: float) -> Measured:

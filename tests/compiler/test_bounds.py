@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 import tracemalloc
@@ -118,6 +119,24 @@ def test_thousands_of_rules_share_what_they_have_in_common(tmp_path: Path) -> No
     assert len(tables["predicate_op"]) < 1_500 + 40 + 100
     assert len(tables["node_op"]) < 5 * 1_500
     assert Matcher(engine.program).n_rules == 1_500
+
+
+def test_nobody_looks_for_garbage_while_an_engine_is_made(tmp_path: Path) -> None:
+    # With the objects of a hundred thousand rules around, looking once takes seconds.
+    path = tmp_path / "rules.yaml"
+    path.write_text(json.dumps([rule(f"proc.name = p{i}", f"r{i}") for i in range(3_000)]))
+    ruleset = load_files([path]).require()
+    looked: list[str] = []
+
+    def look(phase: str, info: dict[str, int]) -> None:
+        looked.append(phase)
+
+    gc.callbacks.append(look)
+    try:
+        Engine(ruleset)
+    finally:
+        gc.callbacks.remove(look)
+    assert len(looked) <= 2
 
 
 def test_cost_grows_with_the_number_of_rules_and_no_faster(tmp_path: Path) -> None:
