@@ -29,6 +29,8 @@ _PARTS = {
 # Fields whose text is put together of the whole event.
 _WHOLE_EVENT = ("evt.args", "evt.info")
 _COSTLY = 0.10  # share of matching from which a comparison is worth a word
+_WORTH_NS = 10  # per event of the capture: what takes less need not be made faster
+_UNKNOWN = 0.30  # share of matching from which working out what was not known is
 _ENOUGH = 1000  # evaluations that make a share mean something
 
 
@@ -168,7 +170,7 @@ class _Tree:
                 Stack(self._names(i), frame[3], self.self_ns[i])
                 for i, frame in enumerate(self.frames)
             ),
-            tuple(self._advice(rules, comparisons, caches, stats["flushes"])),
+            tuple(self._advice(events, rules, comparisons, parts, caches, stats["flushes"])),
         )
 
     def _rules(self, matching: float) -> tuple[Cost, ...]:
@@ -274,12 +276,22 @@ class _Tree:
 
     def _advice(
         self,
+        events: int,
         rules: tuple[Cost, ...],
         comparisons: tuple[Cost, ...],
+        parts: dict[str, float],
         caches: dict[str, tuple[int, int]],
         flushes: int,
     ) -> list[str]:
         said = []
+
+        def costly(cost: Cost) -> bool:
+            return (
+                cost.share >= _COSTLY
+                and cost.evaluations >= _ENOUGH
+                and cost.ns >= _WORTH_NS * events
+            )
+
         for rule in self.rules:
             if rule.event_types.many:
                 said.append(
@@ -287,7 +299,7 @@ class _Tree:
                     " put an event type first (evt.type in (...) and ...)"
                 )
         for cost in comparisons:
-            if cost.share < _COSTLY or cost.evaluations < _ENOUGH:
+            if not costly(cost):
                 continue
             said.append(
                 f"`{cost.name}` costs {cost.share:.0%} of the ruleset"
@@ -295,15 +307,26 @@ class _Tree:
                 f" {cost.held / cost.evaluations:.1%} true); {_help(cost.name)}"
             )
         for cost in rules:
-            if cost.share >= _COSTLY and cost.evaluations >= _ENOUGH and not cost.matches:
+            if costly(cost) and not cost.matches:
                 said.append(
                     f"rule {cost.name!r} costs {cost.share:.0%} of the ruleset and matched nothing:"
                     " a comparison that rules out most events, of the process or the path, would"
                     " spare the rest"
                 )
-        for name, (hits, asked) in caches.items():
-            if asked >= _ENOUGH and hits < asked / 2:
-                said.append(f"{name} was known only {hits / asked:.0%} of the time")
+        matching = sum(parts.values())
+        for (name, (hits, asked)), part in zip(caches.items(), ("process", "key"), strict=True):
+            spent = parts[_PARTS[part]]
+            if (
+                asked >= _ENOUGH
+                and hits < asked / 2
+                and spent >= _UNKNOWN * matching
+                and spent >= _WORTH_NS * events
+            ):
+                said.append(
+                    f"{name} was known only {hits / asked:.0%} of the time, finding it out takes"
+                    f" {spent / matching:.0%} of matching: names repeat (proc.name, proc.exepath),"
+                    " command lines, environments and paths of their own do not"
+                )
         if flushes:
             said.append(f"what is kept became too much {flushes} times and was dropped")
         return said

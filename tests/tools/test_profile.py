@@ -119,6 +119,25 @@ def test_what_only_the_event_tells_can_be_spared(tmp_path: Path) -> None:
     assert said.endswith("such a comparison that rules out most events would spare it")
 
 
+@pytest.mark.parametrize("distinct", [3000, 3])
+def test_values_that_never_repeat_are_worth_a_word(tmp_path: Path, distinct: int) -> None:
+    b = Builder()
+    b.add_process(7, "cat")
+    for i in range(3000):
+        name = f"/srv/{i % distinct:0>60}"
+        b.add_event("openat", {"fd": 3, "dirfd": "AT_FDCWD", "name": name}, tid=7)
+    b.save(tmp_path / "a.scap")
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "- rule: r\n  desc: d\n  condition: evt.type = openat and fd.name contains nosuch_zzz\n"
+        "  output: o\n  priority: INFO\n"
+    )
+    found = profile(Engine(load_files([rules]).require()), tmp_path / "a.scap")
+    said = [line for line in found.advice if "was known only 0% of the time" in line]
+    assert len(said) == (distinct == 3000)
+    assert all(line.startswith("what holds for a path or text") for line in said)
+
+
 def test_speedscope_names_every_frame_and_weighs_every_sample(found: Profile) -> None:
     data: dict[str, Any] = json.loads(json.dumps(speedscope(found, "x")))
     (run,) = data["profiles"]
