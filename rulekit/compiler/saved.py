@@ -36,8 +36,8 @@ from rulekit.errors import RuleError
 from rulekit.schema.types import Kind
 
 MAGIC = b"RKC\n"
-# Changes with the tables and with the meaning of any number in them.
-FORMAT_VERSION = 3
+# Changes with the tables, the meaning of any number in them, and what stands beside them.
+FORMAT_VERSION = 4
 _PREFIX = struct.Struct("<4sI32s")
 _SIZES = {"B": 1, "H": 2, "I": 4, "q": 8, "Q": 8, "d": 8}
 

@@ -17,6 +17,7 @@ from rulekit import __version__
 from rulekit.compiler.saved import MAGIC, load_saved, save_program
 from rulekit.compiler.tables import Program
 from rulekit.errors import RuleError
+from rulekit.native.garbage import without_collecting
 from rulekit.rules.priority import Priority
 from rulekit.schema.types import Kind
 
@@ -76,15 +77,20 @@ class CompiledRules:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write a file for `load_compiled`; it appears whole or not at all."""
-        about = {
-            "rulekit": __version__,
-            "build": build_id(),
-            "source": self.source,
-            "static_fields": dict(self.static_fields),
-            "warnings": self.warnings,
-            "rules": [_written_rule(rule) for rule in self.rules],
-        }
-        save_program(self.program, path, about)
+        with without_collecting():
+            # Outputs of the same words are one template; it is written once.
+            templates = {id(rule.template): rule.template for rule in self.rules}
+            numbers = {identity: number for number, identity in enumerate(templates)}
+            about = {
+                "rulekit": __version__,
+                "build": build_id(),
+                "source": self.source,
+                "static_fields": dict(self.static_fields),
+                "warnings": self.warnings,
+                "templates": [_written_template(each) for each in templates.values()],
+                "rules": [_written_rule(rule, numbers[id(rule.template)]) for rule in self.rules],
+            }
+            save_program(self.program, path, about)
 
 
 def load_compiled(path: str | PathLike[str], *, same_build: bool = False) -> CompiledRules:
@@ -97,6 +103,11 @@ def load_compiled(path: str | PathLike[str], *, same_build: bool = False) -> Com
         RuleError: The file is none of that kind, damaged, or of another version.
         OSError: It cannot be read.
     """
+    with without_collecting():
+        return _loaded(path, same_build)
+
+
+def _loaded(path: str | PathLike[str], same_build: bool) -> CompiledRules:
     program, about = load_saved(path)
     try:
         version, build = about["rulekit"], about["build"]
@@ -106,7 +117,8 @@ def load_compiled(path: str | PathLike[str], *, same_build: bool = False) -> Com
                 " again"
             )
         reader = _Reader()
-        rules = tuple(reader.rule(each) for each in about["rules"])
+        templates = [reader.template(each) for each in about["templates"]]
+        rules = tuple(_read_rule(each, templates) for each in about["rules"])
         if tuple(rule.name for rule in rules) != program.names:
             raise ValueError("rules and program differ")
         constants = {str(key): str(value) for key, value in about["static_fields"].items()}
@@ -135,27 +147,29 @@ def compiled_rules(
     warnings: int = 0,
 ) -> CompiledRules:
     """Return rules and their program without what only the compiler needed."""
+    templates: dict[int, Template] = {}
+    with without_collecting():
+        reduced = [
+            rule if isinstance(rule, CompiledRule) else _reduced(rule, templates) for rule in rules
+        ]
     return CompiledRules(
         source,
-        tuple(rule if isinstance(rule, CompiledRule) else _reduced(rule) for rule in rules),
+        tuple(reduced),
         program,
         dict(constants),
         warnings,
     )
 
 
-def _reduced(rule: Rule) -> CompiledRule:
+def _reduced(rule: Rule, templates: dict[int, Template]) -> CompiledRule:
     from rulekit.rules.fingerprint import fingerprint
 
-    template = rule.template.unplaced
+    said = rule.template.unplaced
+    template = templates.get(id(said))
+    if template is None:
+        template = templates[id(said)] = Template(said.parts, said.fields, said.constants)
     return CompiledRule(
-        rule.name,
-        rule.source,
-        rule.priority,
-        rule.tags,
-        rule.desc,
-        Template(template.parts, template.fields, template.constants),
-        fingerprint(rule),
+        rule.name, rule.source, rule.priority, rule.tags, rule.desc, template, fingerprint(rule)
     )
 
 
@@ -178,8 +192,7 @@ def build_id() -> str:
 # ---- as JSON ------------------------------------------------------------------------------------
 
 
-def _written_rule(rule: CompiledRule) -> list[Any]:
-    template = rule.template
+def _written_rule(rule: CompiledRule, template: int) -> list[Any]:
     return [
         rule.name,
         rule.source,
@@ -187,6 +200,12 @@ def _written_rule(rule: CompiledRule) -> list[Any]:
         list(rule.tags),
         rule.desc,
         rule.rule_hash,
+        template,
+    ]
+
+
+def _written_template(template: Template) -> list[Any]:
+    return [
         [_written_part(part) for part in template.parts],
         [[key, _written_operand(operand)] for key, operand in template.fields],
         template.constants,
@@ -214,24 +233,30 @@ def _written_operand(operand: Any) -> Any:
     return ["l", operand.value.decode("latin-1")]
 
 
+def _read_rule(written: list[Any], templates: Sequence[Template]) -> CompiledRule:
+    name, source, priority, tags, desc, rule_hash, template = written
+    if not 0 <= template < len(templates):
+        raise ValueError(f"an output of the number {template}")
+    return CompiledRule(
+        str(name), str(source), Priority(priority), tuple(map(str, tags)), str(desc),
+        templates[template], str(rule_hash),
+    )  # fmt: skip
+
+
 class _Reader:
-    """Reads rules; what stands in many of them, as most fields do, is made once."""
+    """Reads templates; what stands in many of them, as most fields do, is made once."""
 
     def __init__(self) -> None:
         self._fields: dict[tuple[Any, ...], _Read] = {}
 
-    def rule(self, written: list[Any]) -> CompiledRule:
-        name, source, priority, tags, desc, rule_hash, parts, fields, constants = written
+    def template(self, written: list[Any]) -> Template:
+        parts, fields, constants = written
         made = tuple((str(key), self.operand(operand)) for key, operand in fields)
         named = dict(made)
         read = tuple(
             _Read(text=part) if part.__class__ is str else self.part(part, named) for part in parts
         )
-        constants = {str(key): str(value) for key, value in constants.items()}
-        return CompiledRule(
-            str(name), str(source), Priority(priority), tuple(map(str, tags)), str(desc),
-            Template(read, made, constants), str(rule_hash),
-        )  # fmt: skip
+        return Template(read, made, {str(key): str(value) for key, value in constants.items()})
 
     def part(self, written: list[Any], named: Mapping[str, Any]) -> _Read:
         width, names, *call = written

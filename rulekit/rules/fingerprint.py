@@ -17,14 +17,14 @@ def fingerprint(rule: Rule) -> str:
     Name, source, condition, output, priority and tags count; macros, lists and exceptions count as
     what they stand for. Blanks, comments, the description and the file do not.
     """
-    parts = [rule.name, rule.source, _tree_hash(rule.node).hex(), rule.output]
+    parts = [rule.name, rule.source, _tree_hash(rule.node), rule.output]
     parts += [rule.priority.label, *rule.tags]
-    return _hash("rule", *parts).hex()
+    return _hash("rule", *parts)
 
 
-def _tree_hash(root: Node) -> bytes:
+def _tree_hash(root: Node) -> str:
     """Return the hash of a condition; a part that stands in it many times is hashed once."""
-    known: dict[int, bytes] = {}
+    known: dict[int, str] = {}
     stack: list[tuple[Node, bool]] = [(root, False)]
     while stack:
         node, ready = stack.pop()
@@ -39,17 +39,16 @@ def _tree_hash(root: Node) -> bytes:
             continue
         if ready:
             kind = type(node).__name__
-            known[id(node)] = _hash(kind, *(known[id(child)].hex() for child in children))
+            known[id(node)] = _hash(kind, *[known[id(child)] for child in children])
         else:
             stack.append((node, True))
-            stack.extend((child, False) for child in children)
+            stack += [(child, False) for child in children]
     return known[id(root)]
 
 
-def _hash(*parts: str) -> bytes:
-    digest = blake2b(digest_size=_SIZE_BYTES)
+def _hash(*parts: str) -> str:
+    pieces = []
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-    return digest.digest()
+        pieces += [len(data).to_bytes(8, "little"), data]
+    return blake2b(b"".join(pieces), digest_size=_SIZE_BYTES).hexdigest()

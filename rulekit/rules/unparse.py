@@ -12,6 +12,8 @@ from rulekit.rules.ast import (
     Argument,
     ComparisonNode,
     FieldNode,
+    ItemRun,
+    ListItems,
     ListNode,
     LiteralNode,
     MacroNode,
@@ -50,7 +52,22 @@ def unparse(node: Node) -> str:
 
     Groups get parentheses only where the tree needs them.
     """
-    return _flatten(node, _text_parts)
+    text = _plain(node)
+    return _flatten(node, _text_parts) if text is None else text
+
+
+def _plain(node: Node) -> str | None:
+    """Return the text of a comparison of a field with literals, as nearly all of them are."""
+    if not isinstance(node, ComparisonNode) or not isinstance(node.left, FieldNode):
+        return None
+    left = node.left.name if node.left.arg is None else node.left.name + _bracket(node.left.arg)
+    op = f"{node.op} {node.modifier}" if node.modifier else node.op
+    right = node.right
+    if right is None:
+        return f"{left} {op}"
+    if isinstance(right, (ListNode, LiteralNode)):
+        return f"{left} {op} {''.join(_right(node, right))}"  # type: ignore[arg-type]
+    return None
 
 
 def unparse_operand(operand: FieldNode | TransformNode) -> str:
@@ -128,7 +145,7 @@ def _text_parts(node: Node | Argument) -> Iterator[_Part]:
 
 def _right(node: ComparisonNode, right: _Right) -> Iterator[_Part]:
     if isinstance(right, ListNode):
-        yield f"({', '.join(_value(item, in_list=True) for item in right.items)})"
+        yield f"({', '.join(_items(right))})"
     elif isinstance(right, FieldNode):
         yield from ("val(", right, ")")
     elif isinstance(right, TransformNode):
@@ -136,7 +153,18 @@ def _right(node: ComparisonNode, right: _Right) -> Iterator[_Part]:
     elif node.op in _UNQUOTED or node.modifier:
         yield right.text
     else:
-        yield _value(right)
+        yield _value(right.text, right.quoted or right.text in _MODIFIERS)
+
+
+def _items(node: ListNode) -> Iterator[str]:
+    if isinstance(node.items, ListItems):
+        for run in node.items.runs:
+            if isinstance(run, ItemRun):  # without a node for each
+                yield from map(_value, run.read.texts, run.read.quoted)
+            else:
+                yield from (_value(item.text, item.quoted) for item in run)
+    else:
+        yield from (_value(item.text, item.quoted) for item in node.items)
 
 
 def _bracket(arg: str | None) -> str:
@@ -145,10 +173,8 @@ def _bracket(arg: str | None) -> str:
     return f"[{arg if _bare_arg(arg) else quote(arg)}]"
 
 
-def _value(node: LiteralNode, in_list: bool = False) -> str:
-    if not node.quoted and _bare(node.text) and (in_list or node.text not in _MODIFIERS):
-        return node.text
-    return quote(node.text)
+def _value(text: str, quoted: bool | int) -> str:
+    return text if not quoted and _bare(text) else quote(text)
 
 
 def _sexpr_parts(node: Node | Argument) -> Iterator[_Part]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import rulekit
+from rulekit.compiler.saved import load_saved, save_program
 from rulekit.engine import program_cache
 from rulekit.engine.compiled import CompiledRules, is_compiled, load_compiled
 from rulekit.engine.pipeline import Engine
@@ -107,11 +108,40 @@ def test_bad_and_foreign_files_are_told_apart(
 
 
 def test_a_program_saved_without_rules_cannot_be_run(engine: Engine, tmp_path: Path) -> None:
-    from rulekit.compiler.saved import save_program
-
     save_program(engine.program, tmp_path / "x.rkc")
     with pytest.raises(RuleError, match="inconsistent"):
         load_compiled(tmp_path / "x.rkc")
+
+
+def test_outputs_of_the_same_words_are_kept_once(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    words = "%proc.name opened %fd.name"
+    path.write_text(
+        json.dumps(
+            [{"rule": f"r{i}", "desc": "d", "condition": f"evt.type = open and fd.num = {i}",
+              "priority": "INFO", "output": words if i else "%evt.deltatime"}
+             for i in range(200)]
+        )
+    )  # fmt: skip
+    compiled = Engine(load_files([path]).require()).compiled()
+    compiled.save(tmp_path / "x.rkc")
+    assert (tmp_path / "x.rkc").read_bytes().count(b" opened ") == 1
+    again = load_compiled(tmp_path / "x.rkc")
+    assert len({id(rule.template) for rule in again.rules}) == 2
+    assert [rule.rule_hash for rule in again.rules] == [rule.rule_hash for rule in compiled.rules]
+
+
+@pytest.mark.parametrize("number", [-1, 10_000, "0", None])
+def test_a_rule_whose_output_is_missing_is_refused(
+    engine: Engine, tmp_path: Path, number: object
+) -> None:
+    path = tmp_path / "x.rkc"
+    engine.compiled().save(path)
+    program, about = load_saved(path)
+    about["rules"][0][-1] = number
+    save_program(program, path, about)
+    with pytest.raises(RuleError, match="inconsistent"):
+        load_compiled(path)
 
 
 # ---- the folder of programs ---------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from rulekit.rules.ast import (
     TupleNode,
 )
 from rulekit.rules.exceptions import MODIFIABLE_OPERATORS, MODIFIERS
+from rulekit.rules.loader import load_files
 from rulekit.rules.parser import parse_condition
 from rulekit.rules.unparse import quote, to_sexpr, unparse
 from rulekit.text.source import SourceText
@@ -146,3 +149,19 @@ def test_deep_trees_are_written_without_recursion() -> None:
         node = NotNode(node, HERE)
     assert unparse(node).count("not") == 5000
     assert to_sexpr(node).count("not") == 5000
+
+
+def test_named_lists_are_written_item_by_item(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(
+        "- list: inner\n  items: [b, '\"c d\"', \"'e'\"]\n"
+        "- list: outer\n  items: [a, inner, 5]\n"
+        "- rule: r\n  desc: d\n  output: o\n  priority: INFO\n"
+        "  condition: proc.name in (outer, z) or proc.name = anyof (inner)"
+        " or fd.name in (x, inner)\n"
+    )
+    (rule,) = load_files([path]).require().rules
+    assert unparse(rule.node) == (
+        'proc.name in (a, b, "c d", "e", 5, z) or proc.name = anyof (b, "c d", "e")'
+        ' or fd.name in (x, b, "c d", "e")'
+    )
