@@ -280,9 +280,7 @@ cdef inline Kept* _signature(MatcherC* m) noexcept nogil:
     cdef Thread* thread = context.thread
     cdef State* state = context.state
     if (thread != NULL and thread.words_epoch == m.generation and thread.words_version == thread.version
-            and thread.ancestry_version == state.ancestry_version
-            and state.account_version == m.account_version
-            and state.container_version == m.container_version and context.event_container == NULL):
+            and thread.ancestry_version == state.ancestry_version and context.event_container == NULL):
         return <Kept*> thread.words
     return _found_signature(m)
 

@@ -200,17 +200,18 @@ cdef inline uint32_t slot_of(const Context* ctx) noexcept nogil:
 # Whether what is kept about the process of an event, and about its path, says that no rule of a class
 # holds. Most events end here, without a call. False says nothing.
 cdef inline bint none_holds(const MatcherC* m, const Context* ctx, const RuleClass* rules, uint32_t number) noexcept nogil:
-    cdef const Thread* thread = ctx.thread
-    cdef const State* state = ctx.state
+    return none_holds_of(m, ctx.state, ctx.thread, ctx, False, NULL, rules, number)
+
+
+# The same without a context (NULL): `no_name`, or the text of fd.name, are then told by who asks.
+cdef inline bint none_holds_of(const MatcherC* m, const State* state, const Thread* thread, const Context* ctx,
+                               bint no_name, const Str* name, const RuleClass* rules, uint32_t number) noexcept nogil:
     cdef const Kept* kept
-    cdef const Str* name
     cdef uint64_t live = rules.all_rules
     cdef uint64_t words
     # As _signature in _evaluate.pxi; events of containers have no thread.
     if (not rules.is_small or thread == NULL or thread.words_epoch != m.generation
-            or thread.words_version != thread.version or thread.ancestry_version != state.ancestry_version
-            or state.account_version != m.account_version
-            or state.container_version != m.container_version):
+            or thread.words_version != thread.version or thread.ancestry_version != state.ancestry_version):
         return False
     if rules.has_process:
         kept = <const Kept*> thread.words
@@ -223,10 +224,11 @@ cdef inline bint none_holds(const MatcherC* m, const Context* ctx, const RuleCla
     if not rules.path_first or not live & rules.key_words[0]:
         return False
     # As _operand_facts.
-    if no_fd_name(ctx):
+    if no_name if ctx == NULL else no_fd_name(ctx):
         kept = m.no_value[rules.path_domain]
     else:
-        name = fd_name_at_hand(ctx)
+        if ctx != NULL:
+            name = fd_name_at_hand(ctx)
         if name == NULL or name.facts_version != m.facts_version:
             return False
         kept = <const Kept*> name.facts[rules.path_domain]

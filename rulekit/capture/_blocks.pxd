@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from rulekit.capture._convert cimport (
-    FORM_COLUMNS, PATH_DROP, PATH_JOIN, PATH_LONG, PATH_PLAN, PATH_STORE, Converter, EventForm,
+    FORM_N_SHIFT, FORM_TYPE_SHIFT, PATH_DROP, PATH_JOIN, PATH_LONG, PATH_PLAN, PATH_STORE, Converter, EventForm,
     convert, enter_join, enter_keep,
 )
 from rulekit.capture._latency cimport Clock
@@ -107,82 +107,128 @@ cdef inline uint64_t get_u64(const uint8_t* p) noexcept nogil:
     return value
 
 
-# The next event; a NextResult. `state` may be NULL: then metadata is only validated. Pointers in `ev`
-# are valid until the next call.
-#
-# This is the short way, for a sound event of the usual form in the middle of a section. Whatever is
-# unusual, or not sound, is left untouched to decoder_next_any, which knows every case.
-cdef inline int decoder_next(Decoder* d, State* state, EventView* ev) noexcept nogil:
+# The short way, for a sound event of the usual form in the middle of a section, in steps. Each that
+# returns False has touched nothing, and leaves the event to decoder_next_any, which knows every case.
+cdef struct Head:
+    const uint8_t* event     # its header
+    const uint8_t* lengths   # of its parameters
+    const uint8_t* params
+    const uint8_t* end       # of the event, as it says
+    uint64_t next            # place in the window after the block
+    uint64_t kind            # type << 16, number of parameters << 32, and nothing else
+    bint flagged
+    const EventForm* form
+
+
+cdef inline uint16_t head_type(const Head* h) noexcept nogil:
+    return <uint16_t> (h.kind >> 16)
+
+
+cdef inline uint32_t head_n(const Head* h) noexcept nogil:
+    return <uint32_t> (h.kind >> 32)
+
+
+# Look at the block at the cursor.
+cdef inline bint decoder_head(const Decoder* d, Head* h) noexcept nogil:
     cdef const uint8_t* p
     cdef const uint8_t* q
-    cdef const uint8_t* lengths
-    cdef const uint8_t* at
-    cdef const uint8_t* end
     cdef const uint8_t* after
-    cdef uint64_t pos, head, kind
-    cdef uint32_t total, n, i, flags
-    cdef uint16_t type
-    cdef uint8_t path
-    cdef const EventForm* form
-    while True:
-        pos = d.pos
-        # From here on SHORT_WAY_BYTES may be read, whatever the lengths say: they are looked at below.
-        if pos >= d.short_end:
-            break
-        p = d.data + pos
-        head = get_u64(p)
-        flags = 0
-        q = p + BLOCK_HEADER + 2
-        if unlikely(head & HEAD_SHORT != EV_V2):
-            if head & HEAD_SHORT != EVF_V2:
-                break
-            flags = get_u32(q)
-            q += 4
-        total = <uint32_t> (head >> 32)
-        kind = get_u64(q + 18)           # upper half of the length, type, number of parameters
-        pos += total
-        after = p + total
-        end = q + get_u16(q + 16)
-        if kind & KIND_LONG or pos > d.size or end + BLOCK_FRAME - BLOCK_HEADER > after or get_u32(after - 4) != total:
-            break
-        type = <uint16_t> (kind >> 16)
-        n = <uint32_t> (kind >> 32)
-        form = &d.forms[type * FORM_COLUMNS + n]
-        path = form.path
-        lengths = q + V2_HEADER
-        at = lengths + 2 * n
-        if path == PATH_STORE or path == PATH_DROP:
-            # Eight bytes are there, even if they are not all lengths.
-            if form.mask != 0 and get_u64(lengths) & form.mask == form.lengths:
-                at += form.n_bytes
-            else:
-                for i in range(n):
-                    at += get_u16(lengths + 2 * i)
-            if at > end:
-                break
-            d.n_headers += 1
-            d.pos = pos
-            if path == PATH_STORE:
-                enter_keep(d.converter, <int64_t> get_u64(q + 8), type, n, lengths, <uint32_t> (at - lengths))
-            continue
-        if path == PATH_LONG or lay_params(ev.params, lengths, at, n) > end:
-            break
-        d.n_headers += 1
-        d.pos = pos
-        ev.cpu = get_u16(p + 8)
-        ev.block_flags = flags
-        ev.ts_ns = get_u64(q)
-        ev.tid = <int64_t> get_u64(q + 8)
-        ev.raw = d.n_headers
-        ev.type = type
-        ev.info = &d.infos[type]
-        ev.nparams = n
-        if path == PATH_JOIN:
-            if not enter_join(d.converter, ev, form, n):
-                convert(d.converter, ev, n)
-        elif path == PATH_PLAN:
+    cdef uint64_t head
+    cdef uint32_t total
+    # From here on SHORT_WAY_BYTES may be read, whatever the lengths say: they are looked at below.
+    if d.pos >= d.short_end:
+        return False
+    p = d.data + d.pos
+    head = get_u64(p)
+    h.flagged = False
+    q = p + BLOCK_HEADER + 2
+    if unlikely(head & HEAD_SHORT != EV_V2):
+        if head & HEAD_SHORT != EVF_V2:
+            return False
+        h.flagged = True
+        q += 4
+    total = <uint32_t> (head >> 32)
+    h.kind = get_u64(q + 18)         # upper half of the length, type, number of parameters
+    h.next = d.pos + total
+    after = p + total
+    h.end = q + get_u16(q + 16)
+    if (h.kind & KIND_LONG or h.next > d.size or h.end + BLOCK_FRAME - BLOCK_HEADER > after
+            or get_u32(after - 4) != total):
+        return False
+    h.event = q
+    # d.forms[type * FORM_COLUMNS + n], in half the instructions
+    h.form = <const EventForm*> (<const uint8_t*> d.forms + (<uint32_t> h.kind >> FORM_TYPE_SHIFT)
+                                 + (h.kind >> FORM_N_SHIFT))
+    h.lengths = q + V2_HEADER
+    h.params = h.lengths + 2 * head_n(h)
+    return True
+
+
+cdef inline bint is_enter(const Head* h) noexcept nogil:
+    return h.form.path >= PATH_DROP
+
+
+# Take an event of which is_enter() is true.
+cdef inline bint decoder_enter(Decoder* d, const Head* h) noexcept nogil:
+    cdef const EventForm* form = h.form
+    cdef const uint8_t* at = h.params
+    cdef uint32_t i
+    # Eight bytes are there, even if they are not all lengths.
+    if form.mask != 0 and get_u64(h.lengths) & form.mask == form.lengths:
+        at += form.n_bytes
+    else:
+        for i in range(head_n(h)):
+            at += get_u16(h.lengths + 2 * i)
+    if at > h.end:
+        return False
+    d.n_headers += 1
+    d.pos = h.next
+    if form.path == PATH_STORE:
+        enter_keep(d.converter, <int64_t> get_u64(h.event + 8), head_type(h), head_n(h), h.lengths,
+                   <uint32_t> (at - h.lengths))
+    return True
+
+
+# Take any other event.
+cdef inline bint decoder_event(Decoder* d, const Head* h, EventView* ev) noexcept nogil:
+    cdef uint8_t path = h.form.path
+    cdef uint32_t n = head_n(h)
+    if path == PATH_LONG or lay_params(ev.params, h.lengths, h.params, n) > h.end:
+        return False
+    d.n_headers += 1
+    d.pos = h.next
+    if h.flagged:
+        ev.cpu = get_u16(h.event - 6)
+        ev.block_flags = get_u32(h.event - 4)
+    else:
+        ev.cpu = get_u16(h.event - 2)
+        ev.block_flags = 0
+    ev.ts_ns = get_u64(h.event)
+    ev.tid = <int64_t> get_u64(h.event + 8)
+    ev.raw = d.n_headers
+    ev.type = head_type(h)
+    ev.info = &d.infos[ev.type]
+    ev.nparams = n
+    if path == PATH_JOIN:
+        if not enter_join(d.converter, ev, h.form, n):
             convert(d.converter, ev, n)
-        d.n_delivered += 1
-        ev.num = d.n_delivered
-        return NEXT_EVENT
+    elif path == PATH_PLAN:
+        convert(d.converter, ev, n)
+    d.n_delivered += 1
+    ev.num = d.n_delivered
+    return True
+
+
+# The next event; a NextResult. `state` may be NULL: then metadata is only validated. Pointers in `ev`
+# are valid until the next call.
+cdef inline int decoder_next(Decoder* d, State* state, EventView* ev) noexcept nogil:
+    cdef Head head
+    while decoder_head(d, &head):
+        if is_enter(&head):
+            if not decoder_enter(d, &head):
+                break
+        elif decoder_event(d, &head, ev):
+            return NEXT_EVENT
+        else:
+            break
     return decoder_next_any(d, state, ev)

@@ -9,6 +9,10 @@ from rulekit.native._event cimport EventView, MAX_PARAMS, lay_cut_params
 cdef enum:
     CLASS_COLUMNS = MAX_PARAMS + 2   # parameter counts 0..32, and everything above in the last one
     FORM_COLUMNS = 64                # a power of two: parameter counts that nothing has are PATH_LONG
+    FORM_BYTES = 32                  # of an EventForm
+    # From the type in the upper half of 32 bits, and the number of parameters in that of 64, to bytes.
+    FORM_TYPE_SHIFT = 5              # 16 - log2(FORM_COLUMNS * FORM_BYTES)
+    FORM_N_SHIFT = 27                # 32 - log2(FORM_BYTES)
     TYPE_LARGE = 128                 # bit of type_shapes: parameter lengths have 32 bits
 
 cdef enum EventClass:
@@ -34,10 +38,10 @@ cdef enum:
 cdef enum EventPath:         # what the decoder's short way does with a form of event
     PATH_LONG = 0            # nothing: decoder_next_any looks at everything
     PATH_DELIVER = 1
-    PATH_DROP = 2
-    PATH_STORE = 3           # kept as it is, for the exit event
-    PATH_PLAN = 4            # convert()
-    PATH_JOIN = 5            # parameters of the enter event follow its own, see EventForm
+    PATH_PLAN = 2            # convert()
+    PATH_JOIN = 3            # parameters of the enter event follow its own, see EventForm
+    PATH_DROP = 4
+    PATH_STORE = 5           # kept as it is, for the exit event
 
 cdef struct Source:
     uint8_t kind
@@ -46,14 +50,24 @@ cdef struct Source:
     uint32_t fill_len        # of FROM_STATIC, and of FROM_ENTER without an enter event
     uint32_t cut             # widest value of the target type
 
+cdef enum Quick:             # what is to be known of an event that only its thread notices
+    QUICK_FD_INDEX = 3       # mask: which of its own parameters is the fd
+    QUICK = 4                # it is one: a call that ended, and that does nothing to the state by its type
+    QUICK_OWN_FD = 8
+    QUICK_JOINED_FD = 16     # the first parameter that follows from the enter event is its fd
+    QUICK_TRANSFER = 32      # EventPlan.is_transfer
+    QUICK_NO_NAME = 64       # it has no fd.name, whatever its fd
+    QUICK_CALL = 128         # its first parameter says which call it is
+
 cdef struct EventForm:       # of an event type with a number of parameters
     uint8_t path             # EventPath
-    uint8_t skip             # PATH_JOIN: parameters first .. first + n_joined - 1 of the enter event follow
-    uint8_t n_joined
-    uint8_t n_needed         # skip + n_joined
+    uint8_t quick            # Quick bits, or 0; at most four parameters of its own
+    uint8_t n_joined         # PATH_JOIN: so many of the enter event's, up to `n_needed`, follow
+    uint8_t n_needed         # n_joined, or 1 more: the first one is left out
     uint16_t enter_type
-    uint16_t n_bytes         # all parameters together, when their lengths are `lengths`
+    uint16_t n_bytes         # PATH_STORE: all parameters together, when their lengths are `lengths`
     uint64_t mask            # PATH_STORE: of the lengths in the file, as one number; 0: they vary
+                             # quick: the same; and `lengths` are bits that only huge lengths have
     uint64_t lengths
     const uint32_t* cuts     # PATH_JOIN: the widest that each of the parameters that follow may be
 
@@ -90,11 +104,16 @@ cdef Enter* enter_slot(Converter* c, int64_t tid) noexcept nogil     # where to 
 cdef uint8_t* enter_big(Converter* c, Enter* enter, uint32_t size) noexcept nogil   # NULL: no room
 
 
+# Where the enter event of a thread mostly is.
+cdef inline Enter* enter_at(Converter* c, int64_t tid) noexcept nogil:
+    return &c.enters[(<uint32_t> tid & (N_SETS - 1)) * N_WAYS]
+
+
 # Remember an enter event as it lies in the file: `image` is its lengths and parameters, `size` bytes,
 # copied, for the window moves on; ENTER_BYTES may be read from there whatever the size.
 cdef inline void enter_keep(Converter* c, int64_t tid, uint16_t type, uint32_t n, const uint8_t* image,
                             uint32_t size) noexcept nogil:
-    cdef Enter* enter = &c.enters[(<uint32_t> tid & (N_SETS - 1)) * N_WAYS]
+    cdef Enter* enter = enter_at(c, tid)
     cdef uint8_t* target
     if enter.tid != tid:
         enter = enter_slot(c, tid)
@@ -115,20 +134,25 @@ cdef inline void enter_keep(Converter* c, int64_t tid, uint16_t type, uint32_t n
     enter.size = size
 
 
+# Whether that is what an event of PATH_JOIN waits for.
+cdef inline bint enter_joins(const Enter* enter, int64_t tid, const EventForm* form) noexcept nogil:
+    return (enter.tid == tid and enter.stamp != 0 and enter.type == form.enter_type and enter.n >= form.n_needed
+            and enter.size <= ENTER_BYTES)
+
+
 # What convert() does with an event of PATH_JOIN, when the enter event of its thread is what it should
 # be; False leaves the event to convert().
 cdef inline bint enter_join(Converter* c, EventView* ev, const EventForm* form, uint32_t n) noexcept nogil:
-    cdef Enter* enter = &c.enters[(<uint32_t> ev.tid & (N_SETS - 1)) * N_WAYS]
+    cdef Enter* enter = enter_at(c, ev.tid)
     cdef const uint8_t* lengths
     cdef const uint8_t* at
     cdef uint16_t length
-    if (enter.tid != ev.tid or enter.stamp == 0 or enter.type != form.enter_type or enter.n < form.n_needed
-            or enter.size > ENTER_BYTES):
+    if not enter_joins(enter, ev.tid, form):
         return False
     enter.stamp = 0
     lengths = enter.small
     at = lengths + 2 * enter.n
-    if form.skip:
+    if form.n_joined != form.n_needed:
         memcpy(&length, lengths, 2)
         at += length
         lengths += 2

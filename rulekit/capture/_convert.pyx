@@ -9,13 +9,19 @@ at import, and becomes one plan: for each parameter of the final form, where its
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
-from rulekit.native._event cimport EF_LARGE_PAYLOAD, N_EVENT_TYPES, event_infos, n_event_types
+from rulekit.native._event cimport (
+    EF_CREATES_FD, EF_DESTROYS_FD, EF_LARGE_PAYLOAD, EF_USES_FD, N_EVENT_TYPES, event_infos, n_event_types
+)
+from rulekit.state._fields_fd cimport nameless
+from rulekit.state._state cimport ATTACH_ALWAYS, EventPlan
+from rulekit.state._update cimport event_plans
 
 from rulekit.capture.conversions import WIDTHS, follow
 from rulekit.schema.events import event_table, load_table
 
 cdef enum:
     NO_CUT = 0xffffffff
+    GENERIC_X = 1
     TYPE_DROP_E = 148
     TYPE_DROP_X = 149
 
@@ -111,7 +117,38 @@ cdef int _fill_forms(list events) except -1:
                     _fix_lengths(form, [p["type"].removeprefix("PT_") for p in events[t]["params"][:n]])
                 elif plan.terminal == END_DELIVER:
                     form.path = PATH_JOIN if _joins(form, plan, t, n) else PATH_PLAN
+            _see_if_quick(form, t, n)
     return 0
+
+
+cdef void _see_if_quick(EventForm* form, int t, int n) noexcept:
+    # Whether all that the state does at such an event is to remember that its thread did something.
+    cdef const EventPlan* plan = &event_plans[t]
+    cdef int fd = plan.fd_param
+    cdef int i
+    cdef int bits = QUICK
+    if (form.path != PATH_DELIVER and form.path != PATH_JOIN) or n > 4:
+        return
+    if plan.run != NULL or plan.attach != ATTACH_ALWAYS or not plan.is_exit or plan.leads or not nameless[t]:
+        return
+    if 0 <= fd < n:
+        bits |= QUICK_OWN_FD | fd
+    elif fd == n and form.path == PATH_JOIN and form.n_joined == form.n_needed and form.cuts[0] >= 8:
+        bits |= QUICK_JOINED_FD
+    elif fd >= 0:
+        return
+    if plan.is_transfer:
+        bits |= QUICK_TRANSFER
+    if not event_infos[t].flags & (EF_CREATES_FD | EF_USES_FD | EF_DESTROYS_FD):
+        bits |= QUICK_NO_NAME
+    if t == GENERIC_X:
+        if n == 0:
+            return
+        bits |= QUICK_CALL
+    form.quick = <uint8_t> bits
+    for i in range(n):
+        form.mask |= <uint64_t> 0xFFFF << (16 * i)
+        form.lengths |= <uint64_t> 0xC000 << (16 * i)
 
 
 cdef int _fix_lengths(EventForm* form, list types) except -1:
@@ -140,9 +177,8 @@ cdef bint _joins(EventForm* form, const Plan* plan, int t, int n) noexcept:
             return False
     if first > 1:
         return False
-    form.skip = <uint8_t> first
     form.n_joined = <uint8_t> (plan.n - n)
-    form.n_needed = form.skip + form.n_joined
+    form.n_needed = <uint8_t> (first + form.n_joined)
     form.enter_type = plan.enter_type
     cuts = <uint32_t*> calloc(form.n_joined, sizeof(uint32_t))
     if cuts == NULL:
@@ -210,6 +246,8 @@ cdef int _compile() except -1:
     return 0
 
 
+if sizeof(EventForm) != FORM_BYTES:
+    raise SystemError("FORM_TYPE_SHIFT and FORM_N_SHIFT do not fit EventForm")
 _compile()
 
 

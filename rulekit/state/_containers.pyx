@@ -72,6 +72,7 @@ cdef Account* add_account(State* state, Str* container_id, uint32_t id, bint is_
     cdef Account* account = find_account(state, container_id, id, is_group)
     cdef uint32_t at
     state.account_version += 1
+    state.ancestry_version += 1
     if account != NULL:
         return account
     if state.n_accounts >= state.limits.max_accounts:
@@ -111,6 +112,7 @@ cdef void remove_account(State* state, Str* container_id, uint32_t id, bint is_g
     free(account)
     state.n_accounts -= 1
     state.account_version += 1
+    state.ancestry_version += 1
 
 
 cdef void free_accounts(State* state) noexcept nogil:
@@ -207,6 +209,7 @@ cdef Container* add_container(State* state, Str* id) noexcept nogil:
     cdef Container* c = find_container(state, id)
     cdef uint32_t at
     state.container_version += 1
+    state.ancestry_version += 1
     if c == NULL:
         if state.n_containers >= state.limits.max_containers:
             state.counters.containers_refused += 1
@@ -240,6 +243,7 @@ cdef void remove_container(State* state, Str* id) noexcept nogil:
     free(c)
     state.n_containers -= 1
     state.container_version += 1
+    state.ancestry_version += 1
 
 
 cdef bint add_host(State* state) noexcept nogil:

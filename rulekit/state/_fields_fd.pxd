@@ -1,9 +1,13 @@
 # Extractors of the classes fd and fdlist.
 
+from libc.stdint cimport uint8_t
+
 from rulekit.native._event cimport EF_CREATES_FD, EF_DESTROYS_FD, EF_USES_FD
 from rulekit.native._strings cimport Str
 from rulekit.state._fields cimport add_fn
 from rulekit.state._state cimport Context
+
+cdef const uint8_t* nameless     # by event type: whether fd.name is "" without an fd
 
 cdef Str* fd_name_by_number(const Context* c) noexcept nogil
 

@@ -55,13 +55,13 @@ cdef enum:
     AT_FDCWD = -100
 
 
-# By event type: whether fd.name is "" without an fd.
 cdef uint8_t[512] _nameless
 for _type in range(512):
     _nameless[_type] = _type & 1 and _type not in (
         E_OPEN_X, E_CONNECT_X, E_CREAT_X, E_ACCEPT_X, E_OPENAT_X, E_OPENAT2_X,
         E_OPEN_BY_HANDLE_AT_X, E_ACCEPT4_X,
     )
+nameless = _nameless
 
 # --- Which fd ------------------------------------------------------------------------------------
 
@@ -96,7 +96,7 @@ cdef inline bint _is_file(const Fd* fd) noexcept nogil:
 # --- Names ---------------------------------------------------------------------------------------
 
 cdef bint _name_from_event(Context* c, Thread* thread, bint raw, Value* out) noexcept nogil:
-    # The fd is unknown: failed opens still say what they were about. See also `_nameless`.
+    # The fd is unknown: failed opens still say what they were about. See also `nameless`.
     cdef uint16_t kind = c.ev.type
     cdef const char* path
     cdef const char* dir = "<UNKNOWN>"

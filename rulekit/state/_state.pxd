@@ -263,7 +263,8 @@ cdef struct State:
     uint32_t n_cpus
     char hostname[129]
     uint32_t next_version        # source of Thread.version and Fd.version
-    uint32_t ancestry_version    # changes whenever any process-scoped fact of any thread that may be an ancestor changes
+    uint32_t ancestry_version    # changes whenever any process-scoped fact of any thread that may be an ancestor changes,
+                                 # and with each of the next two
     uint32_t account_version     # changes with the user and group tables
     uint32_t container_version   # changes with container metadata
     # removals put off until the next event (section 1, step 3)

@@ -78,7 +78,7 @@ cdef class Probe:
 
     def changed(self, *, bint ancestors=False, bint accounts=False, bint containers=False):
         """Tell that facts of ancestors, or the tables, may have changed."""
-        self.state.ancestry_version += ancestors
+        self.state.ancestry_version += ancestors or accounts or containers
         self.state.account_version += accounts
         self.state.container_version += containers
 
