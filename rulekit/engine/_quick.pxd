@@ -89,6 +89,7 @@ cdef inline bint quick_event(Decoder* d, State* state, MatcherC* m, const Head* 
     thread.last_event_ts = get_u64(h.event)
     ev.ts_ns = thread.last_event_ts
     ev.tid = tid
+    ev.cpu = get_u16(h.event - 2)
     ev.raw = d.n_headers
     ev.num = d.n_delivered
     return True
