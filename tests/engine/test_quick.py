@@ -1,4 +1,4 @@
-"""Events that only their thread notices leave everything as it is when each event goes all the way."""
+"""The short way of events that only their thread notices leaves all as the long one does."""
 
 from __future__ import annotations
 
