@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from io import BytesIO
 from itertools import accumulate
 
 from rulekit.compiler._graph import Graph
@@ -106,9 +107,11 @@ class _Writer:
         costs = Costs(graph, cheap)
         self._write_nodes(nodes, costs)
         self._write_classes(costs)
-        ends = accumulate(map(len, self._pool), initial=0)
-        self.tables["text_end"].extend(ends)
-        return Program(self.lowered.names, self.tables, b"".join(self._pool))
+        self.tables["text_end"].extend(accumulate(map(len, self._pool), initial=0))
+        # A join would first make room for 80 bytes per text.
+        pool = BytesIO()
+        pool.writelines(self._pool)
+        return Program(self.lowered.names, self.tables, pool.getvalue())
 
     def _text(self, text: bytes) -> int:
         number = self._texts.get(text)
