@@ -135,7 +135,7 @@ cdef class Comparisons:
         key = <size_t> <PyObject *> values
         known = lists.get(key)
         if known is None:
-            known = values, distinct(stripped(values) if text else values)
+            known = values, (distinct_texts(stripped(values)) if text else distinct(values))
             lists[key] = known
         return (<tuple> known)[1]
 
@@ -174,6 +174,16 @@ cdef tuple stripped(tuple values):
             if size and text[size - 1] == 0:
                 return tuple([v.rstrip(b"\0") if isinstance(v, bytes) else v for v in values])
     return values
+
+
+# Sorting more texts than this takes longer than everything else that is done with them.
+cdef Py_ssize_t MANY = 4096
+
+
+cdef tuple distinct_texts(tuple values):
+    if len(values) <= MANY:
+        return distinct(values)
+    return values if len(set(values)) == len(values) else tuple(dict.fromkeys(values))
 
 
 cdef tuple distinct(tuple values):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rulekit.compiler._graph import Graph
@@ -13,6 +15,7 @@ from rulekit.compiler.lower import Lowered, lower
 from rulekit.compiler.tables import MAX_DEPTH, NodeOp
 from rulekit.errors import RuleError
 from rulekit.rules.bound import Bound, BoundAnd, BoundNot
+from rulekit.schema.types import Kind
 from tests.properties.conditions import SPAN, bound, check
 
 
@@ -58,6 +61,18 @@ def test_conditions_that_mean_the_same_are_one_node(one: str, other: str) -> Non
 def test_conditions_that_differ_are_two_nodes(one: str, other: str) -> None:
     first, second = lowered(one, other).roots
     assert first != second
+
+
+def test_long_lists_lose_what_they_have_twice_and_numbers_are_sorted() -> None:
+    texts = tuple(b"%d" % (i % 5000) for i in range(9, 6000))
+    numbers = tuple(i % 5000 for i in range(9, 6000))
+    for kind, name, values in ((Kind.TEXT, "proc.name", texts), (Kind.INT, "fd.num", numbers)):
+        comparison = replace(check(name, "in", 1), values=values)  # type: ignore[type-var]
+        (predicate,) = lower([("r", comparison, None)]).graph.predicates
+        assert predicate.kind is kind
+        assert len(predicate.values) == 5000
+        assert sorted(predicate.values) == sorted(set(values))  # type: ignore[type-var]
+        assert kind is Kind.TEXT or predicate.values == tuple(range(5000))
 
 
 @pytest.mark.parametrize(
