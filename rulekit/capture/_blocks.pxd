@@ -65,7 +65,7 @@ cdef struct Decoder:
     uint64_t error_offset     # of the block or entry, in the stream
     char error[200]
     Converter* converter      # owned: remembered enter events
-    const EventForm* forms    # of [type * FORM_COLUMNS + parameter count]
+    const EventForm* forms    # of [parameter count * FORM_TYPES + type]
     const EventInfo* infos
     Clock* clock              # owned; NULL: nobody asks how long calls took
     int mode                  # DecoderMode
@@ -156,9 +156,9 @@ cdef inline bint decoder_head(const Decoder* d, Head* h) noexcept nogil:
             or get_u32(after - 4) != total):
         return False
     h.event = q
-    # d.forms[type * FORM_COLUMNS + n], in half the instructions
+    # d.forms[n * FORM_TYPES + type], in fewer instructions
     h.form = <const EventForm*> (<const uint8_t*> d.forms + (<uint32_t> h.kind >> FORM_TYPE_SHIFT)
-                                 + (h.kind >> FORM_N_SHIFT))
+                                 + (h.kind >> 32 << FORM_N_SHIFT))
     h.lengths = q + V2_HEADER
     h.params = h.lengths + 2 * head_n(h)
     return True

@@ -8,11 +8,11 @@ from rulekit.native._event cimport EventView, MAX_PARAMS, lay_cut_params
 
 cdef enum:
     CLASS_COLUMNS = MAX_PARAMS + 2   # parameter counts 0..32, and everything above in the last one
-    FORM_COLUMNS = 64                # a power of two: parameter counts that nothing has are PATH_LONG
+    FORM_COUNTS = 64                 # parameter counts that nothing has are PATH_LONG
+    FORM_TYPES = 512                 # N_EVENT_TYPES, a power of two
     FORM_BYTES = 32                  # of an EventForm
-    # From the type in the upper half of 32 bits, and the number of parameters in that of 64, to bytes.
-    FORM_TYPE_SHIFT = 5              # 16 - log2(FORM_COLUMNS * FORM_BYTES)
-    FORM_N_SHIFT = 27                # 32 - log2(FORM_BYTES)
+    FORM_TYPE_SHIFT = 11             # 16 - log2(FORM_BYTES): from a type in the upper half of 32 bits to bytes
+    FORM_N_SHIFT = 14                # log2(FORM_TYPES * FORM_BYTES): the same from a number of parameters
     TYPE_LARGE = 128                 # bit of type_shapes: parameter lengths have 32 bits
 
 cdef enum EventClass:
@@ -77,12 +77,13 @@ cdef struct Enter:           # the remembered enter event of a thread
     uint16_t type
     uint16_t n
     uint32_t size            # of the image: n lengths of 16 bits, then the parameters back to back
-    uint8_t* big             # owned; used when the image does not fit into `small`
+    uint8_t small[ENTER_BYTES]   # the image, if it fits; its usual part shares a cache line with the above
+    uint8_t* big             # owned; the image otherwise
     uint32_t big_cap
-    uint8_t small[ENTER_BYTES]
 
 cdef struct Converter:
-    Enter* enters            # owned; [set][way]
+    Enter* enters            # [way][set]: the first ways lie together, each at the start of a cache line
+    void* enters_block       # owned; where `enters` lies
     uint64_t stores
     uint64_t big_bytes       # held by all `big` together
     uint64_t n_evicted       # enter events forgotten for want of room
@@ -91,7 +92,7 @@ cdef struct Converter:
     uint64_t text_cap
 
 cdef const uint8_t* event_classes    # EventClass of [type * CLASS_COLUMNS + parameter count]
-cdef const EventForm* event_forms    # of [type * FORM_COLUMNS + parameter count]
+cdef const EventForm* event_forms    # of [parameter count * FORM_TYPES + type]
 cdef const uint8_t* type_shapes      # parameter count of the table | TYPE_LARGE, by type
 
 cdef Converter* converter_new() noexcept nogil      # NULL: no memory
@@ -106,7 +107,7 @@ cdef uint8_t* enter_big(Converter* c, Enter* enter, uint32_t size) noexcept nogi
 
 # Where the enter event of a thread mostly is.
 cdef inline Enter* enter_at(Converter* c, int64_t tid) noexcept nogil:
-    return &c.enters[(<uint32_t> tid & (N_SETS - 1)) * N_WAYS]
+    return &c.enters[<uint32_t> tid & (N_SETS - 1)]
 
 
 # Remember an enter event as it lies in the file: `image` is its lengths and parameters, `size` bytes,

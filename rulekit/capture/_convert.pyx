@@ -22,6 +22,7 @@ from rulekit.schema.events import event_table, load_table
 cdef enum:
     NO_CUT = 0xffffffff
     GENERIC_X = 1
+    CACHE_LINE = 64
     TYPE_DROP_E = 148
     TYPE_DROP_X = 149
 
@@ -105,7 +106,7 @@ cdef int _fill_forms(list events) except -1:
             continue
         for n in range(_shapes[t] + 1):
             cell = t * CLASS_COLUMNS + n
-            form = &_forms[t * FORM_COLUMNS + n]
+            form = &_forms[n * FORM_TYPES + t]
             if _classes[cell] == CLASS_DELIVER:
                 form.path = PATH_DELIVER
             elif _classes[cell] == CLASS_DROP:
@@ -197,7 +198,7 @@ cdef int _compile() except -1:
     cdef list plans = []
     cdef int t, n, cell
     _classes = <uint8_t*> calloc(N_EVENT_TYPES, CLASS_COLUMNS)
-    _forms = <EventForm*> calloc(N_EVENT_TYPES * FORM_COLUMNS, sizeof(EventForm))
+    _forms = <EventForm*> calloc(FORM_COUNTS * FORM_TYPES, sizeof(EventForm))
     _shapes = <uint8_t*> calloc(N_EVENT_TYPES, 1)
     _plan_of = <uint16_t*> calloc(N_EVENT_TYPES * CLASS_COLUMNS, sizeof(uint16_t))
     if _classes == NULL or _forms == NULL or _shapes == NULL or _plan_of == NULL:
@@ -246,7 +247,7 @@ cdef int _compile() except -1:
     return 0
 
 
-if sizeof(EventForm) != FORM_BYTES:
+if sizeof(EventForm) != FORM_BYTES or FORM_TYPES != N_EVENT_TYPES:
     raise SystemError("FORM_TYPE_SHIFT and FORM_N_SHIFT do not fit EventForm")
 _compile()
 
@@ -257,10 +258,11 @@ cdef Converter* converter_new() noexcept nogil:
     cdef Converter* c = <Converter*> calloc(1, sizeof(Converter))
     if c == NULL:
         return NULL
-    c.enters = <Enter*> calloc(N_SETS * N_WAYS, sizeof(Enter))
-    if c.enters == NULL:
+    c.enters_block = calloc(N_SETS * N_WAYS + 1, sizeof(Enter))
+    if c.enters_block == NULL:
         converter_free(c)
         return NULL
+    c.enters = <Enter*> ((<size_t> c.enters_block + CACHE_LINE - 1) & ~<size_t> (CACHE_LINE - 1))
     return c
 
 
@@ -271,7 +273,7 @@ cdef void converter_free(Converter* c) noexcept nogil:
     if c.enters != NULL and c.big_bytes != 0:
         for i in range(N_SETS * N_WAYS):
             free(c.enters[i].big)
-    free(c.enters)
+    free(c.enters_block)
     free(c.text)
     free(c)
 
@@ -284,26 +286,27 @@ cdef void converter_reset(Converter* c) noexcept nogil:
 
 cdef inline Enter* _find(Converter* c, int64_t tid) noexcept nogil:
     """Return the enter event of a thread, or NULL."""
-    cdef Enter* enter = &c.enters[(<uint32_t> tid & (N_SETS - 1)) * N_WAYS]
+    cdef Enter* enter = &c.enters[<uint32_t> tid & (N_SETS - 1)]
     cdef uint32_t way
     for way in range(N_WAYS):
-        if enter[way].tid == tid and enter[way].stamp:
-            return &enter[way]
+        if enter.tid == tid and enter.stamp:
+            return enter
+        enter += N_SETS
     return NULL
 
 
 cdef Enter* enter_slot(Converter* c, int64_t tid) noexcept nogil:
     """Return the entry to store an enter event of a thread in, empty; the oldest of its set goes."""
-    cdef Enter* enter = &c.enters[(<uint32_t> tid & (N_SETS - 1)) * N_WAYS]
+    cdef Enter* enter = &c.enters[<uint32_t> tid & (N_SETS - 1)]
     cdef Enter* chosen = enter
     cdef uint32_t way
     for way in range(N_WAYS):
-        if enter[way].tid == tid:
-            enter[way].stamp = 0
-            return &enter[way]
+        if enter[way * N_SETS].tid == tid:
+            enter[way * N_SETS].stamp = 0
+            return &enter[way * N_SETS]
     for way in range(1, N_WAYS):
-        if enter[way].stamp < chosen.stamp:
-            chosen = &enter[way]
+        if enter[way * N_SETS].stamp < chosen.stamp:
+            chosen = &enter[way * N_SETS]
     if chosen.stamp:
         c.n_evicted += 1
         chosen.stamp = 0

@@ -112,19 +112,25 @@ cdef struct Group:           # a thread group
     Group* hash_next
 
 cdef struct Thread:
-    # identity and what the hot loop reads
+    # what the loop reads at each event, in two cache lines
     int64_t tid
-    int64_t pid              # thread group
-    int64_t ptid
     uint32_t flags           # ThreadFlags
     uint32_t version         # changes whenever a process-scoped field may have changed; never 0 (from State.next_version)
     void* words              # the matcher's rule words for this version, or NULL; owned by the matcher's cache
     uint32_t words_version
     uint32_t ancestry_version   # State.ancestry_version when words were last found valid
     uint32_t words_epoch        # generation of the matcher's cache that `words` belongs to
-    uint64_t words_chain        # hash of the versions of all ancestors when words were built
+    int32_t enter_type       # -1: none
+    # section 3 of the state engine: what the previous event of the thread was
+    int64_t last_event_fd
+    uint64_t last_event_ts
+    int32_t last_event_type  # -1: none
     Group* group             # NULL: not linked
     FdTable fds              # used unless CL_CLONE_FILES is set
+    # identity
+    int64_t pid              # thread group
+    int64_t ptid
+    uint64_t words_chain        # hash of the versions of all ancestors when words were built
     Str* comm
     Str* exe
     Str* exepath
@@ -151,13 +157,8 @@ cdef struct Thread:
     Thread* first_child
     Thread* next_sibling
     Thread* prev_sibling
-    # section 3 of the state engine: what the previous event of the thread was
-    int32_t last_event_type  # -1: none
-    int64_t last_event_fd
-    uint64_t last_event_ts
     uint8_t* enter_bytes     # copy of the stored enter event (owned), for its parameters
     uint32_t enter_cap
-    int32_t enter_type       # -1: none
     uint32_t enter_nparams
     uint32_t enter_lens[MAX_PARAMS]
     int32_t prev_cpu_count   # procinfo bookkeeping
