@@ -174,7 +174,7 @@ cdef inline bint decoder_enter(Decoder* d, const Head* h) noexcept nogil:
     cdef const uint8_t* at = h.params
     cdef uint32_t i
     # Eight bytes are there, even if they are not all lengths.
-    if form.mask != 0 and get_u64(h.lengths) & form.mask == form.lengths:
+    if get_u64(h.lengths) & form.mask == form.lengths:
         at += form.n_bytes
     else:
         for i in range(head_n(h)):

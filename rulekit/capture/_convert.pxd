@@ -66,7 +66,7 @@ cdef struct EventForm:       # of an event type with a number of parameters
     uint8_t n_needed         # n_joined, or 1 more: the first one is left out
     uint16_t enter_type
     uint16_t n_bytes         # PATH_STORE: all parameters together, when their lengths are `lengths`
-    uint64_t mask            # PATH_STORE: of the lengths in the file, as one number; 0: they vary
+    uint64_t mask            # PATH_STORE: of the lengths in the file, as one number; 0, and `lengths` 1: they vary
                              # quick: the same; and `lengths` are bits that only huge lengths have
     uint64_t lengths
     const uint32_t* cuts     # PATH_JOIN: the widest that each of the parameters that follow may be

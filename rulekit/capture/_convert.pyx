@@ -111,8 +111,10 @@ cdef int _fill_forms(list events) except -1:
                 form.path = PATH_DELIVER
             elif _classes[cell] == CLASS_DROP:
                 form.path = PATH_DROP
+                form.lengths = 1
             elif _classes[cell] == CLASS_PLAN:
                 plan = &_plans[_plan_of[cell]]
+                form.lengths = 1
                 if plan.terminal == END_STORE and plan.n == plan.n_same and plan.to == t:
                     form.path = PATH_STORE
                     _fix_lengths(form, [p["type"].removeprefix("PT_") for p in events[t]["params"][:n]])
@@ -147,6 +149,7 @@ cdef void _see_if_quick(EventForm* form, int t, int n) noexcept:
             return
         bits |= QUICK_CALL
     form.quick = <uint8_t> bits
+    form.lengths = 0
     for i in range(n):
         form.mask |= <uint64_t> 0xFFFF << (16 * i)
         form.lengths |= <uint64_t> 0xC000 << (16 * i)
@@ -156,8 +159,9 @@ cdef int _fix_lengths(EventForm* form, list types) except -1:
     # Most enter events are a few numbers: one comparison tells that all have the usual lengths.
     cdef int i
     widths = [WIDTHS.get(name) for name in types]
-    if not 0 < len(widths) <= 4 or None in widths:
+    if len(widths) > 4 or None in widths:
         return 0
+    form.lengths = 0
     for i in range(len(widths)):
         form.lengths |= <uint64_t> widths[i] << (16 * i)
         form.mask |= <uint64_t> 0xFFFF << (16 * i)

@@ -1,7 +1,7 @@
 # hot: every event passes here
 """The path of an event: bytes, decoder, state, matcher, in one loop without the GIL."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
@@ -15,7 +15,7 @@ from rulekit.capture._blocks cimport (
 )
 from rulekit.capture._reader cimport CaptureReader
 from rulekit.capture._latency cimport clock_new
-from rulekit.engine._quick cimport next_asked
+from rulekit.engine._quick cimport ALL_QUICK, next_asked
 from rulekit.engine._tables cimport fd_rows, thread_rows
 from rulekit.engine._tally cimport Tally, TallyC, tally_take
 from rulekit.engine._window cimport PLACE_AFTER, PLACE_INSIDE, Place, fill_window, place_of
@@ -99,7 +99,7 @@ cdef class EventLoop:
         cdef bint windowed = self.window.active
         cdef bint timed = self.least_ns != 0
         cdef bint plain = matcher != NULL and not windowed and not timed
-        cdef MatcherC* asked = matcher if plain and self.n_visible else NULL
+        cdef uint8_t wanted = ALL_QUICK if plain and self.n_visible else 0
         cdef int result
         cdef Place place
         if self.open_event:
@@ -111,7 +111,7 @@ cdef class EventLoop:
                 return STOP_PAUSE
             if strtab_wants_collection(state.strings):
                 state_collect(state)
-            result = next_asked(decoder, state, asked, event, &self.n_visible)
+            result = next_asked(decoder, state, matcher, wanted, event, &self.n_visible)
             if result == NEXT_EVENT:
                 state_event(state, event, context)
                 if plain:
@@ -119,7 +119,7 @@ cdef class EventLoop:
                         self.n_visible += 1
                         if self.n_visible == 1:
                             self.first_ns = event.ts_ns
-                            asked = matcher
+                            wanted = ALL_QUICK
                         self.n_hits = match_event(matcher, context, self.hits, self.capacity)
                         if self.n_hits:
                             if self.tallies != NULL:

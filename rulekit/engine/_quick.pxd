@@ -5,7 +5,7 @@
 # Everything here is what decoder_event, state_event, match_event and state_event_done do together with
 # such an event; whenever that would be more, False is returned, with nothing done.
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from rulekit._fastmatch cimport GENERIC_BASE, N_SLOTS, MatcherC, none_holds_of
 from rulekit.capture._blocks cimport (
@@ -21,6 +21,9 @@ from rulekit.native._strings cimport Str
 from rulekit.state._params cimport look_up_fd
 from rulekit.state._state cimport FDF_CONNECTED, FD_IPV4_SOCK, FD_IPV6_SOCK, Fd, State, Thread
 from rulekit.state._threads cimport find_thread
+
+cdef enum:
+    ALL_QUICK = 255
 
 cdef extern from *:
     """
@@ -95,14 +98,16 @@ cdef inline bint quick_event(Decoder* d, State* state, MatcherC* m, const Head* 
     return True
 
 
-# As decoder_next, past events that need no more if `m` is not NULL. By their number `n_quick` is raised.
-cdef inline int next_asked(Decoder* d, State* state, MatcherC* m, EventView* ev, uint64_t* n_quick) noexcept nogil:
+# As decoder_next, past events that need no more. By their number `n_quick` is raised. A `wanted` of 0
+# lets none pass, and `m` may be NULL; otherwise it is ALL_QUICK.
+cdef inline int next_asked(Decoder* d, State* state, MatcherC* m, uint8_t wanted, EventView* ev,
+                           uint64_t* n_quick) noexcept nogil:
     cdef Head head
     while decoder_head(d, &head):
         if is_enter(&head):
             if not decoder_enter(d, &head):
                 break
-        elif m != NULL and head.form.quick and not state.attention and quick_event(d, state, m, &head, ev):
+        elif head.form.quick & wanted and not state.attention and quick_event(d, state, m, &head, ev):
             n_quick[0] += 1
         elif decoder_event(d, &head, ev):
             return NEXT_EVENT

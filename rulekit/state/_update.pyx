@@ -163,11 +163,15 @@ cdef void keep_enter(State* state, Thread* thread, const EventView* ev) noexcept
     cdef uint64_t total = 0
     cdef uint32_t i, size
     cdef uint8_t* bytes
+    cdef bint together = True     # as they mostly lie in a capture
     thread.enter_type = -1
     # Converted from a form without parameters, it would only make what the exit event knows unknown.
     if not has_param(ev, 0) and ev.type != CONNECT_E and ev.type != EXECVEAT_E:
         return
     for i in range(ev.nparams):
+        if i and ev.params[i].ptr != ev.params[i - 1].ptr + ev.params[i - 1].len:
+            together = False
+        thread.enter_lens[i] = ev.params[i].len
         total += ev.params[i].len
     if total > MAX_ENTER_BYTES:
         state.counters.enters_refused += 1
@@ -188,8 +192,9 @@ cdef void keep_enter(State* state, Thread* thread, const EventView* ev) noexcept
         thread.enter_bytes = bytes
         thread.enter_cap = size
     bytes = thread.enter_bytes
-    for i in range(ev.nparams):
-        thread.enter_lens[i] = ev.params[i].len
+    if together and total:
+        memcpy(bytes, ev.params[0].ptr, total)
+    for i in range(0 if together else ev.nparams):
         if ev.params[i].len:
             memcpy(bytes, ev.params[i].ptr, ev.params[i].len)
             bytes += ev.params[i].len
