@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import random
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,13 @@ from rulekit.engine.window import window
 from rulekit.errors import SourceError
 from rulekit.tools.summaries.base import fields_output
 
-BUNDLED = Path(__file__).parents[2] / "rulesets" / "captures"
-CAPTURES = ("tiny-host", "attack-host", "attack-docker")
+CAPTURES = (
+    "own/attack-host-2025-all.scap.gz",
+    "own/attack-docker-all.scap.gz",
+    "public/sf_nginx_nginx.scap.gz",
+    "public/sf_tcp-client-server.scap",
+    "public/sf_setns.scap",
+)
 # One rule for every type of event, one of a few; what their comparisons hold for comes and goes.
 RULES = (
     "proc.name = nosuch_zzz or fd.name = /nosuch_zzz",
@@ -32,6 +39,7 @@ FIELDS = (
     "thread.tid", "proc.cmdline", "proc.cwd", "fd.num", "fd.name", "fd.type", "fd.connected",
     "fd.name_changed", "evt.cpu", "evt.num", "evt.rawtime", "thread.exectime",
 )  # fmt: skip
+EVENT = 0x216
 ALL = window("1", None)  # with a window, every event goes all the way
 
 
@@ -63,23 +71,92 @@ def run(data: bytes, rules: tuple[str, ...], careful: bool) -> dict[str, object]
     }  # fmt: skip
 
 
+def read(path: Path) -> bytes:
+    data = path.read_bytes()
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+
+
+def blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the kind and the bytes of each block."""
+    at = 0
+    while at + 8 <= len(data):
+        block, total = struct.unpack_from("<II", data, at)
+        yield block, data[at : at + total]
+        at += total
+
+
+def same(data: bytes, rules: tuple[str, ...]) -> dict[str, object]:
+    """Return what a run leaves behind, and hold that it is the same without the short way."""
+    quick = run(data, rules, careful=False)
+    assert quick == run(data, rules, careful=True)
+    return quick
+
+
 @pytest.mark.parametrize("name", CAPTURES)
 @pytest.mark.parametrize("rules", [RULES[:1], RULES[1:], RULES])
-def test_short_way_leaves_the_same(name: str, rules: tuple[str, ...]) -> None:
-    data = gzip.decompress((BUNDLED / f"{name}.scap.gz").read_bytes())
-    assert run(data, rules, careful=False) == run(data, rules, careful=True)
+def test_short_way_leaves_the_same(shared: Path, name: str, rules: tuple[str, ...]) -> None:
+    same(read(shared / "captures" / name), rules)
 
 
-def test_damage_is_met_the_same_way() -> None:
-    data = gzip.decompress((BUNDLED / "tiny-host.scap.gz").read_bytes())
+@pytest.mark.parametrize("name", CAPTURES)
+def test_events_of_threads_mixed_up(shared: Path, name: str) -> None:
+    dice = random.Random(1)
+    mixed = bytearray()
+    for kind, block in blocks(read(shared / "captures" / name)):
+        changed = bytearray(block)
+        if kind == EVENT and dice.random() < 0.5:
+            struct.pack_into("<Q", changed, 18, dice.choice((1, 2, 3)))
+        mixed += changed
+    same(bytes(mixed), RULES[:1])
+    same(bytes(mixed), RULES)
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_events_with_flags(shared: Path, name: str) -> None:
+    dice = random.Random(2)
+    flagged = bytearray()
+    for kind, block in blocks(read(shared / "captures" / name)):
+        if kind == EVENT and dice.random() < 0.5:
+            size = struct.pack("<I", len(block) + 4)
+            flags = struct.pack("<I", dice.choice((0, 1)))  # shown, for the state only
+            flagged += struct.pack("<I", EVENT + 1) + size + block[8:10] + flags + block[10:-4]
+            flagged += size
+        else:
+            flagged += block
+    same(bytes(flagged), RULES[:1])
+
+
+def test_damage_is_met_the_same_way(shared: Path) -> None:
+    data = read(shared / "captures/public/sf_tcp-client-server.scap")
+    events = [block for kind, block in blocks(data) if kind == EVENT]
+    start = data[: data.index(events[0])]
     dice = random.Random(5)
     met = set()
-    for _ in range(150):
-        damaged = bytearray(data)
-        for _ in range(3):
-            at = dice.randrange(len(data) // 3, len(data))
+    for _ in range(200):
+        first = dice.randrange(len(events) - 300)
+        damaged = bytearray(start + b"".join(events[first : first + 300]))
+        for _ in range(4):
+            at = dice.randrange(len(start), len(damaged))
             damaged[at] = dice.choice((0, 1, 8, 0x40, 0xFF, damaged[at] ^ 1 << dice.randrange(8)))
-        quick = run(bytes(damaged), RULES[:2], careful=False)
-        assert quick == run(bytes(damaged), RULES[:2], careful=True)
-        met.add(quick["error"] != "")
+        met.add(same(bytes(damaged), RULES[:2])["error"] != "")
     assert met == {False, True}
+
+
+@pytest.mark.parametrize("name", CAPTURES[:2])
+def test_lengths_no_short_way_expects(shared: Path, name: str) -> None:
+    tried = set()
+    before = bytearray()
+    for kind, block in blocks(read(shared / "captures" / name)):
+        if kind == EVENT:
+            event, n = struct.unpack_from("<HI", block, 30)
+            for which in range(n if n <= 4 and (event, n) not in tried else 0):
+                for length in (0, 1, 2, 4, 9, 0xFFF8, 0xFFFF):
+                    changed = bytearray(block)
+                    struct.pack_into("<H", changed, 36 + 2 * which, length)
+                    found = same(bytes(before + changed), RULES[:1])
+                    assert length < 0xFFF8 or "invalid event" in str(found["error"])
+            tried.add((event, n))
+        before += block
+        if len(before) > 300_000:
+            break
+    assert len(tried) > 20

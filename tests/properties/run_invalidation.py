@@ -92,6 +92,27 @@ BEFORE = [
     ("if name == NULL or name.facts_version != m.facts_version:", "if name == NULL or name.facts == NULL:"),
 ]  # fmt: skip
 
+# What keeps an event from the short way of those that only their thread notices, and what that way
+# does all the same.
+QUICK = "rulekit/engine/_quick.pxd"
+QUICK_TESTS = ("tests/engine/test_quick.py", NET)
+SHORT_WAY = [
+    ("lengths & h.form.lengths or ", ""),
+    (" or h.params + (sums >> 48) > h.end", ""),
+    (" or h.flagged", ""),
+    (" or thread.enter_type != -1", ""),
+    (" or thread.last_event_type + 1 == head_type(h)", ""),
+    ("        if not enter_joins(enter, tid, h.form):\n            return False\n", ""),
+    ("            if get_u16(enter.small) != 8:\n                return False\n", ""),
+    ("            if lengths >> shift & 0xFFFF != 8:\n                return False\n", ""),
+    ("        if lengths & 0xFFFF != 2:\n            return False\n", ""),
+    ("fd != NULL and (fd.type == FD_IPV4_SOCK", "False and (fd.type == FD_IPV4_SOCK"),
+    ("        enter.stamp = 0\n", "        pass\n"),
+    ("    thread.last_event_fd = num\n", ""),
+    ("    thread.last_event_ts = get_u64(h.event)\n", ""),
+    ("not state.attention and ", ""),
+]  # fmt: skip
+
 # Conditions of the state under which a change is told.
 STATE = [
     ("rulekit/state/_state.pyx", "    forget_memo(state)\n", ""),
@@ -165,6 +186,14 @@ def mutants() -> Iterator[Mutant]:
         number = text.count("\n", 0, at) + 1
         yield Mutant(FEW, at, old, new, "rulekit/testing/_replay.pyx", FEW_TESTS,
                      f"{FEW}:{number} {' '.join(old.split())[:70]}")  # fmt: skip
+    text = (ROOT / QUICK).read_text("utf-8")
+    for old, new in SHORT_WAY:
+        at = text.find(old)
+        if at < 0:
+            raise SystemExit(f"{QUICK} changed: no longer has {old!r}: mend the list")
+        number = text.count("\n", 0, at) + 1
+        yield Mutant(QUICK, at, old, new, "rulekit/engine/_loop.pyx", QUICK_TESTS,
+                     f"{QUICK}:{number} {' '.join(old.split())[:70]}")  # fmt: skip
     for path, old, new in STATE:
         text = (ROOT / path).read_text("utf-8")
         at = text.find(old)
