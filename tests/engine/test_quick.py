@@ -127,6 +127,16 @@ def test_events_with_flags(shared: Path, name: str) -> None:
     same(bytes(flagged), RULES[:1])
 
 
+@pytest.mark.parametrize("name", CAPTURES)
+def test_sockets_whose_connecting_was_missed(shared: Path, name: str) -> None:
+    kept = [
+        block
+        for kind, block in blocks(read(shared / "captures" / name))
+        if kind != EVENT or block[30:32] not in (b"\x16\0", b"\x17\0")  # enter and exit of connect
+    ]
+    same(b"".join(kept), RULES[:1])
+
+
 def test_damage_is_met_the_same_way(shared: Path) -> None:
     data = read(shared / "captures/public/sf_tcp-client-server.scap")
     events = [block for kind, block in blocks(data) if kind == EVENT]
