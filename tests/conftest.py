@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,6 +23,12 @@ settings.load_profile("default")
 os.environ.setdefault(
     "RULEKIT_CACHE", os.path.join(tempfile.gettempdir(), f"rulekit-tests-{os.getuid()}")
 )
+
+# A shell that starts something in the background lets it ignore Ctrl-C, and so would the commands
+# that tests interrupt. (Only a main thread may say so, and only there it matters.)
+with contextlib.suppress(ValueError):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 
