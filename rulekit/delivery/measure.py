@@ -52,19 +52,22 @@ def measure(data: bytes, settled_bytes: int = 0) -> Measured:
     damages: list[tuple[int, int, int, int]] = []  # start, end, numbers of the records around
     at = 0
     while at + HEADER.size <= len(data):
-        number, end = _record_at(data, at, found.last_number)
+        number, end = _record_at(data, at)
         if number == GAP_NUMBER:
             found.gaps[at] = end
         elif number:
             found.n_records += 1
-            found.last_number = number
             found.size_bytes = end
+            # The checksum does not cover the upper half of a number: one that is damaged there is
+            # sound all the same, and those behind it are not older.
+            if found.last_number < number < found.last_number + _MOST_AHEAD:
+                found.last_number = number
         else:
             end = _next_record(data, at + 1, found.last_number)
             if end < 0:
                 break
             found.fresh[at] = end
-            number = _record_at(data, end, found.last_number)[0]
+            number = _record_at(data, end)[0]
             damages.append((at, end, found.last_number, number))
         if at < settled_bytes <= end:
             found.n_settled, found.resume = found.n_records, end
@@ -91,13 +94,13 @@ def filler(data: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         start += HEADER.size + size
 
 
-def _record_at(data: bytes, at: int, last: int) -> tuple[int, int]:
+def _record_at(data: bytes, at: int) -> tuple[int, int]:
     """Return number and end of what is sound there, zeros when nothing is."""
     size, crc, number = HEADER.unpack_from(data, at)
     end = at + HEADER.size + size
-    # Numbers grow, and no payload is empty: a file of zeros is not full of records.
-    if number <= last or size > MAX_PAYLOAD_BYTES or end > len(data):
+    if not number or size > MAX_PAYLOAD_BYTES or end > len(data):
         return 0, 0
+    # No payload is empty: a file of zeros is not full of records.
     if not size and number != GAP_NUMBER:
         return 0, 0
     sound = crc32(data[at + HEADER.size : end], number & 0xFFFFFFFF) == crc
@@ -109,7 +112,8 @@ def _next_record(data: bytes, at: int, last: int) -> int:
     zeros = data.find(_ZEROS, at + _ZEROS_AT)
     while zeros >= 0:
         start = zeros - _ZEROS_AT
-        if start + HEADER.size <= len(data) and _record_at(data, start, last)[0]:
+        number = _record_at(data, start)[0] if start + HEADER.size <= len(data) else 0
+        if last < number < last + _MOST_AHEAD:
             return start
         zeros = data.find(_ZEROS, zeros + 1)
     return -1
