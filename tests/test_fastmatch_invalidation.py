@@ -176,6 +176,16 @@ def test_two_programs_do_not_mix_what_one_text_is_for_two_fields() -> None:
     assert second.match(3, {path: b"dog", NAME: b"ab"}, tid=3, version=3) == []
 
 
+def test_two_programs_do_not_mix_what_a_computed_text_is() -> None:
+    # A text that is put together for the event meets the one that the first program knows.
+    path = ("fd.name", None, None)
+    first = Probe(program("fd.name contains a"))
+    second = Probe(program("fd.name contains b"), beside=first)
+    for text, want in ((b"a", [[0], []]), (b"b", [[], [0]])):
+        assert first.match(3, {path: text}, interned=False) == want[0]
+        assert second.match(3, {path: text}, interned=False) == want[1]
+
+
 def test_two_programs_do_not_mix_what_lists_make_true() -> None:
     first = Probe(program("proc.args contains a"))
     second = Probe(program("proc.args contains b"), beside=first)
@@ -244,6 +254,20 @@ def test_facts_of_capabilities_do_not_outlive_the_caches() -> None:
         text = b" ".join(b"X%d" % bit for bit in holds)
         assert probe.match(3, {name: text, path: b"%d" % i}, tid=1) == holds
     assert probe.stats()["flushes"] > 10
+
+
+def test_signatures_do_not_outlive_the_caches() -> None:
+    # What the thread still names is gone: each time the caches were dropped there is a new one.
+    rules = [f"fd.name contains X{bit}" for bit in range(6)]
+    probe = Probe(program(*rules, "proc.pname = bash"), max_cache_bytes=1500)
+    for i in range(400):
+        holds = [bit for bit in range(6) if i >> bit & 1]
+        path = b" ".join(b"X%d" % bit for bit in holds) + b"/%d" % i
+        values = {("fd.name", None, None): path, PARENT: b"bash"}
+        assert probe.match(3, values, tid=1, version=1) == [*holds, 6]
+    stats = probe.stats()
+    assert stats["flushes"] > 3
+    assert stats["signatures_built"] == stats["flushes"] + 1
 
 
 def test_facts_of_the_path_of_an_event_belong_to_one_program() -> None:
