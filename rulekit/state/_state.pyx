@@ -96,8 +96,7 @@ cdef void state_reset(State* state) noexcept nogil:
     state.n_interfaces = 0
     scratch_reset(&state.scratch)
     _defaults(state)
-    add_host(state)                  # which tells of the containers
-    state.ancestry_version += 1
+    add_host(state)                  # which tells of the containers, and so of ancestors
     state.account_version += 1
 
 
