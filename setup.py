@@ -24,9 +24,10 @@ if PGO not in ("", "generate", "use"):
 if PGO and SANITIZE:
     raise SystemExit("RULEKIT_PGO and RULEKIT_SANITIZE do not go together")
 
-# By the word that the first line of a module begins with; without one it is -O1.
-LEVELS = {"# hot:": ["-O3"], "# rare:": ["-Og"]}
-compile_args = ["-O1", "-g0", "-fno-strict-aliasing", "-Wno-unused-function"]
+# By the word that the first line of a module begins with; without one it is -Og, which compiles in
+# two thirds of the time of -O1.
+LEVELS = {"# hot:": ["-O3"]}
+compile_args = ["-Og", "-g0", "-fno-strict-aliasing", "-Wno-unused-function"]
 compile_args += ["-Wno-unused-variable", "-Wno-sign-compare"]
 link_args: list[str] = []
 if SANITIZE:
@@ -59,7 +60,7 @@ DIRECTIVES = {
 
 
 def level(path: Path) -> list[str]:
-    """Return how far a module is optimised: `hot` what every event passes, `rare` the opposite."""
+    """Return how far a module is optimised: `hot` is what every event passes."""
     with path.open(encoding="utf-8") as file:
         first = file.readline()
     return next((args for word, args in LEVELS.items() if first.startswith(word)), [])

@@ -1,4 +1,3 @@
-# rare: once per capture
 """Shows the snapshot of a capture: what its metadata blocks left in the state."""
 
 from libc.stdint cimport int64_t, uint32_t

@@ -1,4 +1,3 @@
-# rare: one rule and some events at a time
 """Rules explained event by event: what each comparison of the written condition was."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t

@@ -1,4 +1,3 @@
-# rare: somebody waits for figures, not for speed
 """Where the time of a run goes: the evaluator with a clock around everything that can be measured."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t

@@ -1,4 +1,3 @@
-# rare: once per start
 """The addresses of this machine's network interfaces, from getifaddrs(3)."""
 
 from libc.errno cimport errno
