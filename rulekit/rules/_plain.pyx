@@ -2,7 +2,7 @@
 
 Of elements those that define something, with the usual keys and nothing else; of conditions those
 that one element wrote, where names of lists stand behind other words. Whatever else there is (what
-changes an earlier definition, exceptions, empty lists), and everything with a mistake, is left to
+changes an earlier definition, exceptions), and everything with a mistake, is left to
 `items` and `lists`, which alone know what to say. Both make equal definitions and equal texts of
 what both can take (`tests/rules/test_plain.py`).
 """
@@ -19,7 +19,8 @@ from rulekit.rules.definitions import ListDef, MacroDef, RuleDef
 from rulekit.rules.findings import Context
 from rulekit.rules.item_texts import ItemTexts
 from rulekit.rules.nodes import NULL_TEXTS, Mapping, PackedScalars, Scalar, Sequence
-from rulekit.rules.priority import Priority
+from rulekit.rules.priority import BY_NAME
+from rulekit.rules.tokens import LIST_BLANKS, LIST_DELIMITERS, LIST_NAME, MACRO_NAME
 from rulekit.text.pieced import Insertion, Part, PiecedText
 from rulekit.text.source import Span
 
@@ -41,8 +42,6 @@ learn(&NODE_NOT, NotNode)
 learn(&NODE_COMPARISON, ComparisonNode)
 learn(&NODE_MACRO, MacroNode)
 
-cdef dict _PRIORITIES = {p.name: p for p in Priority}
-_PRIORITIES["INFO"] = Priority.INFORMATIONAL
 cdef frozenset _RULE_KEYS = frozenset(
     ("rule", "condition", "output", "desc", "priority", "source", "enabled", "tags")
 )
@@ -77,25 +76,6 @@ cdef bint only_texts(object node):
     return True
 
 
-cdef bint is_list_name(str name):
-    cdef Py_UCS4 char
-    for char in name:
-        if char <= c"=" and char in "()\"' \t\n\v\f\r=,":
-            return False
-    return True
-
-
-cdef bint is_macro_name(str name):
-    cdef Py_UCS4 char
-    cdef bint begun = False
-    for char in name:
-        if c"a" <= char <= c"z" or c"A" <= char <= c"Z":
-            begun = True
-        elif not begun or not (c"0" <= char <= c"9" or char == c"_"):
-            return False
-    return True
-
-
 cdef Kind kind_of(object element):
     """Tell what an element defines; `ODD` when there may be anything to say about it."""
     if not is_a(element, &MAPPING):
@@ -111,11 +91,11 @@ cdef Kind kind_of(object element):
     if len(pairs) == 2:
         node = text_in(present, "list")
         if node is not None:
-            if is_list_name(get(node, SCALAR.slots[2])) and only_texts(present.get("items")):
+            if LIST_NAME.fullmatch(get(node, SCALAR.slots[2])) and only_texts(present.get("items")):
                 return PLAIN_LIST
             return ODD
         node = text_in(present, "macro")
-        if node is not None and is_macro_name(get(node, SCALAR.slots[2])):
+        if node is not None and MACRO_NAME.fullmatch(get(node, SCALAR.slots[2])):
             if text_in(present, "condition") is not None:
                 return PLAIN_MACRO
         return ODD
@@ -126,7 +106,7 @@ cdef Kind kind_of(object element):
         if key not in _RULE_KEYS:
             return ODD
     node = text_in(present, "priority")
-    if node is None or get(node, SCALAR.slots[2]) not in _PRIORITIES:
+    if node is None or get(node, SCALAR.slots[2]) not in BY_NAME:
         return ODD
     if "source" in present and text_in(present, "source") is None:
         return ODD
@@ -240,7 +220,7 @@ cdef class PlainReader:
                 [scalar_span(self.file, condition)],
                 [span],
                 [scalar_span(self.file, present["desc"])],
-                _PRIORITIES[get(present["priority"], SCALAR.slots[2])],
+                BY_NAME[get(present["priority"], SCALAR.slots[2])],
                 source,
                 self.context(context, "rule condition", "", condition),
                 self.context(context, "rule output", "", output),
@@ -263,14 +243,13 @@ cdef enum:
 cdef unsigned char CLASS[128]
 
 
-cdef void _classes() noexcept:
+cdef int _classes() except -1:
     cdef int i
     for i in range(128):
         CLASS[i] = 0
-    for char in " \t\n\r":
-        CLASS[<Py_UCS4> char] = BLANK | DELIMITER
-    for char in "(),=":
-        CLASS[<Py_UCS4> char] = DELIMITER
+    for char in LIST_DELIMITERS:
+        CLASS[<Py_UCS4> char] = BLANK | DELIMITER if char in LIST_BLANKS else DELIMITER
+    return 0
 
 
 _classes()
@@ -349,7 +328,7 @@ cdef class QuickLists:
 
     cdef bint apart(self, str text, Py_ssize_t start, Py_ssize_t end):
         """Whether there is more than blanks and commas in a range."""
-        return bool(PyUnicode_Substring(text, start, end).strip(" \t\n\r,"))
+        return bool(PyUnicode_Substring(text, start, end).strip(LIST_BLANKS + ","))
 
     def put_in(self, str file, origin):
         """Return the text of a condition with lists put in, and the lists in the order of the text.

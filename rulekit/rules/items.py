@@ -6,7 +6,6 @@ the kind, whatever else an element holds.
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
 
 from rulekit.rules._plain import PlainReader
@@ -17,12 +16,11 @@ from rulekit.rules.findings import Context, Findings
 from rulekit.rules.merge import Collector
 from rulekit.rules.overrides import read_overrides, read_priority, read_update
 from rulekit.rules.required import read_engine, read_plugins
+from rulekit.rules.tokens import LIST_NAME, MACRO_NAME
 from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode
 from rulekit.text.diagnostic import Fix, Label
 from rulekit.text.source import SourceText, Span
 
-_MACRO_NAME = re.compile(r"[a-zA-Z]+[a-zA-Z0-9_]*")
-_LIST_NAME = re.compile("[^()\"' \t\n\v\f\r=,]+")
 _TRIMMED = " \t\n\v\f\r"
 
 _LIST_KEYS = frozenset({"list", "items", "append", "override"})
@@ -195,7 +193,7 @@ def _list(element: Mapping, outside: Context, decoder: Decoder, collector: Colle
     if name is None:
         return
     context = outside.child("list", element, name.text)
-    if not _LIST_NAME.fullmatch(name.text):
+    if not LIST_NAME.fullmatch(name.text):
         decoder.out.caution(
             "RK316",
             "LOAD_INVALID_LIST_NAME",
@@ -223,7 +221,7 @@ def _macro(element: Mapping, outside: Context, decoder: Decoder, collector: Coll
     if name is None:
         return
     context = outside.child("macro", element, name.text)
-    if not _MACRO_NAME.fullmatch(name.text):
+    if not MACRO_NAME.fullmatch(name.text):
         decoder.out.caution(
             "RK315",
             "LOAD_INVALID_MACRO_NAME",

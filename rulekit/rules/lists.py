@@ -18,12 +18,11 @@ from rulekit.rules._plain import QuickLists
 from rulekit.rules._read import items_of
 from rulekit.rules.definitions import ListDef
 from rulekit.rules.item_texts import ItemTexts, ListText, joined_items
+from rulekit.rules.tokens import LIST_BLANKS, LIST_DELIMITERS
 from rulekit.text.cutting import Builder, Cutter
 from rulekit.text.pieced import Insertion, Part, PiecedText, pieced
 from rulekit.text.source import SourceText, Span
 
-_BLANKS = " \t\n\r"
-_DELIMITERS = _BLANKS + "(),="
 _TO_BLANK = str.maketrans(dict.fromkeys("\t\n\r(),=", " "))
 _has_delimiter = re.compile("[ \t\n\r(),=]").search
 
@@ -304,14 +303,14 @@ class ListTable:
         while at >= 0:
             end = at + len(name)
             before = text[at - 1] if at > copied else made.last()
-            if (not before or before in _DELIMITERS) and (
-                end >= length or text[end] in _DELIMITERS
+            if (not before or before in LIST_DELIMITERS) and (
+                end >= length or text[end] in LIST_DELIMITERS
             ):
                 found = True
                 made.add(source.cut(copied, at))
-                made.strip(_BLANKS)
+                made.strip(LIST_BLANKS)
                 copied = end
-                while copied < length and text[copied] in _BLANKS:
+                while copied < length and text[copied] in LIST_BLANKS:
                     copied += 1
                 inner = self._text_of(entry)
                 if not inner.text:

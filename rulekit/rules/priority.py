@@ -25,7 +25,8 @@ class Priority(IntEnum):
     @classmethod
     def parse(cls, text: str) -> Priority | None:
         """Return the priority that `text` names in any case (also ``info``), or None."""
-        name = text.upper() if text.isascii() else ""
-        if name == "INFO":
-            return cls.INFORMATIONAL
-        return cls.__members__.get(name)
+        return BY_NAME.get(text.upper()) if text.isascii() else None
+
+
+# In capital letters; what the schema of rules allows, and `parse` in any case.
+BY_NAME = {**Priority.__members__, "INFO": Priority.INFORMATIONAL}

@@ -9,14 +9,9 @@ from __future__ import annotations
 import re
 
 from rulekit.rules._plain import is_plain
+from rulekit.rules.priority import BY_NAME
 from rulekit.rules.yaml import Mapping, Scalar, Sequence, YamlNode
 
-_PRIORITIES = frozenset(
-    (
-        *("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO"),
-        *("INFORMATIONAL", "DEBUG"),
-    )
-)
 _INTEGER = re.compile(r"[ \t\n\v\f\r]*[+-]?\d+")
 _OPERATIONS = frozenset({"append", "replace"})
 _OVERRIDABLE = frozenset(
@@ -80,10 +75,8 @@ def _element(node: YamlNode, place: str, found: list[str]) -> None:
         if value is not None and not isinstance(value, Sequence):
             found.append(f"{place}.{key}: must be a sequence")
     priority = node.get("priority")
-    if priority is not None and not (
-        isinstance(priority, Scalar) and priority.value in _PRIORITIES
-    ):
-        found.append(f"{place}.priority: must be one of {', '.join(sorted(_PRIORITIES))}")
+    if priority is not None and not (isinstance(priority, Scalar) and priority.value in BY_NAME):
+        found.append(f"{place}.priority: must be one of {', '.join(sorted(BY_NAME))}")
     duration = node.get("capture_duration")
     if duration is not None and not (
         isinstance(duration, Scalar) and _INTEGER.fullmatch(duration.value)

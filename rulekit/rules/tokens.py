@@ -1,8 +1,15 @@
-"""What both readers of conditions, the quick one and the grammar's lexer, know of tokens."""
+"""What the quick readers and the full ones both know of tokens and of names."""
 
 from __future__ import annotations
 
 import re
+
+LIST_NAME = re.compile("[^()\"' \t\n\v\f\r=,]+")
+MACRO_NAME = re.compile(r"[a-zA-Z]+[a-zA-Z0-9_]*")
+
+# What stands around the name of a list in a condition; blanks go when it is put in.
+LIST_BLANKS = " \t\n\r"
+LIST_DELIMITERS = LIST_BLANKS + "(),="
 
 _escape = re.compile(r"\\(x[0-9a-fA-F]{2}|[^x]|x)", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "\\": "\\", "/": "/", " ": "\\"}

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,32 @@ def feed(path: Path, section: bytes, begun: threading.Event) -> None:
                 begun.set()
 
 
+def begin(jobs: str, *captures: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "rulekit", "run", "-r", RULES, "-j", jobs]
+    command += ["--source", "syscall"]
+    return subprocess.Popen(
+        [*command, *(str(word) for capture in captures for word in ("-e", capture))], cwd=ROOT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def ended(run: subprocess.Popen[str]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        run.kill()
+        run.communicate()
+
+
+def interrupted(run: subprocess.Popen[str]) -> str:
+    """Interrupt a run, and return what it told."""
+    run.send_signal(signal.SIGINT)
+    _, told = run.communicate(timeout=100)
+    assert run.returncode == 130, told
+    return told
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_an_interrupt_stops_all_captures_at_once(tmp_path: Path, jobs: str) -> None:
     """Before, the run went on to the end of each capture that was being read."""
@@ -114,21 +141,11 @@ def test_an_interrupt_stops_all_captures_at_once(tmp_path: Path, jobs: str) -> N
         feeders.append((begun := threading.Event(), threading.Thread(
             target=feed, args=(name, section, begun), daemon=True)))  # fmt: skip
         feeders[-1][1].start()
-    command = [sys.executable, "-m", "rulekit", "run", "-r", RULES, "--source", "syscall"]
-    command += ["-e", names[0], "-e", names[1], "-j", jobs]
-    run = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
+    run = begin(jobs, *names)
+    with ended(run):
         for begun, _ in feeders[: int(jobs)]:
             assert begun.wait(100)
-        run.send_signal(signal.SIGINT)
-        _, told = run.communicate(timeout=100)
-    finally:
-        run.kill()
-        run.communicate()
-    assert run.returncode == 130, told
+        told = interrupted(run)
     assert told.endswith("rulekit: interrupted\n")
     for name in names[: int(jobs)]:
         line = next(line for line in told.splitlines() if line.startswith(f"{name}: "))
@@ -141,16 +158,6 @@ def test_an_interrupt_stops_all_captures_at_once(tmp_path: Path, jobs: str) -> N
 def test_an_interrupt_does_not_wait_for_a_silent_pipe(tmp_path: Path) -> None:
     silent = tmp_path / "silent.scap"
     os.mkfifo(silent)
-    command = [sys.executable, "-m", "rulekit", "run", "-r", RULES, "--source", "syscall"]
-    run = subprocess.Popen(
-        [*command, "-e", silent, "-e", CAPTURES[1], "-j", "2"], cwd=ROOT, stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-    try:
-        with open(silent, "wb"):
-            run.send_signal(signal.SIGINT)
-            _, told = run.communicate(timeout=100)
-    finally:
-        run.kill()
-        run.communicate()
-    assert run.returncode == 130, told
+    run = begin("2", silent, CAPTURES[1])
+    with ended(run), open(silent, "wb"):
+        interrupted(run)

@@ -84,7 +84,6 @@ MATCHER = [
 ]  # fmt: skip
 
 # The same conditions once more, in front of the matcher; tried where they are inlined.
-FEW = "rulekit/_fastmatch.pxd"
 FEW_TESTS = ("tests/test_fastmatch_invalidation.py", "tests/properties/test_captures.py")
 BEFORE = [
     (" or thread.words_epoch != m.generation", ""),
@@ -95,7 +94,6 @@ BEFORE = [
 
 # What keeps an event from the short way of those that only their thread notices, and what that way
 # does all the same.
-QUICK = "rulekit/engine/_quick.pxd"
 QUICK_TESTS = ("tests/engine/test_quick.py", NET)
 SHORT_WAY = [
     ("lengths & h.form.lengths or ", ""),
@@ -109,6 +107,12 @@ SHORT_WAY = [
     ("    thread.last_event_ts = get_u64(h.event)\n", ""),
     ("not state.attention and ", ""),
 ]  # fmt: skip
+
+# Texts that others have inlined: their changes, the module to compile, its tests.
+INLINED = (
+    ("rulekit/_fastmatch.pxd", BEFORE, "rulekit/testing/_replay.pyx", FEW_TESTS),
+    ("rulekit/engine/_quick.pxd", SHORT_WAY, "rulekit/engine/_loop.pyx", QUICK_TESTS),
+)
 
 # Conditions of the state under which a change is told.
 STATE = [
@@ -175,22 +179,15 @@ def mutants() -> Iterator[Mutant]:
         line = text.count("\n", 0, at) + 1
         yield Mutant(EVALUATE, at, old, new, "rulekit/_fastmatch.pyx", MATCHER_TESTS,
                      f"{EVALUATE}:{line} {' '.join(old.split())[:70]}")  # fmt: skip
-    text = (ROOT / FEW).read_text("utf-8")
-    for old, new in BEFORE:
-        at = text.find(old)
-        if at < 0:
-            raise SystemExit(f"{FEW} changed: no longer has {old!r}: mend the list")
-        number = text.count("\n", 0, at) + 1
-        yield Mutant(FEW, at, old, new, "rulekit/testing/_replay.pyx", FEW_TESTS,
-                     f"{FEW}:{number} {' '.join(old.split())[:70]}")  # fmt: skip
-    text = (ROOT / QUICK).read_text("utf-8")
-    for old, new in SHORT_WAY:
-        at = text.find(old)
-        if at < 0:
-            raise SystemExit(f"{QUICK} changed: no longer has {old!r}: mend the list")
-        number = text.count("\n", 0, at) + 1
-        yield Mutant(QUICK, at, old, new, "rulekit/engine/_loop.pyx", QUICK_TESTS,
-                     f"{QUICK}:{number} {' '.join(old.split())[:70]}")  # fmt: skip
+    for path, changes, module, tests in INLINED:
+        text = (ROOT / path).read_text("utf-8")
+        for old, new in changes:
+            at = text.find(old)
+            if at < 0:
+                raise SystemExit(f"{path} changed: no longer has {old!r}: mend the list")
+            number = text.count("\n", 0, at) + 1
+            yield Mutant(path, at, old, new, module, tests,
+                         f"{path}:{number} {' '.join(old.split())[:70]}")  # fmt: skip
     for path, old, new in STATE:
         text = (ROOT / path).read_text("utf-8")
         at = text.find(old)
