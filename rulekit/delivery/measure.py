@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ _USUAL_BYTES = 512  # of a record, where no sound one tells
 _MOST_AHEAD = 1 << 32  # no number is so far from the one before
 _ZEROS = b"\0\0\0"  # the last bytes of a number below 2^40
 _ZEROS_AT = HEADER.size - len(_ZEROS)
+_NUMBER_AT = 8
+_not_zero = re.compile(rb"[^\0]").search
 
 
 @dataclass(slots=True)
@@ -115,7 +118,14 @@ def _next_record(data: bytes, at: int, last: int) -> int:
         number = _record_at(data, start)[0] if start + HEADER.size <= len(data) else 0
         if last < number < last + _MOST_AHEAD:
             return start
-        zeros = data.find(_ZEROS, zeros + 1)
+        behind = zeros + 1
+        if not any(data[start + _NUMBER_AT : start + HEADER.size]):
+            # A disk that lost its power leaves zeros by the million: no number ends among them.
+            rest = _not_zero(data, zeros)
+            if rest is None:
+                return -1
+            behind = max(behind, rest.start() - len(_ZEROS) + 1)
+        zeros = data.find(_ZEROS, behind)
     return -1
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import rulekit.delivery.measure
 from rulekit.delivery.log import FileLog
 from rulekit.delivery.measure import HEADER, filler, measure
 
@@ -89,6 +90,29 @@ def test_a_file_of_zeros_is_full_of_nothing(tmp_path: Path) -> None:
     assert len(log) == 0
     assert log.n_damaged > 1
     log.close()
+
+
+@pytest.mark.parametrize("junk", [b"", b"\1", b"\1\2\3\4\5\6\7"])
+def test_what_follows_zeros_is_found(tmp_path: Path, junk: bytes) -> None:
+    path, _ = write(tmp_path, 1)
+    record = path.read_bytes()
+    for n in range(1, 80):
+        data = junk + bytes(n) + record
+        assert measure(data).fresh == {0: len(junk) + n}, n
+
+
+def test_zeros_by_the_million_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    def counted(data: bytes, at: int) -> tuple[int, int]:
+        nonlocal looks
+        looks += 1
+        return record_at(data, at)
+
+    record_at = rulekit.delivery.measure._record_at
+    monkeypatch.setattr(rulekit.delivery.measure, "_record_at", counted)
+    assert measure(bytes(1 << 20) + b"\1" + bytes(1 << 20)).n_records == 0
+    assert looks < 100
 
 
 def test_what_was_settled_is_no_loss(tmp_path: Path) -> None:
