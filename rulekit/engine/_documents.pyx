@@ -1,3 +1,4 @@
+# hot: every event that is a document passes here
 """The path of a JSON document: text, validation, places, matcher; one event after the other.
 
 A text is validated as a whole before anything looks into it, and nothing is built of it; what the own

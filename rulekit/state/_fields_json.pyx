@@ -1,3 +1,4 @@
+# hot: every event that is a document passes here
 """Extractors of the class json (and jevt, its older name), and what plugins tell of an event."""
 
 from libc.stdint cimport uint32_t
