@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 import os
 import random
-import statistics
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +203,8 @@ def test_many_threads_get_the_answers_of_one(agent: Engine) -> None:
 
 @pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="sanitizers take time")
 def test_a_verdict_takes_microseconds(pods: Engine) -> None:
-    # 20 µs is promised; the median of a few microseconds leaves room for a busy machine.
+    # Less than 20 µs is promised, of a machine whose json.loads takes 5.3 µs for this event. Both
+    # are measured here, in turns, since a busy machine is slow for both.
     inner = {"name": "web", "image": "nginx", "env": [{"name": "A", "value": "x" * 80}] * 6,
              "securityContext": {"privileged": False, "capabilities": {"drop": ["ALL"]}}}  # fmt: skip
     event = json.dumps({
@@ -212,9 +213,13 @@ def test_a_verdict_takes_microseconds(pods: Engine) -> None:
         "requestObject": {"kind": "Pod", "spec": {"containers": [inner]}},
     }).encode()  # fmt: skip
     assert 800 < len(event) < 1300
-    took = []
-    for _ in range(3000):
+
+    def took(call: Callable[[bytes], object]) -> int:
         start = time.thread_time_ns()
-        pods.decide(event)
-        took.append(time.thread_time_ns() - start)
-    assert statistics.median(took) < 20_000
+        for _ in range(100):
+            call(event)
+        return time.thread_time_ns() - start
+
+    turns = [(took(pods.decide), took(json.loads)) for _ in range(50)]
+    verdict, parse = (min(column) for column in zip(*turns, strict=True))
+    assert verdict < parse * 20 / 5.3
