@@ -125,7 +125,8 @@ cdef int _fill_forms(list events) except -1:
 
 
 cdef void _see_if_quick(EventForm* form, int t, int n) noexcept:
-    # Whether all that the state does at such an event is to remember that its thread did something.
+    # Whether all that the state does at such an event is to remember that its thread did something. Of
+    # no such call is the enter event shown, which would know the fd better: a test holds that.
     cdef const EventPlan* plan = &event_plans[t]
     cdef int fd = plan.fd_param
     cdef int i

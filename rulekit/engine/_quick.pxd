@@ -47,8 +47,8 @@ cdef inline bint quick_event(Decoder* d, State* state, MatcherC* m, const Head* 
     if lengths & h.form.lengths or h.params + (sums >> 48) > h.end or h.flagged:
         return False
     thread = find_thread(state, tid)
-    # An enter event before it may know more.
-    if thread == NULL or thread.enter_type != -1 or thread.last_event_type + 1 == head_type(h):
+    # An enter event is kept for the exit; of calls with a short way none is shown, see _see_if_quick.
+    if thread == NULL or thread.enter_type != -1:
         return False
     if h.form.path == PATH_JOIN:
         enter = enter_at(d.converter, tid)

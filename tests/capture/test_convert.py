@@ -60,6 +60,28 @@ def test_no_form_that_a_recorder_wrote_is_without_a_rule() -> None:
             assert plan_of(event["id"], n) not in ("no_rule", "too_many"), (event["enum"], n)
 
 
+def test_enter_events_are_shown_only_of_calls_that_change_the_state() -> None:
+    # An exit event has the fd of an enter event shown before it. The short way of the engine
+    # (`_quick.pxd`) does not look for one: none of these calls goes it.
+    shown = set()
+    for event in EVENTS:
+        for n in range(34):
+            plan = plan_of(event["id"], n)
+            if plan == "deliver":
+                shown.add(event["id"])
+            elif isinstance(plan, tuple) and plan[0] in ("deliver", "store_and_pass"):
+                shown.add(plan[1])
+    calls = set()
+    for kind in shown:
+        if kind % 2 == 0 and "SKIPPARSERESET" not in EVENTS[kind]["flags"]:
+            exit_event = EVENTS[kind + 1]
+            if "UNUSED" not in exit_event["flags"]:
+                calls.add(exit_event["enum"].removeprefix("PPME_SYSCALL_").removesuffix("_X"))
+    assert calls == {
+        "OPEN", "CREAT", "OPENAT_2", "OPENAT2", "EXECVE_19", "EXECVEAT", "PPME_SOCKET_CONNECT"
+    }  # fmt: skip
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(

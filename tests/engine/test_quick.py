@@ -43,6 +43,8 @@ FIELDS = (
     "fd.name_changed", "evt.cpu", "evt.num", "evt.rawtime", "thread.exectime",
 )  # fmt: skip
 EVENT = 0x216
+GENERIC_EXIT = 1
+READ_ENTER = 6
 ALL = window("1", None)  # with a window, every event goes all the way
 
 
@@ -186,3 +188,39 @@ def test_lengths_no_short_way_expects(shared: Path, name: str) -> None:
                 same(bytes(before + changed + after), ("fd.name contains /",))
                 assert length < 0xFFF8 or "invalid event" in str(found["error"])
     assert len(seen) > 20
+
+
+# Widths that no recorder writes: what such a number is, is for the long way to say.
+@pytest.mark.parametrize("width", [0, 1, 2, 3, 4, 7, 9, 12, 16])
+@pytest.mark.parametrize("joined", [False, True])
+def test_the_number_of_an_fd_is_read_at_its_width(width: int, joined: bool) -> None:
+    b = Builder()
+    b.add_process(100, "cat")
+    b.add_fd(100, FdEntry(3, "file", name="/etc/passwd"))
+    one, usual = struct.pack("<q", 1), struct.pack("<q", 3)
+    odd = (usual + usual)[:width]
+    # The first ones make known that no rule holds; the last few of a file never go the short way.
+    # Behind the fd are zeros: read too far it is the same number.
+    for fd in (*(usual,) * 4, odd, *(usual,) * 20):
+        ends = [one, b"x"]
+        if joined:
+            b.add_raw(READ_ENTER, [fd, bytes(4)], tid=100)
+        else:
+            ends += [fd, bytes(4)]
+        b.add_raw(READ_ENTER + 1, ends, tid=100)
+    found = same(b.build(), ("evt.type = read and not fd.name startswith /etc",))["matches"]
+    # What joins is cut to the width of its parameter.
+    known = width in (1, 2, 4) or (joined and width > 8)
+    assert len(found) == (not known)
+
+
+@pytest.mark.parametrize("width", [0, 1, 2, 3, 4, 8, 9])
+def test_the_number_of_a_call_is_read_at_its_width(width: int) -> None:
+    b = Builder()
+    b.add_process(100, "cat")
+    uname = (67).to_bytes(16, "little")[:width]
+    for call in (b"\1\0", uname, *(b"\1\0",) * 20):
+        # Read one byte too far it is the number of another call, which no rule asks for.
+        b.add_raw(GENERIC_EXIT, [call, b"\1\0"], tid=100)
+    found = same(b.build(), ("evt.type = uname",))["matches"]
+    assert len(found) == (width in (1, 2, 4, 8))
