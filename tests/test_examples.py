@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.waiting import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parent.parent
 RULES = "rulesets/persistence/rules.yaml"
 CAPTURE = "rulesets/captures/attack-host.scap.gz"
@@ -42,7 +44,7 @@ def test_a_sink_of_ones_own_receives_every_alert(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(path)
-        receiver.settimeout(30)
+        receiver.settimeout(PATIENCE_S)
         rules = "rulesets/command_and_control/rules.yaml"
         done = run("examples/custom_sink.py", rules, CAPTURE, path)
         assert done.returncode == 0, done.stderr

@@ -8,13 +8,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.receivers.http import HttpReceiver, Request, Response
-from tests.receivers.process import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = ROOT / "rulesets" / "captures" / "attack-host.scap.gz"
@@ -174,15 +173,11 @@ def test_a_signal_has_files_opened_anew(tmp_path: Path) -> None:
         pipe.write(gzip.decompress(HOST.read_bytes()))
         pipe.flush()
         log = tmp_path / "a.log"
-        deadline = time.monotonic() + 30
-        while not log.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(log.exists)
         log.rename(tmp_path / "old.log")
         process.send_signal(signal.SIGUSR1)
-        while not log.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert log.exists()
-    _, errors = process.communicate(timeout=60)
+        wait_until(log.exists)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, errors
 
 

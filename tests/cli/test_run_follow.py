@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.state.documents import audit_event
+from tests.waiting import PATIENCE_S, wait_for_text, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RULES = """\
@@ -54,35 +54,28 @@ def running(*args: str | Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def wait_for(path: Path, text: str) -> None:
-    ends_s = time.monotonic() + 30
-    while not path.exists() or text not in path.read_text():
-        assert time.monotonic() < ends_s, f"{path} never holds {text!r}"
-        time.sleep(0.05)
-
-
 def test_alerts_come_while_the_log_grows(rules: Path, tmp_path: Path) -> None:
     log, out, state = (tmp_path / name for name in ("audit.log", "out", "state"))
     command = ("-r", rules, "-e", log, "--follow", "--checkpoint", state, "-o", out)
     with running(*command) as process:
         log.write_text(lines("one"))
-        wait_for(out, "verb=one")
+        wait_for_text(out, "verb=one")
         with log.open("a") as file:
             file.write(lines("two"))
-        wait_for(out, "verb=two")
+        wait_for_text(out, "verb=two")
         log.rename(tmp_path / "audit.log.1")
         log.write_text(lines("three"))
-        wait_for(out, "verb=three")
+        wait_for_text(out, "verb=three")
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert "3 events" in told
     with log.open("a") as file:
         file.write(lines("four") + lines("five")[:-1])
     with running(*command) as process:
-        wait_for(out, "verb=five")  # whole, though without a line feed
+        wait_for_text(out, "verb=five")  # whole, though without a line feed
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE_S)
     verbs = [line.rpartition("=")[2] for line in out.read_text().splitlines()]
     assert verbs == ["one", "two", "three", "four", "five"]
 
@@ -91,13 +84,15 @@ def test_only_what_is_new(rules: Path, tmp_path: Path) -> None:
     log, out = tmp_path / "audit.log", tmp_path / "out"
     log.write_text(lines("old"))
     with running("-r", rules, "-e", log, "--follow", "new", "-o", out) as process:
-        wait_for(out, "")
-        time.sleep(0.5)
-        with log.open("a") as file:
-            file.write(lines("new"))
-        wait_for(out, "verb=new")
+
+        def came() -> bool:  # whatever is written before it has begun is old
+            with log.open("a") as file:
+                file.write(lines("new"))
+            return out.exists() and "verb=new" in out.read_text()
+
+        wait_until(came)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE_S)
     assert "verb=old" not in out.read_text()
 
 

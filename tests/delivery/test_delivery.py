@@ -19,7 +19,7 @@ from rulekit.delivery.worker import RetryPlan, SinkPlan
 from rulekit.errors import SinkError
 from rulekit.formats.json import JsonFormatter
 from rulekit.sinks.base import Receipt, Record, Sink, SinkRefused
-from tests.receivers.process import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 FAST = RetryPlan(first_s=0.01, most_s=0.05, jitter_s=0.01, failures=3, cooldown_s=0.05)
 
@@ -188,8 +188,8 @@ def test_a_dead_sink_does_not_hold_up_the_others_and_its_alerts_wait(tmp_path: P
     delivery = started(plan("dead", dead, tmp_path / "d"), plan("well", well, tmp_path / "w"))
     for i in range(100):
         delivery.submit(alert(i))
-    assert delivery.close(drain_s=0.5) == {"dead": 100}
-    assert well.received == ids(*range(100))
+    wait_until(lambda: well.received == ids(*range(100)), "the other has them")
+    assert delivery.close(drain_s=0.1) == {"dead": 100}
     # The next process delivers them.
     again = ScriptedSink(take_all)
     delivery = started(plan("dead", again, tmp_path / "d"))
@@ -201,13 +201,13 @@ def test_a_sink_that_hangs_is_left_behind(tmp_path: Path) -> None:
     release = threading.Event()
 
     def hang(attempt: int, batch: Sequence[Record]) -> None:
-        release.wait(30)
+        assert release.wait(PATIENCE_S), "nobody waited for this"
 
     delivery = started(plan("a", ScriptedSink(hang), tmp_path))
     delivery.submit(alert(1))
     started_s = time.monotonic()
     assert delivery.close(drain_s=0.2) != {}
-    assert time.monotonic() - started_s < 5
+    assert time.monotonic() - started_s < PATIENCE_S / 2
     release.set()
 
 
@@ -222,7 +222,10 @@ def test_losses_are_told_by_an_internal_alert(tmp_path: Path) -> None:
     delivery = started(small, plan("well", well, tmp_path / "w"))
     for i in range(2000):
         delivery.submit(alert(i))
-    delivery.close(drain_s=1)
+    # Each announcement pushes more out, so that there is always one more to come.
+    wait_until(lambda: any(body["rule"] == LOST_RULE for body in bodies), "an announcement")
+    wait_until(lambda: sum(body["rule"] != LOST_RULE for body in bodies) == 2000, "all alerts")
+    delivery.close(drain_s=0.1)
     told = [body for body in bodies if body["rule"] == LOST_RULE]
     assert told
     assert all(body["source"] == "internal" for body in told)
@@ -286,6 +289,7 @@ def test_more_than_disk_and_memory_hold_is_counted_and_told(
     n = 6000
     for i in range(n):
         delivery.submit(Alert(i, "r", "Warning", "m" * 1000, id=f"{i:032x}"))
+    wait_until(lambda: sum(body["rule"] == "r" for body in bodies) == n, "all alerts")
     left = delivery.close(drain_s=0.5)["dead"]
     told = [body for body in bodies if body["rule"] == LOST_RULE]
     dropped = sum(delivery.status()[0].dropped.values())
@@ -316,7 +320,7 @@ def test_the_end_does_not_wait_for_a_full_spool_that_blocks(tmp_path: Path) -> N
         n = len(done)
         time.sleep(0.3)
     left = delivery.close(drain_s=0.5)
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
     assert done[-1] is False
     assert left == {"dead": len(done) - 1}
@@ -376,9 +380,7 @@ def test_reopening_happens_before_the_next_batch(tmp_path: Path) -> None:
     sink = Reopened(take_all)
     delivery = started(plan("a", sink, tmp_path))
     delivery.reopen()
-    deadline = time.monotonic() + 5
-    while not sink.n and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: sink.n)
     delivery.close()
     assert sink.n == 1
 

@@ -18,6 +18,7 @@ from rulekit.delivery.worker import RetryPlan, SinkPlan
 from rulekit.errors import SinkError
 from rulekit.formats.json import JsonFormatter
 from rulekit.sinks.base import Record, Sink
+from tests.waiting import PATIENCE_S, wait_until
 
 QUICK = RetryPlan(first_s=0.01, most_s=0.02, jitter_s=0.0, failures=3, cooldown_s=0.05)
 
@@ -29,11 +30,13 @@ class Receiver(Sink):
         self.fails = fails
         self.may_go = threading.Event()
         self.may_go.set()
+        self.asked = threading.Event()
         self.got: list[str] = []
         self.closed = 0
 
     def send(self, batch: Sequence[Record]) -> None:
-        self.may_go.wait()
+        self.asked.set()
+        self.may_go.wait(PATIENCE_S)
         if self.fails:
             raise SinkError("not now")
         self.got += [record.rule for record in batch]
@@ -129,7 +132,7 @@ def test_an_attempt_that_does_not_end_leaves_everything_as_it_was(tmp_path: Path
     delivery = started(plan("a", old, tmp_path))
     old.may_go.clear()
     delivery.submit(alert(0))
-    time.sleep(0.05)
+    wait_until(old.asked.is_set)
     with pytest.raises(SinkError, match="its present attempt does not end"):
         exchange(delivery, plan("a", new, tmp_path), patience_s=0.05)
     delivery.submit(alert(1))
@@ -190,8 +193,7 @@ def test_losses_of_an_exchanged_sink_are_told_from_zero(tmp_path: Path) -> None:
     delivery.start()
     for number in range(1000):
         delivery.submit(alert(number))
-    while not any("lost" in line for line in said):
-        time.sleep(0.05)
+    wait_until(lambda: any("lost" in line for line in said))
     exchange(delivery, small(), delivery.workers[1].plan, kept=["well"])
     before = len(said)
     for number in range(1000, 1400):
@@ -213,9 +215,7 @@ def test_sinks_that_have_left_are_forgotten() -> None:
     exchange(delivery, plan("dead", dead))
     delivery.submit(alert(9))
     exchange(delivery, plan("last", Receiver()))
-    until_s = time.monotonic() + 60
-    while len(delivery._leaving) != 1 and time.monotonic() < until_s:
-        time.sleep(0.05)
+    wait_until(lambda: len(delivery._leaving) == 1)
     assert [each.name for each in delivery._leaving] == ["dead"], "it still has an alert"
     dead.fails = False
     assert delivery.close(30.0) == {}

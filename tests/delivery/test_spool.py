@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from rulekit.delivery.spool import Spool, SpoolPlan
 from rulekit.errors import SinkError
 from rulekit.sinks.base import Record
+from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -169,13 +169,13 @@ def test_block_waits_for_room(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=fill)
     thread.start()
-    time.sleep(0.3)
+    wait_until(lambda: spool.n_bytes + 200 > 1 << 16, "it is full")
     assert 0 < put < 2000
     found: list[int] = []
     while len(found) < 2000:
-        found += numbers(spool.take(100, 1 << 20, timeout_s=5))
+        found += numbers(spool.take(100, 1 << 20, timeout_s=PATIENCE_S))
         spool.settle()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert found == list(range(2000))
     assert spool.dropped == {}
     spool.close()
@@ -191,9 +191,9 @@ def test_stop_ends_the_waiting_for_room(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=fill)
     thread.start()
-    time.sleep(0.2)
+    wait_until(lambda: spool.n_bytes + 200 > 1 << 16, "it is full")
     spool.stop()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert results[-1] is False
     assert spool.dropped == {"full": 1}
     spool.close()

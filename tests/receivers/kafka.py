@@ -10,12 +10,13 @@ import subprocess
 import sys
 
 from tests.receivers.process import program
+from tests.waiting import PATIENCE_S
 
 _MOCK = """
 import sys, time
 from confluent_kafka import Producer
 producer = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "", "log_level": 1})
-found = producer.list_topics(timeout=10)
+found = producer.list_topics(timeout=60)
 print(",".join(f"{b.host}:{b.port}" for b in found.brokers.values()), flush=True)
 sys.stdin.read()
 """
@@ -43,7 +44,7 @@ class Kafka:
             [self._kcat, "-C", "-b", self.broker, "-t", topic, "-e", "-q", "-f", "%h\t%k\t%s\n"],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
         )
         found = []
         for line in done.stdout.splitlines():

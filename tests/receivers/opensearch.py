@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.receivers.process import Process, free_port, listens
+from tests.waiting import PATIENCE_S
 
 
 class OpenSearch:
@@ -32,7 +33,7 @@ class OpenSearch:
         headers = {"content-type": "application/json"}
         request = urllib.request.Request(f"{self.url}/{path}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 return json.loads(answer.read() or b"{}")
         except urllib.error.HTTPError as error:
             if error.code == 404:

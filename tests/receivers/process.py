@@ -6,13 +6,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-PATIENCE_S = 120.0  # until a program listens, on a machine that does much else
+from tests.waiting import wait_until
 
 
 def program(name: str, package: str) -> str:
@@ -29,14 +28,6 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
-    """Wait until something holds; fail the test when it does not."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.02)
 
 
 def listens(port: int) -> bool:
@@ -65,7 +56,7 @@ class Process:
             )
         try:
             what = f"{self.command[0]} to listen"
-            wait_until(lambda: self._ready() or self._died(), what, PATIENCE_S)
+            wait_until(lambda: self._ready() or self._died(), what)
         except AssertionError as error:
             self.stop()
             raise AssertionError(f"{error}\n{self._log_end()}") from error

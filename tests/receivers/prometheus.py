@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from tests.receivers.process import Process, free_port, program
+from tests.waiting import PATIENCE_S
 
 _CONFIG = """\
 global: {{scrape_interval: 500ms}}
@@ -47,7 +48,7 @@ class Prometheus:
         """Return labels and value of each series that an expression gives."""
         text = urllib.parse.quote(expression)
         url = f"http://127.0.0.1:{self.port}/api/v1/query?query={text}"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
             found = json.loads(answer.read())["data"]["result"]
         return [(one["metric"], float(one["value"][1])) for one in found]
 

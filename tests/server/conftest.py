@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import urllib3
 
+from tests.waiting import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 pytest.importorskip("uvicorn", reason="needs the extra server")
@@ -44,9 +46,9 @@ class Server:
         self.url = ""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        assert self._ready.wait(30), self.told
+        assert self._ready.wait(PATIENCE_S), self.told
         self.port = int(self.url.rpartition(":")[2].partition("/")[0]) if self.url else 0
-        self.pool = urllib3.PoolManager(retries=False, timeout=30, maxsize=16)
+        self.pool = urllib3.PoolManager(retries=False, timeout=PATIENCE_S, maxsize=16)
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -76,8 +78,8 @@ class Server:
 
     def wait(self) -> int:
         """Wait for its end and return its exit code."""
-        code = self.process.wait(30)
-        self._reader.join(10)
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
         return code
 
 
@@ -93,5 +95,5 @@ def server() -> Iterator[Callable[..., Server]]:
     yield start
     for each in started:
         each.process.kill()
-        each.process.wait(10)
+        each.process.wait()
         each.pool.clear()

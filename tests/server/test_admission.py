@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from rulekit.server.admission import AdmissionWebhook
 from rulekit.server.plan import ServerPlan
 from tests.kubernetes.standards import RULES, cases, pod, wrap
 from tests.server.conftest import Server
+from tests.waiting import wait_until
 
 Start = Callable[..., Server]
 
@@ -112,11 +112,8 @@ def test_answers(start: Start, out: Path) -> None:
 
 
 def _alerts(out: Path, at_least: int) -> list[str]:
-    ends_s = time.monotonic() + 10
-    while len(lines := out.read_text().splitlines()) < at_least:
-        assert time.monotonic() < ends_s
-        time.sleep(0.02)
-    return lines
+    wait_until(lambda: len(out.read_text().splitlines()) >= at_least)
+    return out.read_text().splitlines()
 
 
 def test_what_is_no_review(start: Start) -> None:

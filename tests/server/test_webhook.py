@@ -21,8 +21,10 @@ import urllib3
 from rulekit.cli.main import main
 from rulekit.engine.library import load
 from rulekit.engine.pipeline import Engine
+from tests.receivers.process import listens
 from tests.server.conftest import Server
 from tests.state.documents import audit_event
+from tests.waiting import PATIENCE_S, wait_until
 
 Start = Callable[..., Server]
 RULES = """\
@@ -189,7 +191,7 @@ def test_tls_and_client_certificates(start: Start, tmp_path: Path) -> None:
 
     def post(client: str | None) -> int:
         pool = urllib3.PoolManager(
-            retries=False, ca_certs=str(files["ca"]), timeout=10,
+            retries=False, ca_certs=str(files["ca"]), timeout=PATIENCE_S,
             cert_file=None if client is None else str(files[client]),
         )  # fmt: skip
         headers = {"Content-Type": "application/json"}
@@ -207,17 +209,13 @@ def test_tls_and_client_certificates(start: Start, tmp_path: Path) -> None:
     renewed.cert_chain_pems[0].write_to_path(files["cert"])
     renewed.private_key_pem.write_to_path(files["key"])
     running.process.send_signal(signal.SIGHUP)
-    ends_s = time.monotonic() + 10
-    while b"renewed.example" not in _certificate(running.port, files):
-        assert time.monotonic() < ends_s
-        time.sleep(0.05)
+    wait_until(lambda: b"renewed.example" in _certificate(running.port, files))
     assert post("client") == 200
     # One that cannot be used changes nothing.
     files["cert"].write_text("none")
     running.process.send_signal(signal.SIGHUP)
-    while not any("the certificate cannot be read again" in line for line in running.told):
-        assert time.monotonic() < ends_s
-        time.sleep(0.05)
+    said = "the certificate cannot be read again"
+    wait_until(lambda: any(said in line for line in running.told), said)
     assert post("client") == 200
     assert running.stop() == 0
     assert "Traceback" not in "\n".join(running.told)
@@ -275,7 +273,7 @@ from rulekit.engine.pipeline import Engine
 from rulekit.server.plan import ServerPlan
 from rulekit.server.serve import serve
 from rulekit.server.webhook import AuditReceiver
-plan = ServerPlan("127.0.0.1", 0, "/k8s-audit", header_s=0.5, body_s=1.0)
+plan = ServerPlan("127.0.0.1", 0, "/k8s-audit", header_s=1.0, body_s=2.0)
 app = AuditReceiver(Engine(load(sys.argv[1]), source="k8s_audit"), plan, lambda alerts: None)
 serve(app, plan, lambda port: print(f"listening for x on http://127.0.0.1:{port}/k8s-audit",
       file=sys.stderr))
@@ -287,28 +285,30 @@ HEAD = b"POST /k8s-audit HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r
 def test_slow_clients_are_sent_away(server: Start, rules: Path) -> None:
     running = server(rules, code=SLOW)
 
-    def talk(parts: list[bytes], pause_s: float) -> tuple[bytes, float]:
-        begun_s = time.monotonic()
-        with socket.create_connection(("127.0.0.1", running.port), timeout=10) as client:
+    def talk(parts: list[bytes], pause_s: float) -> tuple[bytes, int]:
+        """Return the answer, and how many parts were sent before it, or before the end."""
+        sent = 0
+        with socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE_S) as client:
             got = b""
             try:
                 for part in parts:
                     client.sendall(part)
+                    sent += 1
                     if select.select([client], [], [], pause_s)[0]:
                         break  # an answer
                 while piece := client.recv(4096):
                     got += piece
             except ConnectionError:
                 pass
-            return got, time.monotonic() - begun_s
+            return got, sent
 
     # Nothing; a head byte by byte; one that never ends; a body that trickles.
     assert talk([], 0)[0] == b""
-    got, took_s = talk([bytes([byte]) for byte in HEAD], 0.1)
+    got, sent = talk([bytes([byte]) for byte in HEAD], 0.1)
     assert got == b""
-    assert took_s < 9
+    assert sent < len(HEAD)
     assert talk([HEAD + b"X: " + b"x" * (3 << 20)], 0)[0] == b""
-    got, _ = talk([HEAD + b"Content-Length: 9\r\n\r\n", *[b" "] * 8], 0.2)
+    got, _ = talk([HEAD + b"Content-Length: 9\r\n\r\n", *[b" "] * 8], 0.4)
     assert got.startswith(b"HTTP/1.1 408 ")
     assert b"\r\nretry-after: 1\r\n" in got, "an API server would not send it again"
     # A second request on a connection that was fine before.
@@ -337,11 +337,12 @@ def test_many_idle_connections_leave_room_for_others(start: Start) -> None:
 def test_what_was_begun_is_finished(start: Start, out: Path) -> None:
     running = start()
     body = json.dumps(batch("last")).encode()
-    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as client:
-        client.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body[:50])
-        time.sleep(0.3)
+    with socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE_S) as client:
+        head = HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
+        client.sendall(head + body[:50])
+        assert client.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n", "it has begun"
         running.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        wait_until(lambda: not listens(running.port))
         with pytest.raises(urllib3.exceptions.HTTPError):  # nobody new is let in
             running.post(batch("late"))
         client.sendall(body[50:])
@@ -398,7 +399,7 @@ def test_a_batch_that_no_spool_can_hold_is_refused_for_good(
 
 def keep_posting(running: Server, bodies: list[bytes], done: list[int]) -> None:
     """Post every body until it is taken, as an API server does; stops when the server is gone."""
-    pool = urllib3.PoolManager(retries=False, timeout=30)
+    pool = urllib3.PoolManager(retries=False, timeout=PATIENCE_S)
     for i, body in enumerate(bodies):
         while True:
             try:
@@ -456,9 +457,9 @@ def test_what_was_acknowledged_survives_kill_9(
         done: list[int] = []
         thread = threading.Thread(target=keep_posting, args=(running, bodies, done))
         thread.start()
-        time.sleep(0.6)
+        wait_until(lambda done=done: len(done) >= 50)
         running.process.kill()
-        running.process.wait(10)
+        running.process.wait()
         thread.join()
         acknowledged |= {f"{round_}-{i}-{n}" for i in done for n in range(20)}
     assert len(acknowledged) > 1000

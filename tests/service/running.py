@@ -8,23 +8,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PATIENCE_S = 60.0
-
-
-def wait_until(what: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
-    """Ask again and again until the answer is true; return it."""
-    until_s = time.monotonic() + patience_s
-    while not (found := what()):
-        assert time.monotonic() < until_s, what
-        time.sleep(0.05)
-    return found
+from tests.waiting import PATIENCE_S, wait_until
 
 
 class Running:
@@ -60,7 +49,7 @@ class Running:
         request = urllib.request.Request(self.url + path, headers={"Accept": accept})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=30) as answer:
+            with opener.open(request, timeout=PATIENCE_S) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rulekit.service.privileges import CAPABILITIES
-from tests.service.running import Running, wait_until
+from tests.service.running import Running
 from tests.sources.ebpf.live import Decoy, Workload
+from tests.waiting import wait_until
 
 OPENED = """\
 - rule: Opened

@@ -15,7 +15,8 @@ import pytest
 
 from rulekit.service.privileges import CAPABILITIES
 from rulekit.service.reload import stamp_of
-from tests.service.running import Running, wait_until
+from tests.service.running import Running
+from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RULE = """\
@@ -206,7 +207,7 @@ def test_the_manager_is_told(run: Callable[..., Running], place: Place, tmp_path
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(path)
-        manager.settimeout(60)
+        manager.settimeout(PATIENCE_S)
         service = run(place.config, "--follow", env={"NOTIFY_SOCKET": path})
         assert manager.recv(4096) == b"READY=1"
         service.send(signal.SIGHUP)

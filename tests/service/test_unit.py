@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rulekit.config.read import read_config
+from tests.waiting import PATIENCE_S
 
 FOLDER = Path(__file__).resolve().parents[2] / "packaging" / "systemd"
 
@@ -19,7 +20,7 @@ def test_systemd_accepts_the_unit() -> None:
         pytest.skip("no systemd-analyze here (Debian: systemd)")
     done = subprocess.run(
         [verifier, "verify", "--man=no", str(FOLDER / "rulekit.service")],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     # It also speaks of units of the machine it runs on; ours it would name.
     assert "rulekit.service" not in done.stderr, done.stderr

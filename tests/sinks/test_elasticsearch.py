@@ -20,12 +20,13 @@ from tests.receivers.elasticsearch import Elasticsearch
 from tests.receivers.http import HttpReceiver, Response
 from tests.receivers.opensearch import OpenSearch
 from tests.sinks.records import ids, records
+from tests.waiting import PATIENCE_S
 
 FORMAT = EcsFormatter()
 
 
 def sink(url: str, **options: object) -> ElasticsearchSink:
-    return ElasticsearchSink(ElasticsearchOptions(url=url, timeout=5, **options))  # type: ignore[arg-type]
+    return ElasticsearchSink(ElasticsearchOptions(url=url, timeout=PATIENCE_S, **options))  # type: ignore[arg-type]
 
 
 @pytest.fixture

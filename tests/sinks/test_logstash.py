@@ -13,13 +13,13 @@ from rulekit.sinks._lumberjack import deliver
 from rulekit.sinks.logstash import LogstashOptions, LogstashSink
 from tests.receivers.certificates import Certificates
 from tests.receivers.logstash import BeatsInput, HttpInput, LinesInput
-from tests.receivers.process import wait_until
 from tests.receivers.proxy import Fault, Proxy
 from tests.sinks.records import ids, records
+from tests.waiting import PATIENCE_S, wait_until
 
 
 def sink(url: str, **options: object) -> LogstashSink:
-    return LogstashSink(LogstashOptions(url=url, timeout=3, **options))  # type: ignore[arg-type]
+    return LogstashSink(LogstashOptions(url=url, timeout=PATIENCE_S, **options))  # type: ignore[arg-type]
 
 
 def received(server: BeatsInput | HttpInput | LinesInput) -> list[str]:
@@ -41,7 +41,7 @@ def test_beats_confirm_every_batch() -> None:
 def test_an_independent_client_and_we_are_the_same_to_the_server() -> None:
     documents = [record.line for record in records(20)]
     with BeatsInput() as server:
-        client = PyLogBeatClient("127.0.0.1", server.port, timeout=5)
+        client = PyLogBeatClient("127.0.0.1", server.port, timeout=PATIENCE_S)
         client.connect()
         client.send([document.decode() for document in documents])
         client.close()
@@ -107,11 +107,11 @@ def test_acknowledgements_that_never_come_are_an_error() -> None:
 
 
 def test_a_server_that_is_no_beats_input_is_an_error() -> None:
-    with (
-        HttpInput() as server,
-        pytest.raises(SinkError, match=r"Lumberjack|closed|reset|timed out"),
-    ):
-        sink(f"beats://127.0.0.1:{server.port}").send(records(5))
+    with HttpInput() as server:
+        url = f"beats://127.0.0.1:{server.port}"
+        made = LogstashSink(LogstashOptions(url=url, timeout=1))  # type: ignore[arg-type]
+        with pytest.raises(SinkError, match=r"Lumberjack|closed|reset|timed out"):
+            made.send(records(5))
 
 
 @pytest.mark.parametrize("scheme", ["beats+tls", "tls", "https"])

@@ -30,9 +30,10 @@ from tests.receivers.elasticsearch import Elasticsearch
 from tests.receivers.http import HttpReceiver, Response
 from tests.receivers.kafka import Kafka
 from tests.receivers.logstash import BeatsInput
-from tests.receivers.process import free_port, program, wait_until
+from tests.receivers.process import free_port, program
 from tests.receivers.rsyslog import Rsyslog
 from tests.receivers.splunk import TOKEN, EventCollector
+from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = ROOT / "docs" / "guide" / "sinks"
@@ -238,7 +239,7 @@ def test_the_page_happens_as_told(name: str, tmp_path: Path, certificates: Certi
                     )
                     continue
                 found = plain(run(command, stage))
-                deadline_s = time.monotonic() + 30
+                deadline_s = time.monotonic() + PATIENCE_S
                 while found != wanted and started and time.monotonic() < deadline_s:
                     time.sleep(0.2)  # what runs beside is not that far yet
                     found = plain(run(command, stage))
@@ -246,7 +247,7 @@ def test_the_page_happens_as_told(name: str, tmp_path: Path, certificates: Certi
         finally:
             for process in started:
                 process.send_signal(signal.SIGTERM)
-                process.wait(30)
+                process.wait(PATIENCE_S)
         wait_until(stage.check, "what the receiver has")
     assert n_commands
 

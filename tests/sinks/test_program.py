@@ -14,8 +14,8 @@ import pytest
 
 from rulekit.errors import SinkError
 from rulekit.sinks.program import ProgramOptions, ProgramSink
-from tests.receivers.process import wait_until
 from tests.sinks.records import ids, records
+from tests.waiting import PATIENCE_S, wait_until
 
 CONFIRMING = """\
 import json, os, sys
@@ -31,7 +31,7 @@ for n, line in enumerate(sys.stdin, 1):
 
 
 def sink(command: object, **options: object) -> ProgramSink:
-    return ProgramSink(ProgramOptions(command=command, timeout=5, **options))  # type: ignore[arg-type]
+    return ProgramSink(ProgramOptions(command=command, timeout=PATIENCE_S, **options))  # type: ignore[arg-type]
 
 
 def received(path: Path) -> list[str]:
@@ -95,25 +95,27 @@ def test_a_program_that_confirms_nothing_is_given_up() -> None:
 
 
 def test_a_program_that_does_not_read_is_given_up() -> None:
-    made = ProgramSink(ProgramOptions(command=["sleep", "30"], timeout=0.3))  # type: ignore[arg-type]
+    made = ProgramSink(ProgramOptions(command=["sleep", "1000"], timeout=0.3))  # type: ignore[arg-type]
     started_s = time.monotonic()
     with pytest.raises(SinkError, match="does not read its input"):
         made.send(records(1000, size=1000))
     made.close()
-    assert time.monotonic() - started_s < 10
+    assert time.monotonic() - started_s < PATIENCE_S
 
 
 def test_a_program_that_ends_is_started_again(tmp_path: Path) -> None:
     out = tmp_path / "out"
     made = sink(f"head -n 3 >> {out}")
     made.send(records(3))
-    deadline_s = time.monotonic() + 5
-    while time.monotonic() < deadline_s:
+
+    def sent() -> bool:
         try:
             made.send(records(3, 3))
         except SinkError:
-            continue
-        break
+            return False
+        return True
+
+    wait_until(sent)
     made.close()
     assert set(received(out)) == set(ids(6))
 

@@ -9,9 +9,10 @@ import pytest
 
 from rulekit.errors import SinkError
 from rulekit.sinks.prometheus import PrometheusOptions, PrometheusSink
-from tests.receivers.process import free_port, wait_until
+from tests.receivers.process import free_port
 from tests.receivers.prometheus import Prometheus
 from tests.sinks.records import records
+from tests.waiting import wait_until
 
 
 def test_prometheus_counts_what_we_count(tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ from rulekit.errors import SinkError
 from rulekit.formats.rfc5424 import Rfc5424Formatter
 from rulekit.sinks.syslog import SyslogOptions, SyslogSink
 from tests.receivers.certificates import Certificates
-from tests.receivers.process import free_port, wait_until
+from tests.receivers.process import free_port
 from tests.receivers.proxy import Fault, Proxy
 from tests.receivers.rsyslog import Rsyslog
 from tests.sinks.records import ids, records
+from tests.waiting import PATIENCE_S, wait_until
 
 FORMAT = Rfc5424Formatter()
 
@@ -29,7 +30,7 @@ def rsyslog(tmp_path: Path, certificates: Certificates) -> Iterator[Rsyslog]:
 
 
 def sink(url: str, **options: object) -> SyslogSink:
-    return SyslogSink(SyslogOptions(url=url, timeout=5, **options))  # type: ignore[arg-type]
+    return SyslogSink(SyslogOptions(url=url, timeout=PATIENCE_S, **options))  # type: ignore[arg-type]
 
 
 def taken(made: SyslogSink, start: int) -> bool:

@@ -22,6 +22,7 @@ from rulekit.sources import follow
 from rulekit.sources.checkpoint import Checkpoint
 from rulekit.sources.follow import LineFollower
 from rulekit.sources.rotation import are_related, former_names, is_rotated, oldest_first
+from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -40,6 +41,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a tenth of the time everywhere."""
     for name in ("POLL_S", "_WHOLE_AFTER_S", "_REST_AFTER_S"):
         monkeypatch.setattr(follow, name, getattr(follow, name) / 10)
+    # However long it takes to look at the folder, it is looked at again within two polls.
+    monkeypatch.setattr(follow, "_SCAN_SHARE", 0)
 
 
 class Tail:
@@ -61,7 +64,7 @@ class Tail:
 
     def data(self, idle: int = 3, until: Callable[[], bool] | None = None) -> bytes:
         found, empty = b"", 0
-        ends_s = time.monotonic() + 20
+        ends_s = time.monotonic() + PATIENCE_S
         while (empty < idle or (until and not until())) and time.monotonic() < ends_s:
             block = self.follower.read()
             if block is None:
@@ -214,14 +217,18 @@ def test_a_line_cut_by_rotation_comes_from_the_copy(log: Path) -> None:
         assert tail.more() == [2, 3]
 
 
-def test_the_last_line_of_a_rotated_file_may_lack_its_end(log: Path) -> None:
+def test_the_last_line_of_a_rotated_file_may_lack_its_end(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "_REST_AFTER_S", PATIENCE_S)
     log.write_bytes(text(1) + text(2)[:-1])
     with Tail(log) as tail:
         assert tail.more() == [1]
         log.rename(f"{log}.1")
         log.write_bytes(text(3))
         assert tail.more() == [3]
-        assert tail.more(60) == [2]
+        monkeypatch.setattr(follow, "_REST_AFTER_S", 0.01)
+        assert tail.more() == [2]
 
 
 def test_a_last_line_that_is_whole(log: Path) -> None:
@@ -595,8 +602,11 @@ def test_nothing_gets_lost_under_rotation_and_kill_9(log: Path, state: Path, how
             subprocess.run(["gzip", f"{log}.1"], check=True)
 
     reader = start()
-    written = 0
+    append(log, text(0))
+    written = 1
     try:
+        # From its first checkpoint on it finds what was rotated meanwhile, however long ago.
+        wait_until(lambda: state.exists() and json.loads(state.read_text())["files"])
         for step in range(60):
             n = chance.randrange(1, 400)
             data = text(*range(written, written + n))
@@ -617,11 +627,7 @@ def test_nothing_gets_lost_under_rotation_and_kill_9(log: Path, state: Path, how
                 reader.wait()
                 readers += 1
                 reader = start()
-        ends_s = time.monotonic() + 20
-        while time.monotonic() < ends_s:
-            time.sleep(0.2)
-            if b"line %06d " % (written - 1) in out.read_bytes()[-500:]:
-                break
+        wait_until(lambda: b"line %06d " % (written - 1) in out.read_bytes(), "the last line")
         time.sleep(0.5)
     finally:
         reader.kill()

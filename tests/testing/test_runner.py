@@ -18,6 +18,7 @@ from rulekit.testing.passes import Loader
 from rulekit.testing.pool import Crashed, Job, TimedOut, run_jobs
 from rulekit.testing.read import load_cases
 from rulekit.testing.runner import Options, group_cases, run_cases
+from tests.waiting import PATIENCE_S
 
 Write = Callable[..., Path]
 
@@ -256,7 +257,7 @@ def test_a_case_that_hangs_or_dies_fails_alone(
 ) -> None:
     path = write(
         "".join(
-            f"- case: {name}\n{EVENTS}  fires: Secret opened\n  timeout: 1\n"
+            f"- case: {name}\n{EVENTS}  fires: Secret opened\n  timeout: 4\n"
             for name in ("good", "hangs", "fine", "dies", "raises", "last")
         )
     )
@@ -264,7 +265,7 @@ def test_a_case_that_hangs_or_dies_fails_alone(
 
     def broken(case: Any, found: Any) -> Result:
         if case.name == "hangs":
-            time.sleep(60)
+            time.sleep(PATIENCE_S)
         if case.name == "dies":
             os.kill(os.getpid(), signal.SIGKILL)
         if case.name == "raises":
@@ -276,7 +277,7 @@ def test_a_case_that_hangs_or_dies_fails_alone(
     assert len(group_cases(cases)) == 1
     found = {r.case.name: r for r in run_cases(cases)}
     assert [name for name, r in found.items() if r.good] == ["good", "fine", "last"]
-    assert "longer than 1 s" in found["hangs"].failures[0].message
+    assert "longer than 4 s" in found["hangs"].failures[0].message
     assert "SIGKILL" in found["dies"].failures[0].message
     assert "KeyError: 'nosuch'" in found["raises"].failures[0].message
 
@@ -287,10 +288,10 @@ def test_jobs_are_spread_over_workers() -> None:
             if (number, step) == (1, 1):
                 os._exit(7)
             if (number, step) == (2, 0):
-                time.sleep(30)
+                time.sleep(PATIENCE_S)
             yield number * 10 + step
 
-    jobs = [Job(i, (0.5, 0.5, 0.5)) for i in range(4)]
+    jobs = [Job(i, (3.0, 3.0, 3.0)) for i in range(4)]
     found = {(job, step): result for job, step, result in run_jobs(jobs, work, 2)}
     assert len(found) == 12
     assert found.pop((1, 1)) == Crashed("exit code 7")

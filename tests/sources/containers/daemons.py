@@ -17,9 +17,9 @@ import pytest
 
 from tests.sources.containers import image
 from tests.sources.ebpf.live import REQUIRED
+from tests.waiting import PATIENCE_S
 
 UNIFIED = ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
-START_S = 60.0
 
 
 class Missing(Exception):
@@ -135,7 +135,7 @@ class Daemon(ABC):
                 self._command(), stdout=log, stderr=log, preexec_fn=self.group.enter,
                 env=self.environment(),
             )  # fmt: skip
-        until_s = time.monotonic() + START_S
+        until_s = time.monotonic() + PATIENCE_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until_s:
                 raise Missing(f"{self.programs[0]} does not start: {self.said()}")
@@ -152,8 +152,8 @@ class Daemon(ABC):
     def call(self, *command: str) -> str:
         """Run a command in its group and return what it printed."""
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=120, preexec_fn=self.group.enter,
-            env=self.environment(),
+            command, capture_output=True, text=True, timeout=PATIENCE_S,
+            preexec_fn=self.group.enter, env=self.environment(),
         )  # fmt: skip
         assert done.returncode == 0, f"{command}: {done.stderr}\n{self.said()}"
         return done.stdout.strip()

@@ -18,6 +18,7 @@ from rulekit.sources.containers.engine import EngineSpec, make_engine
 from tests.sources.containers import image
 from tests.sources.containers.daemons import Daemon
 from tests.sources.ebpf.live import Command, Decoy
+from tests.waiting import PATIENCE_S
 
 RULES = """\
 - macro: in_container
@@ -64,7 +65,6 @@ FIELDS = [
     "k8s.pod.labels",
     "k8s.pod.sandbox_id",
 ]
-PATIENCE_S = 120
 SCRIPT = "cp /bin/busybox /tmp/true; /tmp/true; /bin/ls /data; while true; do sleep 0.2; done"
 
 
@@ -243,7 +243,7 @@ def test_an_engine_that_is_not_there(
     done = subprocess.run(
         [sys.executable, "-m", "rulekit", "run", "--source", "ebpf", "-r", rules, "--containers",
          f"docker:{socket}", "--containers", f"cri:{socket}", "--", "sh", "-c", "ls /; sleep 1"],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"docker:{socket} does not answer" in done.stderr

@@ -23,6 +23,7 @@ from rulekit.sources.containers.lookup import Lookup
 from rulekit.sources.containers.metadata import Container
 from rulekit.sources.containers.stream import ContainerStream
 from rulekit.text.source import SourceText
+from tests.waiting import PATIENCE_S
 
 WEB, DB, OLD = "1a" * 32, "2b" * 32, "3c" * 32
 
@@ -80,6 +81,13 @@ class Chunks:
         self.chunks = list(chunks)
         self.filled = 0.0
         self.losses: dict[str, int] = {}
+        self._until_s = time.monotonic() + PATIENCE_S
+
+    def go_on(self) -> None:
+        """Have another moment without events, unless it takes too long."""
+        if time.monotonic() < self._until_s:
+            time.sleep(0.001)
+            self.chunks.append(b"")
 
     def next_chunk(self) -> bytes | None:
         return self.chunks.pop(0) if self.chunks else None
@@ -172,20 +180,13 @@ def test_waiting_has_an_end_and_what_comes_late_is_put_in(
     engine = Scripted(container(WEB, "web"))
     engine.may_answer.clear()
     start, events = world(WEB)
-    released: list[float] = []
 
     def let_go(loop: EventLoop, source: Chunks) -> None:
-        if not source.chunks and not released and loop.n_events >= 4:
-            released.append(time.monotonic())
+        if not source.chunks and loop.n_events == 4:
             engine.may_answer.set()
-            source.chunks += [b""] * 100_000  # until it is there
+            source.go_on()  # until it is there
 
-    def stop(loop: EventLoop, source: Chunks) -> None:
-        let_go(loop, source)
-        if released and loop.n_events >= 5:
-            source.chunks.clear()
-
-    found = run(engine, start, events, wait_s=0.05, at=stop)
+    found = run(engine, start, events, wait_s=0.05, at=let_go)
     assert ("execve", None) in found, "the event went out without"
     assert found[-1] == ("container", "web")
 
@@ -231,12 +232,11 @@ def test_the_end_of_a_container_is_told(run: Callable[..., list[tuple[str, str]]
     told: list[int] = []
 
     def end(loop: EventLoop, source: Chunks) -> None:
-        if loop.n_events >= 5 and not told:
-            told.append(1)
-            engine.tell("end", WEB)
-            source.chunks += [b""] * 100_000
-        if told and loop.n_events >= 6:
-            source.chunks.clear()
+        if loop.n_events == 5 and not source.chunks:
+            if not told:
+                told.append(1)
+                engine.tell("end", WEB)
+            source.go_on()
 
     found = run(engine, start, events, at=end)
     assert found[-1] == ("container_removed", "web")

@@ -19,6 +19,7 @@ from rulekit.capture._reader import CaptureReader, iter_events
 from rulekit.engine._loop import EventLoop
 from rulekit.engine.alerts import compile_output
 from rulekit.schema.events import event_types
+from tests.waiting import PATIENCE_S
 
 REQUIRED = set(filter(None, os.environ.get("RULEKIT_REQUIRE", "").split(",")))
 
@@ -120,7 +121,7 @@ class Workload:
         self._outer.stdin.write(b"\n")
         self._outer.stdin.flush()
 
-    def go(self, timeout_s: float = 60) -> str:
+    def go(self, timeout_s: float = PATIENCE_S) -> str:
         """Let it run to its end and return what it printed."""
         printed, _ = self._outer.communicate(b"\n", timeout=timeout_s)
         assert self._outer.returncode == 0, printed.decode()
@@ -223,7 +224,7 @@ class Command:
     def stop(self, number: int = signal.SIGINT) -> tuple[int, bytes, bytes]:
         """Send a signal; return exit code, output, errors."""
         self._process.send_signal(number)
-        out, err = self._process.communicate(timeout=30)
+        out, err = self._process.communicate(timeout=PATIENCE_S)
         self.told += [out, err]
         return self._process.returncode, out, self.said + err
 

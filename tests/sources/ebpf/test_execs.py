@@ -18,6 +18,7 @@ from rulekit.capture.encode import encode_param, find_type
 from rulekit.schema.events import event_types
 from rulekit.sources.ebpf.scope import HOST_PIDNS
 from tests.sources.ebpf.live import REQUIRED, Command, Decoy, Workload
+from tests.waiting import PATIENCE_S
 
 EXECS = Path(__file__).parent / "execs.py"
 OF_HOST = os.stat("/proc/self/ns/pid").st_ino == HOST_PIDNS
@@ -33,7 +34,7 @@ def execs(bpf: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, di
         done = subprocess.run(
             [sys.executable, "-m", "rulekit", "record", "-w", folder / "a.scap", "--", "unshare",
              "--mount", sys.executable, EXECS, folder],
-            capture_output=True, text=True, timeout=60,
+            capture_output=True, text=True, timeout=PATIENCE_S,
         )  # fmt: skip
         decoy.absent_from_capture(folder / "a.scap")
     finally:

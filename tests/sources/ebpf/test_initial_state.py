@@ -21,6 +21,7 @@ from rulekit.sources.ebpf.routes import state_events
 from rulekit.sources.ebpf.scope import HOST_PIDNS, Identity, Scope, refuse_host
 from rulekit.sources.ebpf.snapshot import snapshot
 from tests.sources.ebpf.live import Command, Decoy, make_cgroup, remove_cgroup
+from tests.waiting import PATIENCE_S
 
 HELD = Path(__file__).parent / "held.py"
 FORM = (
@@ -88,7 +89,7 @@ def test_processes_and_descriptors_of_before(
     )
     watcher = Command("record", "--scope", scope, "-w", str(tmp_path / "a.scap"))
     try:
-        out, _ = shell.communicate("go\n", timeout=30)
+        out, _ = shell.communicate("go\n", timeout=PATIENCE_S)
         code, _, err = watcher.stop()
     finally:
         watcher.end()

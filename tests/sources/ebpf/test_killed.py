@@ -15,8 +15,19 @@ from pathlib import Path
 import pytest
 
 from tests.sources.ebpf.live import Command, Workload
+from tests.waiting import PATIENCE_S, wait_until
 
-BUSY = "while :; do ls / >/dev/null; cat /etc/hostname >/dev/null; sleep 0.02; done"
+BUSY = "while :; do ls / >/dev/null; cat /etc/hostname >/dev/null; echo >>turns; sleep 0.02; done"
+
+
+def wait_for_turns(folder: Path) -> None:
+    """Wait until what is busy in a folder has gone round some times more."""
+
+    def turns() -> int:
+        return (folder / "turns").stat().st_size if (folder / "turns").exists() else 0
+
+    before = turns()
+    wait_until(lambda: turns() >= before + 8)
 
 
 def programs_of(pid: int) -> set[int]:
@@ -41,18 +52,14 @@ def is_loaded(program: int) -> bool:
 
 
 def gone(programs: set[int]) -> bool:
-    """Return whether all of them go within a while: the kernel takes them apart afterwards."""
-    for _ in range(200):
-        if not any(map(is_loaded, programs)):
-            return True
-        time.sleep(0.05)
-    return False
+    """Wait until all of them have gone: the kernel takes them apart afterwards."""
+    return bool(wait_until(lambda: not any(map(is_loaded, programs))))
 
 
 def events_of(path: Path) -> tuple[int, str, str]:
     done = subprocess.run(
         [sys.executable, "-m", "rulekit", "events", "-e", path, "-p", "%evt.type %proc.name"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 
@@ -73,6 +80,8 @@ def test_a_killed_recorder(
     watcher = command("record", "--scope", f"pidns:{work.pid}", "-w", str(tmp_path / name))
     programs = programs_of(watcher.pid)
     assert len(programs) >= 4
+    if after_s > 0.5:
+        wait_for_turns(tmp_path)
     time.sleep(after_s)
     os.kill(watcher.pid, signal.SIGKILL)
     assert gone(programs)
@@ -101,7 +110,7 @@ def test_a_recorder_that_is_told_to_end(
     work.start()
     watcher = command("record", "--scope", f"pidns:{work.pid}", "-w", str(tmp_path / "a.scap.gz"))
     programs = programs_of(watcher.pid)
-    time.sleep(0.3)
+    wait_for_turns(tmp_path)
     code, _, err = watcher.stop(number)
     assert code == 0, err
     assert gone(programs)
@@ -124,7 +133,7 @@ def test_a_run_that_is_killed_while_it_loads(
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
         programs: set[int] = set()
-        ends_s = time.monotonic() + 20
+        ends_s = time.monotonic() + PATIENCE_S
         # The more programs it has, the later in its start it is.
         while len(programs) < i and process.poll() is None and time.monotonic() < ends_s:
             programs = programs_of(process.pid)

@@ -18,6 +18,7 @@ from rulekit.sources.ebpf.loader import LOSSES, MIN_RING_BYTES, Probe
 from rulekit.sources.ebpf.routes import all_events
 from rulekit.sources.ebpf.scope import Scope
 from tests.sources.ebpf.live import Command, Decoy
+from tests.waiting import PATIENCE_S
 
 N_CALLS = 20_000
 CALLING = f"""
@@ -54,7 +55,7 @@ def types_of(blocks: memoryview) -> Iterator[int]:
 def test_kept_and_lost_are_all_that_was_produced(caller: subprocess.Popen[str]) -> None:
     probe = Probe(Scope("tree", caller.pid), all_events(), ring_bytes=MIN_RING_BYTES)
     try:
-        caller.communicate("go\n", timeout=60)
+        caller.communicate("go\n", timeout=PATIENCE_S)
         counted, lost = probe.counters(), probe.lost_by_type()
         buffer = bytearray(1 << 20)
         kept = list(types_of(memoryview(buffer)[: probe.ring.drain(buffer)]))
@@ -75,7 +76,7 @@ def test_a_stopped_recorder_tells_what_it_lost(
     watcher = command("record", "--scope", f"tree:{caller.pid}", "-w", str(capture),
                       "--buffer", "64KiB")  # fmt: skip
     os.kill(watcher.pid, signal.SIGSTOP)
-    caller.communicate("go\n", timeout=60)
+    caller.communicate("go\n", timeout=PATIENCE_S)
     os.kill(watcher.pid, signal.SIGCONT)
     code, _, err = watcher.stop()
     assert code == 0, err
@@ -100,7 +101,7 @@ def test_losses_are_an_alert(
     watcher = command("run", "--source", "ebpf", "-r", str(rules), "--format", "json", "--scope",
                       f"tree:{caller.pid}", "--buffer", "0.0625MiB")  # fmt: skip
     os.kill(watcher.pid, signal.SIGSTOP)
-    caller.communicate("go\n", timeout=60)
+    caller.communicate("go\n", timeout=PATIENCE_S)
     os.kill(watcher.pid, signal.SIGCONT)
     code, out, err = watcher.stop()
     assert code == 0, err

@@ -14,6 +14,7 @@ import pytest
 from rulekit.errors import SourceError
 from rulekit.sources.ebpf.loader import BTF, read_object
 from tests.sources.ebpf.live import require_probe
+from tests.waiting import PATIENCE_S
 
 RECORD = [sys.executable, "-m", "rulekit", "record", "-w", "/dev/null", "--", "true"]
 
@@ -28,7 +29,7 @@ def libbpf() -> str:
 
 def said(*command: str) -> str:
     """Run `rulekit record` behind a command and return its complaint."""
-    done = subprocess.run([*command, *RECORD], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, *RECORD], capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -101,7 +102,7 @@ def test_capabilities_that_are_enough(bpf: None, tmp_path: Path) -> None:
         pytest.skip("no setpriv")
     done = subprocess.run(
         [setpriv, "--bounding-set=-all,+bpf,+perfmon", *RECORD],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     if done.returncode:
         assert "Operation not permitted" in done.stderr

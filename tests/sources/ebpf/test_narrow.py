@@ -12,6 +12,7 @@ import pytest
 
 from rulekit.sources.ebpf.routes import COMPAT, N_ROUTES, RouteFlag, routes
 from tests.sources.ebpf.live import Decoy
+from tests.waiting import PATIENCE_S
 
 HERE = Path(__file__).parent
 BARE = ["-nostdlib", "-static", "-ffreestanding", "-fno-stack-protector", "-fno-pie", "-no-pie"]
@@ -42,7 +43,7 @@ def recorded(program: Path, folder: Path, condition: str, form: str) -> list[str
     try:
         done = subprocess.run(
             [sys.executable, "-m", "rulekit", "record", "-w", capture, "--", program],
-            capture_output=True, text=True, timeout=60, cwd=folder,
+            capture_output=True, text=True, timeout=PATIENCE_S, cwd=folder,
         )  # fmt: skip
         decoy.absent_from_capture(capture)
     finally:
@@ -116,7 +117,7 @@ def test_rules_see_32_bit_calls(bpf: None, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "rulekit", "run", "--source", "ebpf", "-r", "rules.yaml",
          "--format", "text", "--", program],
-        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        capture_output=True, text=True, timeout=PATIENCE_S, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert [line.split()[-1] for line in done.stdout.splitlines()] == [

@@ -17,6 +17,7 @@ from rulekit.cli.main import main
 from rulekit.schema.events import EventType, event_types
 from tests.sources.ebpf.forms import check_forms, lengths
 from tests.sources.ebpf.live import Decoy
+from tests.waiting import PATIENCE_S
 
 CALLS = Path(__file__).parent / "calls.py"
 
@@ -25,7 +26,7 @@ def record(*args: str | Path) -> subprocess.CompletedProcess[str]:
     """Record a command and return what it printed."""
     done = subprocess.run(
         [sys.executable, "-m", "rulekit", "record", *map(str, args)],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done
@@ -147,7 +148,7 @@ def test_files_rotate_and_each_can_be_read_by_itself(bpf: None, tmp_path: Path) 
     done = subprocess.run(
         [sys.executable, "-m", "rulekit", "record", "-w", "a.scap", "-e", "300", "-W", "3", "--",
          "bash", "-c", script],
-        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        capture_output=True, text=True, timeout=PATIENCE_S, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     kept = sorted(tmp_path.glob("a.scap*"), key=lambda path: int(path.suffix.removeprefix(".scap")))
@@ -227,7 +228,7 @@ def test_compressed_without_a_name_that_says_so(bpf: None, tmp_path: Path) -> No
 def test_onto_standard_output(bpf: None) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "rulekit", "record", "-w", "-", "-n", "30", "--", "sleep", "30"],
-        capture_output=True, timeout=60,
+        capture_output=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     read = subprocess.run(
@@ -254,7 +255,7 @@ def test_a_command_that_cannot_be_started(bpf: None, tmp_path: Path) -> None:
     program.chmod(0o755)
     done = subprocess.run(
         [sys.executable, "-m", "rulekit", "record", "-w", tmp_path / "a.scap", "--", program],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 2
     assert "its interpreter /nonexistent/interpreter is missing" in done.stderr
@@ -274,7 +275,7 @@ def test_a_command_that_cannot_be_started(bpf: None, tmp_path: Path) -> None:
 def test_options_that_are_none(bpf: None, args: list[str], expected: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "rulekit", "record", "-w", tmp_path / "a.scap", *args, "--", "true"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 2
     assert expected in done.stderr
@@ -295,7 +296,7 @@ def test_time_is_up_also_while_few_events_keep_coming(bpf: None, tmp_path: Path)
 def test_a_full_disk(bpf: None) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "rulekit", "record", "-w", "/dev/full", "--", "sleep", "30"],
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 2
     assert "/dev/full: no space left on device; the file is partial" in done.stderr

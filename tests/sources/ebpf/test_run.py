@@ -16,6 +16,7 @@ from rulekit.sources.ebpf.routes import state_events
 from rulekit.sources.ebpf.scope import HOST_PIDNS, Scope
 from rulekit.sources.ebpf.source import EbpfSource
 from tests.sources.ebpf.live import Command, Decoy, Workload
+from tests.waiting import PATIENCE_S
 
 RULES = """\
 - rule: Read secret
@@ -82,7 +83,7 @@ def test_it_does_not_watch_itself_where_it_has_another_number(
     done = subprocess.run(
         ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
          f": >said; {script}", sys.executable],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + (tmp_path / "said").read_text()
     shown = subprocess.run(
@@ -112,7 +113,7 @@ def test_a_signal_before_the_probe_is_loaded_counts(bpf: None) -> None:
 def refusal(*args: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "rulekit", "run", "--source", "ebpf", *args],
-        capture_output=True, text=True, timeout=30,
+        capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stdout == ""

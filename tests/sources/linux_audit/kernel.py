@@ -22,6 +22,7 @@ from typing import IO
 import pytest
 
 from tests.sources.ebpf.live import REQUIRED
+from tests.waiting import wait_until
 
 BACKLOG = 16384
 _LOCK_WAIT_S = 300
@@ -153,9 +154,7 @@ class KernelAudit:
 
     def settle(self) -> None:
         """Wait until the kernel has told everything that happened so far."""
-        until = time.monotonic() + 30
-        while status()["backlog"] != "0" and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_until(lambda: status()["backlog"] == "0")
         time.sleep(0.2)  # the last record has left the queue, and may still be on its way
 
     def auditd(self, folder: Path, *, laurel: bool = False) -> None:
@@ -193,11 +192,8 @@ class KernelAudit:
         assert self._cleaner.stdin is not None
         self._cleaner.stdin.write(f"{daemon.pid}\n".encode())
         self._cleaner.stdin.flush()
-        ends_s = time.monotonic() + 20
-        while status()["pid"] != str(daemon.pid):
-            assert daemon.poll() is None, "auditd does not run"
-            assert time.monotonic() < ends_s, "auditd does not take over"
-            time.sleep(0.05)
+        wait_until(lambda: daemon.poll() is not None or status()["pid"] == str(daemon.pid))
+        assert daemon.poll() is None, "auditd does not run"
 
     def __exit__(self, *exc: object) -> None:
         assert self._lock is not None

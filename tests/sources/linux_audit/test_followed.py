@@ -24,6 +24,7 @@ from rulekit.sources.linux_audit.followed import FollowedAuditSource
 from rulekit.sources.opening import open_reader
 from tests.sources.linux_audit.formats import auditbeat, go_audit
 from tests.sources.linux_audit.logs import Log
+from tests.waiting import PATIENCE_S, wait_for_text
 
 NAME = compile_output("%evt.arg.name")
 
@@ -33,7 +34,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a tenth of the time everywhere."""
     for name in ("POLL_S", "_WHOLE_AFTER_S", "_REST_AFTER_S"):
         monkeypatch.setattr(follow, name, getattr(follow, name) / 10)
-    monkeypatch.setattr(followed, "QUIET_S", 0.1)
+    # However long it takes to look at the folder, it is looked at again within two polls.
+    monkeypatch.setattr(follow, "_SCAN_SHARE", 0)
+    # However slow this machine is, no event is taken to be over unless a test says so.
+    monkeypatch.setattr(followed, "QUIET_S", PATIENCE_S)
 
 
 def opens(first: int, n: int, ms: int | None = None, **options: object) -> Log:
@@ -146,12 +150,14 @@ def test_half_a_line_is_no_record_yet(log: Path) -> None:
     run.close()
 
 
-def test_an_event_without_an_end_comes_when_nobody_writes_on(log: Path) -> None:
+def test_an_event_without_an_end_comes_when_nobody_writes_on(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log.write_bytes(bytes(opens(1, 1, title=None)))
     run = Run(log)
-    found = run.more()
-    time.sleep(0.15)
-    assert found + run.more() == [1]
+    assert run.more() == []
+    monkeypatch.setattr(followed, "QUIET_S", 0)
+    assert run.more() == [1]
     run.close()
 
 
@@ -233,7 +239,9 @@ def test_every_format(log: Path, state: Path, write) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_growth_rotation_and_restarts_at_any_line(log: Path, state: Path, seed: int) -> None:
+def test_growth_rotation_and_restarts_at_any_line(
+    log: Path, state: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Records of several events mixed; the runs end in order, or are killed."""
     rng = random.Random(seed)
     lines = mixed(opens(0, 400, ms=time.time_ns() // 1_000_000), seed)
@@ -265,7 +273,7 @@ def test_growth_rotation_and_restarts_at_any_line(log: Path, state: Path, seed: 
             run.close()
             run = Run(log, state)
     found += run.more(4)
-    time.sleep(0.15)
+    monkeypatch.setattr(followed, "QUIET_S", 0)
     found += run.more(2)
     assert run.stats()["audit_lines_rejected"] == 0
     run.close()
@@ -315,27 +323,21 @@ def test_the_command_follows_and_goes_on(
     out = tmp_path / "out"
     command = ("-r", rules, "-e", log, "--follow", "--checkpoint", state, "-o", out)
 
-    def wait_for(text: bytes) -> None:
-        ends_s = time.monotonic() + 30
-        while not out.exists() or text not in out.read_bytes():
-            assert time.monotonic() < ends_s, text
-            time.sleep(0.05)
-
     process = start(started, *command)
-    wait_for(b"/000002")
+    wait_for_text(out, "/000002")
     append(log, bytes(opens(3, 1)))
-    wait_for(b"/000003")
+    wait_for_text(out, "/000003")
     process.terminate()
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert b"3 events" in told
     log.rename(f"{log}.1")
     append(Path(f"{log}.1"), bytes(opens(4, 1)))
     log.write_bytes(bytes(opens(5, 1)))
     process = start(started, *command)
-    wait_for(b"/000005")
+    wait_for_text(out, "/000005")
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE_S)
     names = [line.split()[2] for line in out.read_bytes().splitlines()]
     assert names == [b"/00000%d" % i for i in range(1, 6)]
 
@@ -354,5 +356,5 @@ def test_a_pipe_is_read_as_it_is_written(
         assert b"/00000%d" % i in process.stdout.readline()
     process.stdin.close()
     process.stdin = None
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=PATIENCE_S)
     assert b"3 events" in told

@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from tests.sources.ebpf.live import REQUIRED, Command, Workload, missing
 from tests.sources.ebpf.test_agreement import ATTACK, RULES, TIMES, UPSTREAM, arguments
 from tests.sources.linux_audit.kernel import KernelAudit, require_audit, status
 from tests.sources.linux_audit.logs import decode
+from tests.waiting import wait_until
 
 LAUREL = shutil.which("laurel")
 EVERYTHING = ["--all-rules", "--matching", "all"]
@@ -96,9 +96,7 @@ def attack(tmp_path_factory: pytest.TempPathFactory) -> Attack:
                         "run", "--source", "ebpf", "--scope", f"pidns:{workload.pid}", *common
                     )
             workload.go()
-            ends_s = time.monotonic() + 20
-            while status()["backlog"] != "0" and time.monotonic() < ends_s:
-                time.sleep(0.05)
+            wait_until(lambda: status()["backlog"] == "0")
             assert status()["lost"] == "0"
             ended = {key: watcher.stop() for key, watcher in watchers.items()}
         finally:
