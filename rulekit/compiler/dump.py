@@ -13,6 +13,7 @@ from rulekit.compiler.ir import (
     Predicate,
 )
 from rulekit.compiler.lower import Lowered
+from rulekit.compiler.passes.fold import GENERIC_EXIT
 from rulekit.compiler.tables import (
     EXISTS_BIT,
     GENERIC_BASE,
@@ -38,6 +39,13 @@ _OPS = (
 )
 _MODIFIERS = {number: modifier for modifier, number in MODIFIERS.items()}
 _KINDS = tuple(Kind)
+
+
+def slot_name(slot: int) -> str:
+    """Return the event type or system call that a slot stands for; see `passes.fold`."""
+    calls: dict[str, str] = value_tables()["ppm_sc"]
+    event = event_types()[slot if slot < GENERIC_BASE else GENERIC_EXIT]
+    return calls.get(str(slot - GENERIC_BASE), event.name)
 
 
 def dump_graph(lowered: Lowered) -> str:
@@ -168,13 +176,9 @@ class ProgramText:
 
     def _slots(self, number: int) -> str:
         names: dict[str, None] = {}
-        calls = value_tables()["ppm_sc"]
         for slot, each in enumerate(self.tables["slot_class"]):
             if each == number + 1:
-                generic = slot >= GENERIC_BASE
-                names[calls[str(slot - GENERIC_BASE)] if generic else event_types()[slot].name] = (
-                    None
-                )
+                names[slot_name(slot)] = None
         shown = list(names)[:12]
         return ", ".join(shown) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 

@@ -16,7 +16,7 @@ from rulekit.compiler.ir import (
     Predicate,
 )
 from rulekit.compiler.lower import Lowered, RuleInput, lower
-from rulekit.compiler.passes.fold import EventClass, fold
+from rulekit.compiler.passes.fold import GENERIC_EXIT, EventClass, fold, slot_table
 from rulekit.compiler.passes.gate import gates
 from rulekit.compiler.passes.index import Answers, index
 from rulekit.compiler.passes.order import Costs
@@ -272,6 +272,10 @@ class _Writer:
                 tables["gate_node"].append(position[gate.node])
                 tables["gate_words"].frombytes(mask)
             tables["gate_first"].append(len(tables["gate_node"]))
+        # Calls newer than our table of them: nothing but their number is known.
+        slots = tables["slot_class"]
+        for slot in slot_table().unknown:
+            slots[slot] = slots[GENERIC_EXIT]
 
     def _write_keys(self, parts: list[SplitRoot]) -> None:
         tables, position = self.tables, self._nodes

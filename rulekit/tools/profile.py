@@ -7,14 +7,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rulekit.compiler.dump import ProgramText
-from rulekit.compiler.tables import GENERIC_BASE, Domain
+from rulekit.compiler.dump import ProgramText, slot_name
+from rulekit.compiler.tables import Domain
 from rulekit.engine._loop import EventLoop
 from rulekit.engine._profile import Profiler
 from rulekit.engine.pipeline import CapturePath, Engine
 from rulekit.rules.ruleset import Rule
-from rulekit.schema.events import event_types
-from rulekit.schema.values import value_tables
 from rulekit.sources.opening import open_reader
 
 _STAGES = {"read": "read the capture", "decode": "decode and keep state", "event": "match rules"}
@@ -71,7 +69,8 @@ class Profile:
     """What a run cost.
 
     Attributes:
-        events: Event headers read; `matched`: those shown to rules whose type some rule names.
+        events: Event headers read.
+        shown: Events shown to rules; `gated`: those of them whose type some rule names.
         stages: Name → ns.
         matching: What the last stage consists of: name → ns.
         caches: Name → ``(answered from what was kept, asked)``.
@@ -269,9 +268,7 @@ class _Tree:
         if what == "text":
             return f"compare a new text ({Domain(number).name.lower()})"
         if what == "event":
-            if number >= GENERIC_BASE:
-                return f"match {value_tables()['ppm_sc'][str(number - GENERIC_BASE)]}"
-            return f"match {event_types()[number].name}"
+            return f"match {slot_name(number)}"
         return {**_STAGES, "process": "look up the process", "words": "make rule words"}[what]
 
     def _advice(

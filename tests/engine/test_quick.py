@@ -190,6 +190,25 @@ def test_lengths_no_short_way_expects(shared: Path, name: str) -> None:
     assert len(seen) > 20
 
 
+@pytest.mark.parametrize("call", [1, 1023, 1024, 5000, 0xFFFF])
+def test_calls_that_nobody_knows_are_asked_about(call: int) -> None:
+    b = Builder()
+    b.add_process(100, "cat")
+    for _ in range(30):
+        b.add_raw(GENERIC_EXIT, [struct.pack("<H", call), b"\1\0"], tid=100)
+    assert len(same(b.build(), ("proc.name = cat",))["matches"]) == 30
+
+
+def test_no_name_is_not_the_empty_name() -> None:
+    b = Builder()
+    b.add_process(100, "cat")
+    # Of an fd that nobody opened the name is empty; calls without an fd have none.
+    for name in (*("read",) * 4, *("getuid",) * 4, *("read",) * 20):
+        b.add_event(name, {"fd": 9} if name == "read" else {}, tid=100)
+    found = same(b.build(), ("evt.type in (read, getuid) and not fd.name exists",))["matches"]
+    assert len(found) == 4
+
+
 # Widths that no recorder writes: what such a number is, is for the long way to say.
 @pytest.mark.parametrize("width", [0, 1, 2, 3, 4, 7, 9, 12, 16])
 @pytest.mark.parametrize("joined", [False, True])

@@ -56,6 +56,7 @@ class SlotTable:
         everything: All slots in use; `fixed`: those whose name does not depend on the event.
         by_name: Slots of each fixed name; `with_syscall`: slots that have a `syscall.type`.
         groups: ``(slots, facts)``: slots with the same values; a fact is a field and its value.
+        unknown: Slots of calls that the list of system calls lacks; not among `everything`.
     """
 
     everything: int
@@ -63,6 +64,7 @@ class SlotTable:
     by_name: dict[bytes, int]
     with_syscall: int
     groups: tuple[tuple[int, dict[str, Value]], ...]
+    unknown: tuple[int, ...]
 
 
 @cache
@@ -104,7 +106,8 @@ def slot_table() -> SlotTable:
         elif not is_syscall:
             known["syscall.type"] = None
         facts.append((slots, known))
-    return SlotTable(everything, fixed, by_name, with_syscall, tuple(facts))
+    unknown = tuple(n for n in range(GENERIC_BASE + 1, N_SLOTS) if not everything >> n & 1)
+    return SlotTable(everything, fixed, by_name, with_syscall, tuple(facts), unknown)
 
 
 def fold(lowered: Lowered) -> tuple[EventClass, ...]:
