@@ -26,21 +26,12 @@ from rulekit.capture.writer import (
     Machine,
     Process,
     User,
+    encode_event,
 )
 
 START_NS = 1_700_000_000_000_000_000
 STEP_NS = 1_000_000
 CONTAINER_ID_CHARS = 12
-
-
-@dataclass(slots=True)
-class _Event:
-    type_id: int
-    params: list[bytes]
-    ts_ns: int
-    tid: int
-    cpu: int
-    flags: int
 
 
 @dataclass
@@ -62,7 +53,7 @@ class Builder:
     interfaces: list[Interface] = field(default_factory=list)
     _initial: list[Process] = field(default_factory=list)
     _known: dict[int, Process] = field(default_factory=dict)
-    _events: list[_Event] = field(default_factory=list)
+    _events: list[bytes] = field(default_factory=list)
 
     def add_process(self, tid: int, comm: str, **facts: Any) -> Process:
         """Add a process (or thread, with `pid=`) that runs when the capture begins.
@@ -137,10 +128,15 @@ class Builder:
 
         Returns:
             The 1-based raw position of the event.
+
+        Raises:
+            ValueError: A parameter, or all of them, are too long.
         """
         if ts_ns is not None:
             self.now_ns = ts_ns
-        self._events.append(_Event(type_id, list(params), self.now_ns, tid, cpu, flags))
+        self._events.append(
+            encode_event(type_id, params, ts_ns=self.now_ns, tid=tid, cpu=cpu, flags=flags)
+        )
         self.now_ns += STEP_NS
         return len(self._events)
 
@@ -254,10 +250,8 @@ class Builder:
     def write(self, writer: CaptureWriter) -> None:
         """Write everything as one section."""
         writer.write_snapshot(self.machine, self._initial, self.interfaces, self.users, self.groups)
-        for e in self._events:
-            writer.write_event(
-                e.type_id, e.params, ts_ns=e.ts_ns, tid=e.tid, cpu=e.cpu, flags=e.flags
-            )
+        for block in self._events:
+            writer.write_block(block)
 
     def build(self, *, compress: bool = False) -> bytes:
         """Return the bytes of the capture."""

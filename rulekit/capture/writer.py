@@ -355,18 +355,9 @@ class CaptureWriter:
         for process in processes:
             self._file.write(encode_fds(process.tid, process.fds))
 
-    def write_event(
-        self,
-        type_id: int,
-        params: Sequence[bytes],
-        *,
-        ts_ns: int,
-        tid: int,
-        cpu: int = 0,
-        flags: int = 0,
-    ) -> None:
-        """Append an event; see `encode_event`."""
-        self._file.write(encode_event(type_id, params, ts_ns=ts_ns, tid=tid, cpu=cpu, flags=flags))
+    def write_block(self, block: bytes) -> None:
+        """Append a block; see `encode_event`."""
+        self._file.write(block)
 
     def close(self) -> None:
         """Finish the capture. Idempotent."""

@@ -27,7 +27,7 @@ from rulekit.capture.builder import START_NS, STEP_NS
 from rulekit.testing.inline_audit import audit_events, encode, is_audit
 from rulekit.testing.inline_events import add, error_number, names_of_events
 from rulekit.testing.inline_forms import SPECIAL
-from rulekit.testing.inline_values import InlineError, duration_ns, text, unknown
+from rulekit.testing.inline_values import InlineError, fitting, later, text, unknown
 from rulekit.testing.inline_world import World
 
 BESIDE = ("by", "fails", "after", "id")
@@ -89,24 +89,18 @@ def scenario(events: Sequence[Any]) -> Scenario:
     ends: list[int] = []
     names: dict[str, int] = {}
     for i, entry in enumerate(events):
-        try:
+        with fitting((i,)):
             _entry(world, entry, i)
-        except ValueError as error:
-            raise InlineError((i,), str(error)) from error
         ends.append(world.builder.n_events)
         _note_name(names, entry, i)
     if all("proc" in entry for entry in events):
         help_ = "add an event, as in `- open: /etc/shadow`"
         raise InlineError((), "nothing happens: `proc` is a process, no event", help_)
-    try:
-        data = world.builder.build()
-    except ValueError as error:
-        raise InlineError((), str(error)) from error
-    return Scenario(data, tuple(ends), names)
+    return Scenario(world.builder.build(), tuple(ends), names)
 
 
 def _audit_log(entries: Sequence[Any]) -> Scenario:
-    made: list[Mapping[str, Any]] = []
+    log = bytearray()
     ends: list[int] = []
     names: dict[str, int] = {}
     now_ns = START_NS
@@ -120,11 +114,19 @@ def _audit_log(entries: Sequence[Any]) -> Scenario:
                 raise unknown(
                     key, ("after", "id"), (i, key), "beside a request stands no", is_key=True
                 )
-        now_ns += duration_ns(entry["after"], (i, "after")) if "after" in entry else STEP_NS
-        made += audit_events(entry["k8s_audit"], (i, "k8s_audit"), now_ns, i)
-        ends.append(len(made))
+        if "after" in entry:
+            now_ns = later(now_ns, entry["after"], (i, "after"))
+        else:
+            now_ns += STEP_NS
+        path = (i, "k8s_audit")
+        try:
+            made = audit_events(entry["k8s_audit"], path, now_ns, i)
+            log += encode(made)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InlineError(path, f"this is no JSON: {error}") from error
+        ends.append(len(made) + (ends[-1] if ends else 0))
         _note_name(names, entry, i)
-    return Scenario(encode(made), tuple(ends), names, "k8s_audit")
+    return Scenario(bytes(log), tuple(ends), names, "k8s_audit")
 
 
 def _note_name(names: dict[str, int], entry: Mapping[str, Any], i: int) -> None:
@@ -156,7 +158,8 @@ def _entry(world: World, entry: Any, i: int) -> None:
     if name not in SPECIAL and name not in names_of_events():
         raise _unknown_event(name, i)
     if "after" in entry:
-        world.builder.now_ns += duration_ns(entry["after"], (i, "after")) - STEP_NS
+        before_ns = world.builder.now_ns - STEP_NS
+        world.builder.now_ns = later(before_ns, entry["after"], (i, "after"))
     fails = error_number(entry["fails"], (i, "fails")) if entry.get("fails") else 0
     given = entry[name]
     if name == "proc":

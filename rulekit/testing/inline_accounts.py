@@ -8,15 +8,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from rulekit.capture.builder import Builder, container_cgroup
-from rulekit.capture.writer import NONE_ID, Group, User
-from rulekit.testing.inline_values import InlineError, Path, boolean, keys_of, number, text
+from rulekit.capture.writer import NONE_ID, Group, User, encode_accounts
+from rulekit.testing.inline_values import (
+    InlineError,
+    Path,
+    boolean,
+    fitting,
+    keys_of,
+    number,
+    text,
+)
 
 FIRST_UID = 1000
 CONTAINER_KEYS = (
     "name", "id", "image", "digest", "privileged", "labels", "pod", "user", "mounts",
     "host_network", "host_pid", "host_ipc",
 )  # fmt: skip
-POD_KEYS = ("name", "namespace", "uid", "labels")
+_POD = {"name": "pod", "namespace": "default", "uid": "00000000-0000-0000-0000-000000000001"}
+POD_KEYS = (*_POD, "labels")
 
 
 class Belongings:
@@ -45,7 +54,7 @@ class Belongings:
             if same is not None and same != made:
                 raise InlineError(path, f"`{same.name}` is already the account of uid {same.uid}")
             if same is None:
-                self._keep(made)
+                self._keep(made, path)
             return made
         name = text(spec, path, "a user")
         for user in known:
@@ -53,13 +62,16 @@ class Belongings:
                 return user
         uid = self._new_uid()
         made = User(uid, name, uid, f"/home/{name}", "/bin/bash")
-        self._keep(made)
+        self._keep(made, path)
         return made
 
-    def _keep(self, user: User) -> None:
+    def _keep(self, user: User, path: Path) -> None:
+        group = Group(user.gid, user.name)
+        with fitting(path):
+            encode_accounts([user], [group])
         self.builder.users.append(user)
-        if all(group.gid != user.gid for group in self.builder.groups):
-            self.builder.groups.append(Group(user.gid, user.name))
+        if all(known.gid != user.gid for known in self.builder.groups):
+            self.builder.groups.append(group)
 
     def _new_uid(self) -> int:
         return max([FIRST_UID - 1, *(u.uid for u in self.builder.users if u.uid < 60000)]) + 1
@@ -114,20 +126,23 @@ class Belongings:
 
 
 def _labels(keys: Mapping[str, Any], path: Path) -> dict[str, str]:
-    labels = keys.get("labels", {})
+    found = _texts(keys, path)
+    if "pod" in keys:
+        here = (*path, "pod")
+        pod = keys["pod"]
+        pod = keys_of(pod if isinstance(pod, Mapping) else {"name": pod}, POD_KEYS, here, "a pod")
+        for key, usual in _POD.items():
+            name = text(pod.get(key, usual), (*here, key), f"`{key}`")
+            found[f"io.kubernetes.pod.{key}"] = name
+        found |= _texts(pod, here)
+    return found
+
+
+def _texts(keys: Mapping[str, Any], path: Path) -> dict[str, str]:
+    labels = keys.get("labels") or {}
     if not isinstance(labels, Mapping):
         raise InlineError((*path, "labels"), "`labels` is a map")
-    found = {str(k): text(v, (*path, "labels", k), "a label") for k, v in labels.items()}
-    if "pod" in keys:
-        pod = keys["pod"]
-        pod = pod if isinstance(pod, Mapping) else {"name": pod}
-        pod = keys_of(pod, POD_KEYS, (*path, "pod"), "a pod")
-        found["io.kubernetes.pod.name"] = str(pod.get("name", "pod"))
-        found["io.kubernetes.pod.namespace"] = str(pod.get("namespace", "default"))
-        found["io.kubernetes.pod.uid"] = str(pod.get("uid", "00000000-0000-0000-0000-000000000001"))
-        for key, value in (pod.get("labels") or {}).items():
-            found[str(key)] = str(value)
-    return found
+    return {str(k): text(v, (*path, "labels", k), "a label") for k, v in labels.items()}
 
 
 def _mounts(value: Any, path: Path) -> list[dict[str, Any]]:

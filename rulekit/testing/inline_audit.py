@@ -145,12 +145,13 @@ class _Request:
 
     def _resource_of(self, kind: Any) -> tuple[str, str]:
         """Return resource and group of an object, by its kind, or by its own group for others."""
+        kind = text(kind, (*self.at("object"), "kind"), "`kind`")
         if kind in KINDS:
             return KINDS[kind]
         group, slash, _ = str(self.object.get("apiVersion", "")).partition("/")
-        if slash and isinstance(kind, str):
+        if slash:
             return plural(kind), group
-        close = close_to(str(kind), list(KINDS))
+        close = close_to(kind, list(KINDS))
         raise InlineError(
             (*self.at("object"), "kind"),
             f"no resource is known for the kind `{kind}`",
@@ -186,7 +187,7 @@ class _Request:
         found = self.text("uri") or self._usual_uri()
         params = self.mapping("params")
         pairs = [
-            f"{quote(str(key))}={quote(str(item), safe='')}"
+            f"{quote(str(key), safe='')}={quote(str(item), safe='')}"
             for key, value in params.items()
             for item in (value if isinstance(value, list) else [value])
         ]
@@ -303,5 +304,5 @@ class _Request:
 
 def encode(events: Sequence[Mapping[str, Any]]) -> bytes:
     """Return audit events as lines of a log."""
-    lines = (json.dumps(event, ensure_ascii=False, separators=(",", ":")) for event in events)
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogatepass")
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return "".join(f"{encoder.encode(event)}\n" for event in events).encode()

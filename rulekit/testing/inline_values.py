@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 
@@ -19,6 +21,7 @@ _UNITS_NS = {
     "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9,
     "d": 86400 * 10**9,
 }  # fmt: skip
+LATEST_NS = (1 << 63) - 1
 _ENDPOINT = re.compile(r"\[(?P<v6>[0-9A-Fa-f:.]+)\]:(?P<p6>\d+)|(?P<v4>[\d.]+):(?P<p4>\d+)")
 
 
@@ -40,6 +43,15 @@ class InlineError(RulekitError):
         self.message = message
         self.help = help
         self.is_key = is_key
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Make a mistake at `path` of what does not fit into a capture."""
+    try:
+        yield
+    except (ValueError, struct.error) as error:
+        raise InlineError(path, f"this does not fit into a capture: {error}") from error
 
 
 def keys_of(value: Any, known: Iterable[str], path: Path, what: str) -> Mapping[str, Any]:
@@ -113,7 +125,15 @@ def duration_ns(value: Any, path: Path) -> int:
     found = _DURATION(text(value, path, "a duration"))
     if found is None:
         raise InlineError(path, f"`{value}` is no duration", "write a number with ms, s, m, h or d")
-    return int(float(found[1]) * _UNITS_NS[found[2]])
+    return int(min(float(found[1]) * _UNITS_NS[found[2]], LATEST_NS))
+
+
+def later(now_ns: int, value: Any, path: Path) -> int:
+    """Return the time a duration after another one."""
+    now_ns += duration_ns(value, path)
+    if now_ns > LATEST_NS:
+        raise InlineError(path, "that is after the year 2262, when the time of captures ends")
+    return now_ns
 
 
 def endpoint(value: Any, path: Path) -> tuple[str, int]:

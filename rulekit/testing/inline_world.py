@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from rulekit.capture.builder import Builder
-from rulekit.capture.writer import FdEntry, Interface, Process
+from rulekit.capture.writer import FdEntry, Interface, Process, encode_fds, encode_processes
 from rulekit.schema.values import value_tables
 from rulekit.testing.inline_accounts import Belongings
 from rulekit.testing.inline_values import (
@@ -16,6 +16,7 @@ from rulekit.testing.inline_values import (
     Path,
     boolean,
     endpoint,
+    fitting,
     is_path,
     keys_of,
     number,
@@ -26,8 +27,10 @@ from rulekit.testing.inline_values import (
 )
 
 FIRST_PID = 1000
+MAX_ANCESTORS = 100
 HOST_ADDRESS = "10.0.0.2"
 _PTS_MAJOR = 136 << 8
+_STANDARD = {"stdin": "0", "stdout": "1", "stderr": "2"}
 
 # Facts of `Process` that may be given under their own names.
 _PLAIN = {
@@ -121,14 +124,16 @@ class World:
             **self._program(spec, path),
             **given,
         }
-        pid = facts.pop("pid", None)
-        tid = self._new_pid() if pid is None else self._free_pid(pid, (*path, "pid"))
+        tid = self._tid(facts.pop("pid", None), path)
         self._namespace(facts, container)
         process = Process(tid, **{"ptid": parent.process.pid, **facts})
         actor = self._add(process, self._label(spec, process), container)
         for n, target in self._fds(spec, path):
             process.fds.append(target)
             actor.fds[n] = target.name or f"{target.peer[0]}:{target.peer[1]}"
+        with fitting(path):
+            encode_processes([process])
+            encode_fds(tid, process.fds)
         return actor
 
     def spawn(self, spec: Any, path: Path) -> Actor:
@@ -144,8 +149,7 @@ class World:
         if container != parent.container:
             facts.update(self.belongings.cgroups_of(container))
         program = self._program(spec, path)
-        pid = facts.pop("pid", None)
-        tid = self._new_pid() if pid is None else self._free_pid(pid, (*path, "pid"))
+        tid = self._tid(facts.pop("pid", None), path)
         self._namespace(facts, container)
         comm = program.pop("comm")
         merged = {**program, **facts}
@@ -172,8 +176,7 @@ class World:
         """Let a process make a copy of itself: the caller's event, then the child's."""
         keys = keys_of({} if spec is None else spec, ("as", "pid", "flags"), path, f"`{call}`")
         old = actor.process
-        pid = keys.get("pid")
-        tid = self._new_pid() if pid is None else self._free_pid(pid, (*path, "pid"))
+        tid = self._tid(keys.get("pid"), path)
         new = replace(old, tid=tid, pid=tid, ptid=old.pid, fds=[], vtid=tid, vpid=tid)
         facts: dict[str, Any] = {}
         self._namespace(facts, actor.container)
@@ -208,16 +211,17 @@ class World:
     def _label(self, spec: Mapping[str, Any], process: Process) -> str:
         return str(spec.get("as", process.comm))
 
-    def _new_pid(self) -> int:
-        self._pids += 1
-        while any(actor.process.tid == self._pids for actor in self.actors):
+    def _tid(self, given: Any, path: Path) -> int:
+        """Return the pid that is given, or one that nobody had."""
+        if given is None:
             self._pids += 1
-        return self._pids
-
-    def _free_pid(self, pid: int, path: Path) -> int:
+            while any(actor.process.tid == self._pids for actor in self.actors):
+                self._pids += 1
+            return self._pids
+        pid = number(given, (*path, "pid"), "`pid`")
         for actor in self.actors:
             if actor.process.tid == pid and actor.running:
-                raise InlineError(path, f"`{actor.label}` has the pid {pid} already")
+                raise InlineError((*path, "pid"), f"`{actor.label}` has the pid {pid} already")
         return pid
 
     def _namespace(self, facts: dict[str, Any], container: str | None) -> None:
@@ -240,13 +244,12 @@ class World:
         if isinstance(parent, (list, tuple)):
             if not parent:
                 raise InlineError(here, "the list of ancestors is empty")
-            chain: Any = None
-            for item in reversed(parent):
-                chain = {
-                    "name": text(item, here, "an ancestor"),
-                    **({"parent": chain} if chain else {}),
-                }
-            parent = chain
+            names = [text(item, (*here, i), "an ancestor") for i, item in enumerate(parent)]
+            parent = {"name": names.pop()}
+            while names:
+                parent = {"name": names.pop(), "parent": parent}
+        if len(here) > MAX_ANCESTORS:
+            raise InlineError(here[:3], f"there are more than {MAX_ANCESTORS} ancestors")
         if isinstance(parent, Mapping):
             made = dict(parent)
             made.setdefault("container", container)
@@ -313,28 +316,23 @@ class World:
             facts |= {f"cap_{which}": bits for which in ("effective", "permitted")}
         return facts
 
-    def _fds(self, spec: Mapping[str, Any], path: Path) -> list[tuple[int, FdEntry]]:
-        found = []
+    def _fds(self, spec: Mapping[str, Any], path: Path) -> Iterator[tuple[int, FdEntry]]:
         here: Path = (*path, "fds")
         fds = spec.get("fds", {})
         if not isinstance(fds, Mapping):
             raise InlineError(here, "`fds` is a map of numbers and what they lead to")
         for key, target in fds.items():
-            try:
-                n = {"stdin": 0, "stdout": 1, "stderr": 2}.get(str(key))
-                n = int(str(key)) if n is None else n
-            except ValueError:
-                raise InlineError(
-                    (*here, key), "an fd is a number, stdin, stdout or stderr"
-                ) from None
+            digits = _STANDARD.get(str(key), str(key))
+            if not re.fullmatch("[0-9]{1,9}", digits):
+                raise InlineError((*here, key), "an fd is a number, stdin, stdout or stderr")
+            n = int(digits)
             if is_path(target):
-                found.append((n, FdEntry(n, "file", str(target))))
+                yield n, FdEntry(n, "file", str(target))
                 continue
             peer = endpoint(target, (*here, key))
             kind: Any = "ipv6" if ":" in peer[0] else "ipv4"
             local = ("fd00::2", 40000) if kind == "ipv6" else (HOST_ADDRESS, 40000)
-            found.append((n, FdEntry(n, kind, local=local, peer=peer)))
-        return found
+            yield n, FdEntry(n, kind, local=local, peer=peer)
 
 
 def _terminal(value: Any, path: Path) -> int:

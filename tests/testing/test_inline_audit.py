@@ -125,6 +125,13 @@ def test_times_go_on_and_entries_are_found_again() -> None:
     assert made.source == "k8s_audit"
 
 
+def deep(levels: int) -> Any:
+    found: Any = {}
+    for _ in range(levels):
+        found = {"a": found}
+    return found
+
+
 @pytest.mark.parametrize(
     ("requests", "path", "message", "help_"),
     [
@@ -139,6 +146,11 @@ def test_times_go_on_and_entries_are_found_again() -> None:
         ([{"k8s_audit": {"object": {"kind": "Deploymnt"}}}], (0, "k8s_audit", "object", "kind"), "for the kind `Deploymnt`", "`Deployment`"),
         ([{"k8s_audit": {"object": {"kind": "Gizmo"}}}], (0, "k8s_audit", "object", "kind"), "`Gizmo`", "say `resource"),
         ([{"k8s_audit": {"object": []}}], (0, "k8s_audit", "object"), "`object` is a map", None),
+        ([{"k8s_audit": {"object": {"kind": []}}}], (0, "k8s_audit", "object", "kind"), "`kind` is text", None),
+        ([{"k8s_audit": {"object": {"kind": "Pod", "spec": deep(900)}}}], (0, "k8s_audit"), "no JSON", None),
+        ([{"k8s_audit": {"kind": "Event", "code": float("inf")}}], (0, "k8s_audit"), "no JSON", None),
+        ([{"k8s_audit": {"uri": "/", "params": {"a": "\ud800"}}}], (0, "k8s_audit"), "surrogates", None),
+        ([{"k8s_audit": {"uri": "/"}, "after": "99999999d"}], (0, "after"), "year 2262", None),
         ([{"k8s_audit": {"uri": "/"}, "by": "x"}], (0, "by"), "beside a request stands no `by`", None),
         ([{"k8s_audit": {"uri": "/"}}, {"open": "/x"}], (1,), "two cases", None),
         ([{"proc": "sh"}, {"k8s_audit": {"uri": "/"}}], (1,), "two cases", None),
