@@ -29,17 +29,16 @@ cdef struct Assembly:
     uint32_t recent_at
     Serials serials          # of messages
     uint64_t now_ms          # latest time in the log
-    uint64_t line_at         # bytes of the log before the current line
+    uint64_t line_at         # bytes of the log before the current line or message
     char host[128]           # name of the first host that the log names
     uint32_t host_len
     uint64_t host_hash
     # counters
-    uint64_t n_lines, n_records
+    uint64_t n_records
     uint64_t n_rejected      # lines that are no record
     uint64_t n_late          # records of events that had ended
     uint64_t n_unended       # events without an end mark: they waited too long, or room was needed
     uint64_t n_foreign       # records of other hosts than the first
-    uint64_t n_paths_lost
 
 cdef Assembly* assembly_new(uint64_t seed) noexcept nogil      # NULL: no memory
 cdef void assembly_free(Assembly* a) noexcept nogil

@@ -2,16 +2,16 @@
 
 The records of an event come in one piece from one processor, but those of several mix. The kernel ends
 an event with an EOE record, which files lack; before it comes PROCTITLE, unless that is excluded. Where
-neither tells, an event ends when it has waited too long in the time of the log, or for too many records.
+neither tells, an event ends when it has waited too long in the time of the log, or for too many bytes.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
 from rulekit.sources.linux_audit._convert cimport convert_event, converter_free, converter_new
 from rulekit.sources.linux_audit._event cimport (
-    KIND_EOE, KIND_OTHER, KIND_PATH, KIND_PROCTITLE, SEEN_SYSCALL, event_free, event_new, event_reset,
+    KIND_EOE, KIND_OTHER, KIND_PROCTITLE, SEEN_SYSCALL, event_free, event_new, event_reset,
 )
 from rulekit.sources.linux_audit._json cimport json_event_free, json_event_init, read_json
 from rulekit.sources.linux_audit._processes cimport hash_text
@@ -20,7 +20,7 @@ from rulekit.sources.linux_audit._serials cimport serials_note
 
 cdef enum:
     WAIT_MS = 2000           # as auditd's own tools wait
-    WAIT_RECORDS = 8192
+    WAIT_BYTES = 16 << 20    # all arguments of a program, in digits, are less
 
 
 cdef Assembly* assembly_new(uint64_t seed) noexcept nogil:
@@ -114,11 +114,14 @@ cdef bint _ended_lately(const Assembly* a, uint64_t time_ms, uint64_t serial, ui
 
 cdef void _expire(Assembly* a) noexcept nogil:
     cdef AuditEvent* e = a.oldest
-    while e != NULL and (a.n_pending >= MAX_PENDING or a.now_ms > e.arrived_ms + WAIT_MS
-                         or a.n_records > e.arrived_record + WAIT_RECORDS):
+    while e != NULL and (a.now_ms > e.arrived_ms + WAIT_MS or a.line_at > e.arrived_at + WAIT_BYTES):
         a.n_unended += 1
         end_event(a, e)
         e = a.oldest
+
+
+cdef inline bint _is_first_host(const Assembly* a, const char* node, uint32_t node_len) noexcept nogil:
+    return a.host_len == node_len and memcmp(a.host, node, node_len) == 0
 
 
 cdef uint64_t _host_of(Assembly* a, const char* node, uint32_t node_len) noexcept nogil:
@@ -126,7 +129,7 @@ cdef uint64_t _host_of(Assembly* a, const char* node, uint32_t node_len) noexcep
     cdef uint64_t hash
     if node == NULL:
         return 0
-    if a.host_len == node_len and memcmp(a.host, node, node_len) == 0:
+    if _is_first_host(a, node, node_len):
         return a.host_hash
     hash = hash_text(a.converter.processes, node, node_len)
     if a.host_len == 0:
@@ -159,6 +162,9 @@ cdef AuditEvent* event_of(Assembly* a, uint64_t time_ms, uint64_t serial, const 
     if time_ms > a.now_ms:
         a.now_ms = time_ms
     _expire(a)
+    if a.n_pending == MAX_PENDING:
+        a.n_unended += 1
+        end_event(a, a.oldest)
     if a.spare != NULL:
         e = a.spare
         a.spare = e.newer
@@ -170,7 +176,6 @@ cdef AuditEvent* event_of(Assembly* a, uint64_t time_ms, uint64_t serial, const 
     e.serial = serial
     e.node = host
     e.arrived_ms = a.now_ms
-    e.arrived_record = a.n_records
     e.arrived_at = a.line_at
     e.hash_next = a.slots[at]
     a.slots[at] = e
@@ -208,22 +213,21 @@ cdef void _take_head(Assembly* a, const RecordHead* head) noexcept nogil:
     """Give a record to its event; end the event when it was the last one."""
     cdef AuditEvent* e = a.last
     a.n_records += 1
-    if e == NULL or e.serial != head.serial or e.time_ms != head.time_ms or head.node != NULL and e.node != a.host_hash:
+    if (e == NULL or e.serial != head.serial or e.time_ms != head.time_ms
+            or head.node != NULL and (e.node != a.host_hash or not _is_first_host(a, head.node, head.node_len))):
         e = event_of(a, head.time_ms, head.serial, head.node, head.node_len)
         if e == NULL:
             if head.kind != KIND_EOE:
                 a.n_late += 1
             return
         a.last = e
-    if not take_record(e, head):
-        a.n_paths_lost += 1
+    take_record(e, head)
     if head.kind == KIND_EOE or (head.kind == KIND_PROCTITLE and e.seen & SEEN_SYSCALL) or _stands_alone(head):
         end_event(a, e)
 
 
 cdef void take_line(Assembly* a, const char* line, uint32_t length) noexcept nogil:
     cdef RecordHead head
-    a.n_lines += 1
     if length > 5 and memcmp(line, b"@cee:", 5) == 0:
         # What laurel can be told to write before each object, for syslog.
         line += 5
@@ -235,13 +239,14 @@ cdef void take_line(Assembly* a, const char* line, uint32_t length) noexcept nog
         _take_json(a, line, length)
     elif read_head(line, length, &head):
         _take_head(a, &head)
+        return
     elif length and not (length == 1 and line[0] == c'\r'):
         a.n_rejected += 1
+    _expire(a)
 
 
 cdef void take_message(Assembly* a, uint32_t type, const char* text, uint32_t length) noexcept nogil:
     cdef RecordHead head
-    a.n_lines += 1
     while length and (text[length - 1] == 0 or text[length - 1] == c'\n'):
         length -= 1
     head.node = NULL

@@ -23,7 +23,7 @@ cdef struct Converter:
     uint64_t n_args_cut      # programs with more bytes of arguments than an event holds
     uint64_t n_texts_cut
     uint64_t n_params_cut
-    uint64_t n_records_lost  # of other types, more of them than an event keeps
+    uint64_t n_records_lost  # more of them than an event keeps
 
 cdef Converter* converter_new(uint64_t seed) noexcept nogil             # NULL: no memory
 cdef void converter_free(Converter* x) noexcept nogil

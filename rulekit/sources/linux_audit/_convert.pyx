@@ -23,7 +23,7 @@ from rulekit.sources.linux_audit._event cimport (
 from rulekit.sources.linux_audit._plans cimport (
     CallPlan, EFFECT_CLONE, EFFECT_DIRECTORY, EFFECT_EXEC, EFFECT_EXIT, EFFECT_IDENTITY, FROM_ARG, FROM_ARG_CREATED,
     FROM_ARG_INT, FROM_ARG_MAPPED, FROM_ARG_OPEN, FROM_ARG_SOCKET, FROM_ARG_VARIANT, FROM_CAP_EFFECTIVE,
-    FROM_CAP_INHERITABLE, FROM_CAP_PERMITTED, FROM_HOW_FLAGS, FROM_HOW_MODE, FROM_HOW_RESOLVE, FROM_MMAP_FD,
+    FROM_CAP_INHERITABLE, FROM_HOW_FLAGS, FROM_HOW_MODE, FROM_HOW_RESOLVE, FROM_MMAP_FD,
     FROM_MODULE, FROM_NEW, FROM_NOTHING, FROM_OLD, FROM_PAIR, FROM_PATH, FROM_PATH_DEV, FROM_PATH_INO, FROM_PTRACE_DATA,
     FROM_QUOTA_CMD, FROM_QUOTA_TYPE, FROM_RESULT, FROM_SADDR, FROM_SOCKOPT, FROM_TARGET, FROM_TUPLE_FROM,
     FROM_TUPLE_TO, ParamPlan, arch_of, clone_flags, map_constant, open_flags, plan_of_call, plan_of_name,
@@ -40,7 +40,6 @@ cdef enum:
     PROCEXIT = 186
     PROCINFO = 234
     CLONE_X = 223
-    VFORK_X = 227
     CLONE3_X = 335
     EXECVE_X = 293
     EXECVEAT_X = 331
@@ -50,8 +49,6 @@ cdef enum:
     TASK = 430
     # values as captures store them
     CL_CLONE_THREAD = 8192
-    O_CREAT = 4
-    O_TMPFILE = 8192
     O_F_CREATED = 16384
     EXE_FROM_MEMFD = 4
     # values of the kernel
@@ -60,7 +57,6 @@ cdef enum:
     AF_INET6 = 10
     KERNEL_O_CREAT = 0o100
     KERNEL_TMPFILE = 0o20000000      # of all architectures
-    SYS_SOCKETCALL_I386 = 102
     N_TASK_PARAMS = 32
     UNTOLD = -2              # an id that nobody has
     N_CLONE_PARAMS = 21
@@ -125,7 +121,7 @@ cdef inline bint _arg(const AuditEvent* e, uint32_t i, uint64_t* value) noexcept
 
 
 cdef const AuditPath* _named(const AuditEvent* e, int nametype) noexcept nogil:
-    """Return the first path with a name of that type, in the order of their items."""
+    """Return the first path with a name of that type."""
     cdef uint32_t i
     for i in range(e.n_paths):
         if e.paths[i].nametype == nametype and e.paths[i].name.known:
@@ -844,7 +840,7 @@ cdef void convert_event(Converter* x, AuditEvent* e, const char* host, uint32_t 
     begin_section(x, host, host_len)
     x.n_events += 1
     x.n_texts_cut += e.texts_cut
-    x.n_records_lost += e.others_lost
+    x.n_records_lost += e.records_lost
     if e.seen & SEEN_SYSCALL:
         _call(x, e)
     elif e.n_others == 0:

@@ -76,7 +76,6 @@ cdef struct AuditPath:
     Span name
     uint8_t nametype
     bint has_inode
-    int32_t item
     uint64_t inode
     uint32_t dev             # as captures store it
     uint32_t mode
@@ -119,7 +118,7 @@ cdef struct AuditEvent:
     uint64_t cap_inheritable, cap_permitted, cap_effective
     OtherRecord* others      # owned; room for MAX_OTHERS
     uint32_t n_others
-    uint32_t others_lost
+    uint32_t records_lost    # for which there was no room
     uint32_t texts_cut       # texts that were longer than is kept
     Buf text                 # owned; what spans point into
     # assembly
@@ -127,8 +126,7 @@ cdef struct AuditEvent:
     AuditEvent* older
     AuditEvent* newer
     uint64_t arrived_ms      # time of the log when its first record came
-    uint64_t arrived_record  # number of that record
-    uint64_t arrived_at      # bytes of the log before it
+    uint64_t arrived_at      # bytes of the log before that
 
 cdef AuditEvent* event_new() noexcept nogil                    # NULL: no memory
 cdef void event_free(AuditEvent* e) noexcept nogil
@@ -147,7 +145,7 @@ cdef struct Key:
 # What comes next in a record as the kernel writes it; NULL: nobody knows.
 cdef const Key* expected_key(int kind, uint32_t hint) noexcept nogil
 
-# Before the fields of a record; False: the record cannot be kept (counted).
+# Before the fields of a record; False: it cannot be kept (counted).
 cdef bint record_begin(AuditEvent* e, int kind) noexcept nogil
 # One field of a record. `hint` is the caller's, 0 at the start of a record: fields come in the same
 # order nearly always.

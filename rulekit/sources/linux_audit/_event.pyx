@@ -1,11 +1,11 @@
 # hot: every event passes here
 """Records of audit become one event: fields by name, texts decoded, everything bounded."""
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memset
 
-from rulekit.native._scratch cimport buf_free, buf_put, buf_putc, buf_reserve
+from rulekit.native._scratch cimport buf_free, buf_putc, buf_reserve
 from rulekit.schema.linux_audit import record_types
 
 cdef enum:
@@ -13,12 +13,13 @@ cdef enum:
     KEPT_BYTES = 65536       # of the buffers of an event that waits for its next use
     MAX_SADDR = 256
     MAX_EVENT_TEXT = 1 << 20
+    MAX_ARG_LETTERS = 6 * MAX_ARGS_BYTES     # a byte is at most six letters: \u0041
 
 cdef enum Target:
     T_IGNORE = 0
     T_ARCH, T_SYSCALL, T_SUCCESS, T_EXIT, T_A0, T_A1, T_A2, T_A3, T_ITEMS, T_PPID, T_PID, T_AUID, T_UID, T_GID
     T_EUID, T_EGID, T_SES, T_TTY, T_COMM, T_EXE, T_KEY
-    T_CWD, T_ITEM, T_NAME, T_INODE, T_DEV, T_MODE, T_NAMETYPE
+    T_CWD, T_NAME, T_INODE, T_DEV, T_MODE, T_NAMETYPE
     T_PROCTITLE, T_SADDR, T_FD0, T_FD1, T_FD, T_OFLAG, T_HOW_MODE, T_RESOLVE
     T_CAP_P, T_CAP_I, T_CAP_E, T_MODULE, T_C0, T_C1, T_C2, T_C3, T_C4, T_C5
 
@@ -48,7 +49,7 @@ _KEYS = {
         ("key", T_KEY), ("per", T_IGNORE),
     ),
     KIND_PATH: (
-        ("item", T_ITEM), ("name", T_NAME), ("inode", T_INODE), ("dev", T_DEV), ("mode", T_MODE), ("ouid", T_IGNORE),
+        ("item", T_IGNORE), ("name", T_NAME), ("inode", T_INODE), ("dev", T_DEV), ("mode", T_MODE), ("ouid", T_IGNORE),
         ("ogid", T_IGNORE), ("rdev", T_IGNORE), ("obj", T_IGNORE), ("nametype", T_NAMETYPE), ("cap_fp", T_IGNORE),
         ("cap_fi", T_IGNORE), ("cap_fe", T_IGNORE), ("cap_fver", T_IGNORE), ("cap_frootid", T_IGNORE), ("objtype", T_NAMETYPE),
     ),
@@ -403,10 +404,10 @@ cdef bint record_begin(AuditEvent* e, int kind) noexcept nogil:
     if kind == KIND_PATH:
         e.n_items += 1
         if e.n_paths == MAX_PATHS:
+            e.records_lost += 1
             return False
         path = &e.paths[e.n_paths]
         memset(path, 0, sizeof(AuditPath))
-        path.item = e.n_paths
         e.n_paths += 1
     elif kind == KIND_SYSCALL:
         e.seen |= SEEN_SYSCALL
@@ -486,18 +487,22 @@ cdef void _exec_field(AuditEvent* e, const char* key, uint32_t key_len, const Va
 
 cdef void add_arg(AuditEvent* e, const Value* v, bint piece, bint more) noexcept nogil:
     cdef int64_t length
+    cdef Value kept = v[0]
     if not (piece and more and e.n_argv):
         e.n_argv += 1
-    elif e.argv.len <= MAX_ARGS_BYTES:
+    elif 0 < e.argv.len <= MAX_ARGS_BYTES:
         e.argv.len -= 1                      # the NUL behind what it continues
         e.argv_bytes -= 1
     e.argv_bytes += 1
     if e.argv.len > MAX_ARGS_BYTES:
         e.argv_bytes += v.len                # counted, not kept
         return
-    if not buf_reserve(&e.argv, v.len + 1):
+    if kept.len > MAX_ARG_LETTERS:           # a line may be far longer than what is kept
+        e.argv_bytes += kept.len - MAX_ARG_LETTERS
+        kept.len = MAX_ARG_LETTERS
+    if not buf_reserve(&e.argv, kept.len + 1):
         return
-    length = decode_text(v, e.argv.ptr + e.argv.len)
+    length = decode_text(&kept, e.argv.ptr + e.argv.len)
     if length > 0:
         e.argv.len += length
         e.argv_bytes += length
@@ -507,7 +512,7 @@ cdef void add_arg(AuditEvent* e, const Value* v, bint piece, bint more) noexcept
 cdef OtherRecord* add_other(AuditEvent* e, const char* type, uint32_t type_len) noexcept nogil:
     cdef OtherRecord* record
     if e.n_others == MAX_OTHERS:
-        e.others_lost += 1
+        e.records_lost += 1
         return NULL
     record = &e.others[e.n_others]
     e.n_others += 1
@@ -570,8 +575,6 @@ cdef void set_field(AuditEvent* e, int kind, const char* key, uint32_t key_len, 
             path.mode = <uint32_t> _number(v, 8, 0)
         elif target == T_DEV:
             path.dev = _device(v)
-        elif target == T_ITEM:
-            path.item = <int32_t> _number(v, 10, path.item)
         return
     if target == T_PID:
         e.pid = <int64_t> _number(v, 10, <uint64_t> -1)

@@ -6,7 +6,7 @@ them; auditbeat the fields under the names of the Elastic Common Schema. Lines a
 with every length checked; what is not needed is skipped.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy
 
 from rulekit.native._event cimport errno_name
@@ -19,7 +19,7 @@ from rulekit.sources.linux_audit._event cimport (
     expected_key,
     event_new, event_reset, kind_of, put_raw, put_span, read_number, record_begin, set_account, set_field,
 )
-from rulekit.sources.linux_audit._records cimport RecordHead, read_id, take_record, type_by_number
+from rulekit.sources.linux_audit._records cimport RecordHead, read_id, read_time, take_record, type_by_number
 
 cdef extern from "<arpa/inet.h>" nogil:
     int inet_pton(int family, const char* text, void* out)
@@ -30,8 +30,6 @@ cdef enum:
     AF_INET = 2
     AF_INET6 = 10
     AF_NETLINK = 16
-
-cdef uint64_t LATEST = 9000000000    # seconds; later ones do not fit into nanoseconds
 
 cdef enum Flavour:
     UNKNOWN = 0
@@ -766,26 +764,6 @@ cdef bint _beat_host(Cursor* c, JsonEvent* j) noexcept nogil:
 
 # -- lines -----------------------------------------------------------------------------------------
 
-cdef bint _go_time(const Value* v, uint64_t* time_ms) noexcept nogil:
-    # SECONDS.MILLISECONDS
-    cdef Value part
-    cdef uint64_t seconds, fraction
-    cdef const char* dot = <const char*> memchr(v.ptr, c'.', v.len)
-    part.form = FORM_JSON
-    part.ptr = v.ptr
-    part.len = v.len if dot == NULL else <uint32_t> (dot - v.ptr)
-    if not read_number(&part, 10, &seconds) or seconds > LATEST:
-        return False
-    fraction = 0
-    if dot != NULL:
-        part.ptr = dot + 1
-        part.len = v.len - part.len - 1
-        if part.len != 3 or not read_number(&part, 10, &fraction):
-            return False
-    time_ms[0] = seconds * 1000 + fraction
-    return True
-
-
 cdef bint read_json(JsonEvent* j, const char* line, uint32_t length) noexcept nogil:
     cdef Cursor c
     cdef Item item
@@ -828,7 +806,7 @@ cdef bint read_json(JsonEvent* j, const char* line, uint32_t length) noexcept no
             known = read_number(&item.value, 10, &e.serial)
             flavour = GO_AUDIT
         elif _is(&item, b"timestamp", 9) and item.kind == J_STRING:
-            timed = _go_time(&item.value, &e.time_ms)
+            timed = read_time(item.value.ptr, item.value.ptr + item.value.len, &rest, &e.time_ms)
             flavour = GO_AUDIT
         elif _is(&item, b"messages", 8) and item.kind == J_LIST:
             if not _enter(&c, c'['):

@@ -12,12 +12,6 @@ cdef enum:
     N_CALLS = 512
     NAME_SLOTS = 1024
     GENERIC_X = 1
-    EXECVE_X = 293
-    CLONE_X = 223
-    FORK_X = 225
-    VFORK_X = 227
-    CLONE3_X = 335
-    PROCEXIT = 186
     O_CLOEXEC = 4096
     O_NONBLOCK = 64
 

@@ -19,6 +19,6 @@ cdef struct RecordHead:
 cdef bint read_head(const char* line, uint32_t length, RecordHead* head) noexcept nogil     # False: no record
 cdef void type_by_number(RecordHead* head, uint32_t number) noexcept nogil
 cdef bint read_stamp(const char* text, const char* end, RecordHead* head) noexcept nogil    # `audit(1700000000.123:45): BODY`
+cdef bint read_time(const char* text, const char* end, const char** rest, uint64_t* time_ms) noexcept nogil     # `1700000000.123`
 cdef bint read_id(const char* text, const char* end, const char** rest, uint64_t* time_ms, uint64_t* serial) noexcept nogil
-# Store a record in its event; False: it does not fit any more.
-cdef bint take_record(AuditEvent* e, const RecordHead* head) noexcept nogil
+cdef void take_record(AuditEvent* e, const RecordHead* head) noexcept nogil      # store it

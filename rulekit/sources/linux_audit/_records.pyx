@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, strlen
 
 from rulekit.sources.linux_audit._event cimport (
-    FORM_AUDIT, KIND_EOE, KIND_EXECVE, KIND_OBJ_PID, KIND_OTHER, KIND_SYSCALL, MAX_OTHER_BYTES, MAX_TEXT, OtherRecord, Span, Value,
+    FORM_AUDIT, KIND_EOE, KIND_OBJ_PID, KIND_OTHER, KIND_SYSCALL, MAX_OTHER_BYTES, OtherRecord, Value,
     add_other, kind_of, kind_of_number, name_of_number, put_raw, read_number, record_begin, set_account,
     set_field,
 )
@@ -20,13 +20,11 @@ cdef inline bint _starts(const char* p, const char* end, const char* text, uint3
     return end - p >= <int64_t> length and memcmp(p, text, length) == 0
 
 
-cdef bint read_id(const char* text, const char* end, const char** rest, uint64_t* time_ms,
-                  uint64_t* serial) noexcept nogil:
-    # SECONDS.MILLISECONDS:SERIAL
+cdef bint read_time(const char* text, const char* end, const char** rest, uint64_t* time_ms) noexcept nogil:
+    # SECONDS.MILLISECONDS
     cdef const char* p = text
     cdef uint64_t seconds = 0
     cdef uint64_t fraction = 0
-    cdef uint64_t number = 0
     cdef int digits = 0
     if p >= end or not c'0' <= p[0] <= c'9':
         return False
@@ -44,7 +42,17 @@ cdef bint read_id(const char* text, const char* end, const char** rest, uint64_t
     while digits < 3:
         fraction *= 10
         digits += 1
-    if p >= end or p[0] != c':':
+    time_ms[0] = seconds * 1000 + fraction
+    rest[0] = p
+    return True
+
+
+cdef bint read_id(const char* text, const char* end, const char** rest, uint64_t* time_ms,
+                  uint64_t* serial) noexcept nogil:
+    # SECONDS.MILLISECONDS:SERIAL
+    cdef const char* p
+    cdef uint64_t number = 0
+    if not read_time(text, end, &p, time_ms) or p >= end or p[0] != c':':
         return False
     p += 1
     if p >= end or not c'0' <= p[0] <= c'9':
@@ -52,7 +60,6 @@ cdef bint read_id(const char* text, const char* end, const char** rest, uint64_t
     while p < end and c'0' <= p[0] <= c'9':
         number = number * 10 + <uint64_t> (p[0] - c'0')
         p += 1
-    time_ms[0] = seconds * 1000 + fraction
     serial[0] = number
     rest[0] = p
     return True
@@ -196,7 +203,7 @@ cdef inline bint _next_pair(const char** at, const char* end, const char** key, 
     return True
 
 
-cdef bint take_record(AuditEvent* e, const RecordHead* head) noexcept nogil:
+cdef void take_record(AuditEvent* e, const RecordHead* head) noexcept nogil:
     cdef const char* p = head.body
     cdef const char* end = p + head.body_len
     cdef const char* key
@@ -207,7 +214,7 @@ cdef bint take_record(AuditEvent* e, const RecordHead* head) noexcept nogil:
     cdef Value v
     v.form = FORM_AUDIT
     if head.kind == KIND_EOE:
-        return True
+        return
     stop = <const char*> memchr(p, ENRICHED, head.body_len)
     if stop != NULL:
         added = stop + 1
@@ -215,13 +222,12 @@ cdef bint take_record(AuditEvent* e, const RecordHead* head) noexcept nogil:
     if head.kind == KIND_OTHER or head.kind == KIND_OBJ_PID:
         if head.kind == KIND_OTHER:
             _take_other(e, head, <uint32_t> (end - p))
-        return True
+        return
     if not record_begin(e, head.kind):
-        return False
+        return
     while _next_pair(&p, end, &key, &key_len, &v):
         set_field(e, head.kind, key, key_len, &v, &hint)
     if added != NULL and head.kind == KIND_SYSCALL:
         end = head.body + head.body_len
         while _next_pair(&added, end, &key, &key_len, &v):
             set_account(e, key, key_len, &v)
-    return True

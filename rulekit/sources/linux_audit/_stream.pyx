@@ -141,10 +141,12 @@ cdef class AuditDecoder:
     cdef void _take_messages(self, const char* data, uint64_t size) noexcept nogil:
         cdef const char* p = data
         cdef const char* end = data + size
+        cdef uint64_t before = self.n_bytes
         cdef uint32_t length
         cdef uint16_t type
         self.n_bytes += size
         while end - p >= MESSAGE_HEADER:
+            self.a.line_at = before + <uint64_t> (p - data)
             memcpy(&length, p, 4)
             memcpy(&type, p + 4, 2)
             if length < MESSAGE_HEADER or length > <uint64_t> (end - p):
@@ -189,7 +191,7 @@ cdef class AuditDecoder:
             "audit_arguments_cut": c.n_args_cut,
             "audit_texts_cut": c.n_texts_cut,
             "audit_parameters_cut": c.n_params_cut,
-            "audit_records_beyond_limits": a.n_paths_lost + c.n_records_lost,
+            "audit_records_beyond_limits": c.n_records_lost,
             "audit_records_of_other_hosts": a.n_foreign,
             "audit_processes_forgotten": c.processes.n_forgotten,
         }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import random
 import re
+import resource
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -37,6 +39,10 @@ def some_log() -> Log:
     log.record("USER_LOGIN", log.next(), "pid=7 uid=0 auid=0 ses=1 msg='op=login res=failed'")
     log.call(231, pid=11, ppid=10, exit=None)
     return log
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 def survive(data: bytes, step: int = 0) -> AuditDecoder:
@@ -142,6 +148,42 @@ def test_one_argument_of_many_megabytes() -> None:
     line = f"type=EXECVE msg=audit(1.0:1): argc=1 a0={'42' * (3 << 20)}\n".encode()
     survive(line)
     survive(line.replace(b"EXECVE", b"PATH").replace(b"a0=", b"name="))
+
+
+def test_long_arguments_of_many_events_do_not_stay_in_memory() -> None:
+    decoder = AuditDecoder()
+    before = resident_mb()
+    argument = b"42" * (2 << 20)
+    for serial in range(60):
+        decoder.feed(b"type=EXECVE msg=audit(1.0:%d): argc=1 a0=%s\n" % (serial, argument))
+    assert resident_mb() - before < 60  # a line of the log, and little of each event
+    decoder.pause()
+    assert decoder.stats()["events"] == 60
+
+
+def test_an_event_does_not_wait_behind_lines_that_are_none() -> None:
+    decoder = AuditDecoder()
+    decoder.feed(b"type=PATH msg=audit(1.0:1): item=0\n")
+    for _ in range(17):
+        assert decoder.open_from == 0
+        decoder.feed(b"x" * (1 << 20) + b"\n")
+    assert decoder.open_from is None
+    assert decoder.stats()["audit_events_without_end"] == 1
+
+
+@pytest.mark.parametrize("writer", ["auditd", "laurel"])
+def test_paths_beyond_the_limit_are_counted(writer: str) -> None:
+    log = Log()
+    if writer == "auditd":
+        log.call(3, paths=("/x",) * 70)
+        data = bytes(log)
+    else:
+        path = '{"item":0,"name":"/x"}'
+        data = (
+            b'{"ID":"1.000:1","SYSCALL":{"syscall":3,"items":70},"PATH":[%s]}\n'
+            % ",".join([path] * 70).encode()
+        )
+    assert survive(data).stats()["audit_records_beyond_limits"] == 6
 
 
 @pytest.mark.parametrize(

@@ -367,6 +367,17 @@ def test_two_hosts_in_one_log() -> None:
     assert fields(log, "evt.hostname")[0] == ("one",)
 
 
+def test_two_hosts_with_one_number() -> None:
+    lines = []
+    for pid in (100, 200):
+        log = Log(node=f"host-{pid}")
+        log.call(3, pid=pid, title=None)
+        log.record("EOE", f"{log.ms // 1000}.{log.ms % 1000:03d}:{log.serial}", "")
+        lines.append(log.lines)
+    mixed = "".join(f"{line}\n" for pair in zip(*lines, strict=True) for line in pair)
+    assert [event.tid for event in shown(mixed.encode())] == [100, 200]
+
+
 def test_the_kernels_own_lines() -> None:
     line = (
         b"audit: type=1300 audit(1700000000.001:5): arch=c000003e syscall=3 success=yes exit=0"
