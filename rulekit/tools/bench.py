@@ -190,7 +190,7 @@ def compare(measured: Measured, capture: str, kept: Any) -> Comparison:
             notes.append(f"it was kept on another machine: {machine['cpu']}")
         if kept["rules"] != measured.rules:
             notes.append(f"it was kept with {kept['rules']} rules, these are {measured.rules}")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RulekitError(f"no result of `rulekit bench --save` ({error!r})") from None
     now = measured.ns_per_event
     if before <= 0:

@@ -159,16 +159,12 @@ def _flat(parts: Sequence[Part]) -> str:
 def _layout(parts: Sequence[Part], indent: int, width: int) -> list[str]:
     """Lay out one level: a line or more for each operand, ``or`` apart before ``and`` is."""
     lines: list[str] = []
+    words = {part.text for part in parts if isinstance(part, Word) and part.logical}
+    deeper = _STEP if len(words) == 2 else 0
     for operand in _split(parts, "or"):
         for i, chain in enumerate(_chains(operand, len(lines) > 0, indent, width)):
-            column = indent + (_STEP if i and _mixed(parts) else 0)
-            lines += _operand(chain, column, width)
+            lines += _operand(chain, indent + (deeper if i else 0), width)
     return lines
-
-
-def _mixed(parts: Sequence[Part]) -> bool:
-    words = {p.text for p in parts if isinstance(p, Word) and p.logical}
-    return len(words) == 2
 
 
 def _chains(operand: Sequence[Part], later: bool, indent: int, width: int) -> list[Sequence[Part]]:

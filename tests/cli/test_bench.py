@@ -78,6 +78,7 @@ def test_the_change_is_that_of_time_per_event(tmp_path: Path) -> None:
         ({"events": 1}, "kept for another capture"),
         ({"ns_per_event": None}, "no result of"),
         ({"ns_per_event": 0}, "no time"),
+        ({"ns_per_event": 10**400}, "no result of"),
         ({"stages_ns_per_event": {}}, "no result of"),
         ({"machine": 3}, "no result of"),
     ],

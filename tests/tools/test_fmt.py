@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ from rulekit.tools.fmt_condition import (
 )
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "fmt"
+
+
+def test_long_conditions_take_no_time() -> None:
+    start = time.process_time()
+    lines = layout_condition(" and ".join(f"proc.name = a{i}" for i in range(10_000)), 4, 100)
+    assert len(lines) == 10_000
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize("case", sorted(p.stem for p in GOLDEN.glob("*.in")))

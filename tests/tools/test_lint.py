@@ -26,7 +26,7 @@ from rulekit.tools.lint.engine import diagnose, lint
 from rulekit.tools.lint.fixes import apply_fixes, fixes_by_file
 from rulekit.tools.lint.pattern import first_literal, misplaced_anchor, only_texts
 from rulekit.tools.lint.registry import all_checks, built_in_checks
-from rulekit.tools.lint.selection import Selection
+from rulekit.tools.lint.selection import Selection, silenced_in
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKS = built_in_checks()
@@ -428,6 +428,14 @@ def test_errors_cannot_be_silenced() -> None:
 )
 def test_only_texts(pattern: str, texts: set[str] | None) -> None:
     assert only_texts(pattern) == texts
+
+
+def test_what_nobody_writes_takes_no_time() -> None:
+    start = time.process_time()
+    assert only_texts("(a|b)" * 5 + "x" * 100_000) is None
+    silent = silenced_in(SourceText("x", "# rulekit: ignore[RK410]\n" * 20_000 + "- list: a\n"))
+    assert list(silent.lines) == [20_001]
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize(

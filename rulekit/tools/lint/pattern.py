@@ -9,11 +9,14 @@ import re
 from itertools import product
 
 _MOST_TEXTS = 64
+_LONGEST = 1000  # characters of a pattern; each text of a longer one takes them all
 _REPEAT = re.compile(r"[*+?]|\{[0-9]+(?:,[0-9]*)?\}")
 
 
 def only_texts(pattern: str) -> frozenset[str] | None:
     """Return the texts that a pattern matches when they are few, else None."""
+    if len(pattern) > _LONGEST:
+        return None
     try:
         texts, at = _alternatives(pattern, 0, 0)
     except _TooMany:

@@ -54,7 +54,6 @@ def parse_codes(text: str) -> tuple[str, ...]:
     Raises:
         RulekitError: One is neither the beginning of a code nor a known name.
     """
-    all_checks()  # their codes are known from here on
     all_checks()  # makes their codes known
     codes = tuple(word.strip() for word in text.split(",") if word.strip())
     for code in codes:
@@ -99,7 +98,10 @@ def silenced_in(file: SourceText) -> Silenced:
     except (yaml.YAMLError, Unsupported):
         return found
     ends = _last_lines(stream)
-    standing = {c.line for c in stream.comments if not c.trailing}
+    # Below each comment on a line of its own the first line that is none.
+    below: dict[int, int] = {}
+    for line in sorted((c.line for c in stream.comments if not c.trailing), reverse=True):
+        below[line] = below.get(line + 1, line + 1)
     for comment in stream.comments:
         match = _directive(stream.text[comment.start : comment.end])
         if match is None:
@@ -109,10 +111,7 @@ def silenced_in(file: SourceText) -> Silenced:
         if match[1] == "ignore-file":
             found.whole.append(selection)
             continue
-        line = comment.line
-        if not comment.trailing:
-            while line in standing:
-                line += 1
+        line = below.get(comment.line, comment.line)
         last = ends.get(line, line)
         known = (found.lines.get(line + 1, ()), found.lines.get(last + 1, ()))
         if not all(selection in here for here in known):
