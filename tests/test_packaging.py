@@ -80,8 +80,10 @@ def test_the_wheel_holds_extensions_tables_and_rulesets_but_no_c(dist: Path) -> 
 
 
 @pytest.mark.slow
-def test_the_sdist_installs_into_a_fresh_environment(dist: Path, tmp_path: Path) -> None:
-    (path,) = dist.glob("*.tar.gz")
+def test_what_the_sdist_builds_installs_into_a_fresh_environment(
+    dist: Path, tmp_path: Path
+) -> None:
+    (path,) = dist.glob("*.whl")  # which was built from the sdist alone
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     bin_ = tmp_path / "venv" / "bin"
     run(bin_ / "python", "-m", "pip", "install", "-q", path, cwd=tmp_path)

@@ -31,10 +31,12 @@ from rulekit.delivery.kinds import format_kind, sink_kind
 from rulekit.delivery.pipeline import Delivery
 from rulekit.delivery.spool import SpoolPlan
 from rulekit.delivery.worker import RetryPlan, SinkPlan
+from rulekit.errors import SinkError
 from rulekit.formats.base import Formatter
 from rulekit.sinks.values import Secret
 from tests.faults.targets import TARGETS, Target
 from tests.sinks.records import alert
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FAST = RetryPlan(first_s=0.02, most_s=0.2, jitter_s=0.02, failures=4, cooldown_s=0.2)
@@ -207,12 +209,20 @@ class Campaign:
         process.send_signal(signal.SIGKILL)
         put.update(int(line) for line in process.stdout.read().split(b"\n") if line.isdigit())
         process.wait()
-        # The next process delivers what the killed one left.
-        delivery = open_delivery(target, spool, 50)
+        # The next process delivers what the killed one left, as soon as a program that it was about
+        # to start, and that has its files until then, is that program.
+        delivery = wait_until(lambda: self._opened(target, spool))
         delivery.start()
         left = delivery.close(drain_s=PATIENCE_S)
         assert left == {}, f"{left} were left: {delivery.status()}"
         return put
+
+    def _opened(self, target: Target, spool: Path) -> Delivery | None:
+        try:
+            return open_delivery(target, spool, 50)
+        except SinkError as error:
+            assert "another process uses this spool" in str(error)
+            return None
 
     def close(self) -> None:
         self._stack.close()
