@@ -1,9 +1,11 @@
 """Fuzzes the loader of rule files and the condition parser.
 
 python tests/fuzz/run_loader.py --seconds 600 --corpus DIR --log FILE [--engine own]
+python tests/fuzz/run_loader.py --seconds 600 --corpus DIR --log FILE --sanitized
 
 Guided by coverage where atheris is installed (Linux, CPython), else by blind mutation of the
-seeds. Findings do not stop the run: each new one is written to ``DIR/findings``, one input per
+seeds. With extensions that were built with RULEKIT_SANITIZE=1 it is blind, and a report of a
+sanitizer ends it. Findings do not stop the run: each new one is written to ``DIR/findings``, one input per
 kind of failure. The log gets a JSON line every 15 seconds, totals of its process: executions, CPU
 seconds, peak memory.
 """
@@ -153,16 +155,26 @@ def main() -> int:
     parser.add_argument("--engine", choices=("atheris", "own"))
     parser.add_argument("--longest", type=int, default=8192, help="bytes of an input")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sanitized", action="store_true", help="as the extensions were built")
     given = parser.parse_args()
-    engine = given.engine or ("atheris" if atheris is not None else "own")
+    if given.sanitized and "ASAN_OPTIONS" not in os.environ:
+        from run_captures import SANITIZERS, preloads
+
+        given.corpus.mkdir(parents=True, exist_ok=True)
+        loaded = {**SANITIZERS, "LD_PRELOAD": preloads(given.corpus.resolve())}
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **loaded})
+    engine = given.engine or ("own" if given.sanitized or atheris is None else "atheris")
     corpus = given.corpus / "inputs"
     import rule_seeds
 
     shared = Path(os.environ.get("RULEKIT_SHARED", rule_seeds.ROOT.parent / "shared"))
     rule_seeds.fill(corpus, shared if shared.is_dir() else None)
     # Python objects of a few kilobytes of text: a gigabyte is far more than any input needs.
-    resource.setrlimit(resource.RLIMIT_AS, (2 * MEMORY_BYTES, 2 * MEMORY_BYTES))
-    run = Run(given.corpus, given.log, engine, 4.0 if engine == "atheris" else 1.0)
+    # Sanitizers reserve far more, and have a limit of their own.
+    if not given.sanitized:
+        resource.setrlimit(resource.RLIMIT_AS, (2 * MEMORY_BYTES, 2 * MEMORY_BYTES))
+    slowness = 4.0 if engine == "atheris" or given.sanitized else 1.0
+    run = Run(given.corpus, given.log, engine, slowness)
     if engine == "atheris":
         import atexit
 
