@@ -5,9 +5,9 @@ python tests/fuzz/run_loader.py --seconds 600 --corpus DIR --log FILE --sanitize
 
 Guided by coverage where atheris is installed (Linux, CPython), else by blind mutation of the
 seeds. With extensions that were built with RULEKIT_SANITIZE=1 it is blind, and a report of a
-sanitizer ends it. Findings do not stop the run: each new one is written to ``DIR/findings``, one input per
-kind of failure. The log gets a JSON line every 15 seconds, totals of its process: executions, CPU
-seconds, peak memory.
+sanitizer ends it. Findings do not stop the run: each new one is written to ``DIR/findings``, one
+input per kind of failure. The log gets a JSON line every 15 seconds, totals of its process:
+executions, CPU seconds, peak memory.
 """
 
 from __future__ import annotations
