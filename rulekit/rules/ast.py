@@ -63,6 +63,13 @@ class ReadItems:
     places: array[int]
     values: dict[Any, Any] = field(default_factory=dict)
 
+    def distinct(self) -> frozenset[str]:
+        """Return the texts, each once; the same set each time."""
+        found: frozenset[str] | None = self.values.get(frozenset)
+        if found is None:
+            found = self.values[frozenset] = frozenset(self.texts)
+        return found
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ItemRun:
@@ -116,6 +123,14 @@ class ListItems(Sequence[LiteralNode]):
                 return run[index]
             index -= len(run)
         raise IndexError(index)
+
+    def distinct(self) -> frozenset[str]:
+        """Return the texts of the items, each once, without making any of them."""
+        sets = [
+            run.read.distinct() if isinstance(run, ItemRun) else frozenset(i.text for i in run)
+            for run in self.runs
+        ]
+        return sets[0] if len(sets) == 1 else frozenset().union(*sets)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, (ListItems, tuple)) and tuple(self) == tuple(other)

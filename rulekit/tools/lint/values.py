@@ -120,10 +120,14 @@ def values_of(node: ComparisonNode) -> frozenset[str | int] | None:
         named = named_field(node.left)
         if named is None or named.field.kind in (Kind.PORT, Kind.ADDRESS, Kind.NETWORK, Kind.BYTES):
             return None
+    if isinstance(literals, ListItems):
+        texts = literals.distinct()
+    else:
+        texts = frozenset(literal.text for literal in literals)
     if not is_numeric(node):
-        return frozenset(literal.text for literal in literals)
+        return texts
     try:
-        return frozenset(int(literal.text) for literal in literals)
+        return frozenset(map(int, texts))
     except ValueError:
         return None
 
