@@ -173,8 +173,7 @@ def main() -> int:
     # Sanitizers reserve far more, and have a limit of their own.
     if not given.sanitized:
         resource.setrlimit(resource.RLIMIT_AS, (2 * MEMORY_BYTES, 2 * MEMORY_BYTES))
-    slowness = 4.0 if engine == "atheris" or given.sanitized else 1.0
-    run = Run(given.corpus, given.log, engine, slowness)
+    run = Run(given.corpus, given.log, engine, 4.0)
     if engine == "atheris":
         import atexit
 

