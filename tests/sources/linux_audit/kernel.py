@@ -22,7 +22,7 @@ from typing import IO
 import pytest
 
 from tests.sources.ebpf.live import REQUIRED
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 BACKLOG = 16384
 _LOCK_WAIT_S = 300
@@ -49,6 +49,13 @@ def status() -> dict[str, str]:
     """Return what ``auditctl -s`` says."""
     words = (line.split(maxsplit=1) for line in auditctl("-s").splitlines())
     return {each[0]: each[1] for each in words if len(each) == 2}
+
+
+def is_off() -> bool:
+    """Return whether nothing is left of what tests do to the audit of this machine."""
+    now = status()
+    found = (now["enabled"], now["pid"], now["backlog_limit"], auditctl("-l").strip())
+    return found == ("0", "0", "64", "No rules")
 
 
 def missing() -> str:
@@ -197,13 +204,11 @@ class KernelAudit:
 
     def __exit__(self, *exc: object) -> None:
         assert self._lock is not None
-        if self._cleaner is not None:
-            assert self._cleaner.stdin is not None
-            self._cleaner.stdin.close()
-            for daemon in self._daemons:
-                daemon.wait(60)  # or it stays a zombie, and the cleaner waits for ever
-            self._cleaner.wait(60)
-        self._lock.close()
-        now = status()
-        assert (now["enabled"], now["pid"], auditctl("-l").strip()) == ("0", "0", "No rules")
-        assert now["backlog_limit"] == "64"
+        with self._lock:  # what is seen is ours: others begin when it is closed
+            if self._cleaner is not None:
+                assert self._cleaner.stdin is not None
+                self._cleaner.stdin.close()
+                for daemon in self._daemons:
+                    daemon.wait(PATIENCE_S)  # or it stays a zombie, and the cleaner waits for ever
+                self._cleaner.wait(PATIENCE_S)
+            wait_until(is_off, "audit is as it was")
