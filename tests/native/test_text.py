@@ -24,20 +24,20 @@ closed = st.lists(
 ).map(lambda parts: "".join(parts).encode())
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=settings().max_examples * 20)
 @given(texts, patterns, st.booleans())
 def test_globs_agree_with_the_reference(text: bytes, pattern: bytes, fold: bool) -> None:
     assert check_glob(text, pattern, fold) == glob_matches(text, pattern, fold)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=settings().max_examples * 20)
 @given(texts, closed, st.booleans())
 def test_globs_agree_with_the_c_library(text: bytes, pattern: bytes, fold: bool) -> None:
     found = ctypes.CDLL(None).fnmatch(pattern, text, CASEFOLD if fold else 0) == 0
     assert check_glob(text, pattern, fold) == found
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=settings().max_examples * 20)
 @given(
     st.text(st.sampled_from("ab/"), max_size=8).map(str.encode),
     st.text(st.sampled_from("ab/*?"), max_size=8).map(str.encode),
