@@ -170,7 +170,8 @@ def state_events() -> EventSet:
 
 def events_for(program: Program) -> EventSet:
     """Return the events that a program looks at, and those that the fields it reads come from."""
-    slots = program.slots()
+    # Calls that our table does not know have no route through the probe.
+    slots = program.slots().difference(slot_table().unknown)
     for prefix, names in load_table("state_events")["fields"].items():
         if any(field.startswith(prefix) for field in program.fields()):
             slots |= _slots_of(names)
