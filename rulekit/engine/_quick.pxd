@@ -90,9 +90,9 @@ cdef inline bint quick_event(Decoder* d, State* state, MatcherC* m, const Head* 
         enter.stamp = 0
     thread.last_event_fd = num
     thread.last_event_ts = get_u64(h.event)
+    # What is asked of an event that is not shown; its cpu is not.
     ev.ts_ns = thread.last_event_ts
     ev.tid = tid
-    ev.cpu = get_u16(h.event - 2)
     ev.raw = d.n_headers
     ev.num = d.n_delivered
     return True

@@ -139,6 +139,16 @@ def test_nobody_looks_for_garbage_while_an_engine_is_made(tmp_path: Path) -> Non
     assert len(looked) <= 2
 
 
+def test_what_refused_rules_leave_behind_does_not_stay(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(json.dumps([rule("proc.name = a and and")]))
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(3_000):
+        assert not load_files([path]).ok
+    assert len(gc.get_objects()) - before < 400_000
+
+
 def test_cost_grows_with_the_number_of_rules_and_no_faster(tmp_path: Path) -> None:
     spent = []
     for count in (1_000, 4_000):

@@ -160,6 +160,21 @@ def test_damage_is_met_the_same_way(shared: Path) -> None:
     assert met == {False, True}
 
 
+def test_the_last_event_before_damage_is_the_current_one() -> None:
+    b = Builder()
+    for tid in (100, 200):
+        b.add_process(tid, "cat")
+    for tid in (100, 200, *(100,) * 30):  # of each the first one goes the whole way
+        b.add_event("getuid", {"uid": 0}, tid=tid, cpu=tid)
+    data = bytearray(b.build())
+    events = [block for kind, block in blocks(bytes(data)) if kind == EVENT]
+    at = data.index(events[0]) + 10 * len(events[0])
+    struct.pack_into("<I", data, at + 32, 1 << 30)  # so many parameters
+    found = same(bytes(data), RULES[:1])
+    assert "more parameters" in found["error"]
+    assert found["seen"][3] == 100
+
+
 @pytest.mark.parametrize("name", CAPTURES)
 def test_a_run_may_end_anywhere(shared: Path, name: str) -> None:
     data = read(shared / "captures" / name)
