@@ -12,8 +12,7 @@ from rulekit.capture import Builder
 from rulekit.capture._reader import CaptureReader
 from rulekit.compiler.program import Program, compile_ruleset
 from rulekit.engine._loop import EventLoop
-from rulekit.testing._probe import Probe
-from rulekit.testing._replay import replay
+from rulekit.testing._probe import Probe, replay
 from tests.properties.conditions import bound
 
 NAME = ("proc.name", None, None)

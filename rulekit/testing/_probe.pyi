@@ -1,5 +1,7 @@
+import os
 from typing import Any
 
+from rulekit._fastmatch import Matcher
 from rulekit.compiler.program import Program
 
 class Probe:
@@ -38,3 +40,7 @@ class Probe:
         interned: bool = True,
         container_event: bool = False,
     ) -> list[int]: ...
+
+def replay(
+    source: str | os.PathLike[str], matchers: list[Matcher], *, keep: bool = True
+) -> tuple[list[list[tuple[int, int]]], int, float]: ...

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rulekit.capture._inspect import read_snapshots
+from rulekit.capture._probe import read_snapshots
 from rulekit.capture._reader import iter_events
 from rulekit.capture.builder import START_NS, STEP_NS, Builder, container_cgroup
 from rulekit.capture.encode import ParamValue, encode_param, find_type

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rulekit.capture._inspect import read_snapshots
+from rulekit.capture._probe import read_snapshots
 from rulekit.capture._reader import EventIterator, iter_events
 from rulekit.capture.builder import Builder
 from rulekit.capture.writer import (

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from rulekit.capture._inspect import read_snapshots
+from rulekit.capture._probe import read_snapshots
 from rulekit.capture._reader import iter_events
 from rulekit.capture.writer import encode_block, encode_event, encode_section
 from rulekit.schema.events import event_types

@@ -122,7 +122,7 @@ SHORT_WAY = [
 
 # Texts that others have inlined: their changes, the module to compile, its tests.
 INLINED = (
-    ("rulekit/_fastmatch.pxd", BEFORE, "rulekit/testing/_replay.pyx", FEW_TESTS),
+    ("rulekit/_fastmatch.pxd", BEFORE, "rulekit/testing/_probe.pyx", FEW_TESTS),
     ("rulekit/engine/_quick.pxd", SHORT_WAY, "rulekit/engine/_loop.pyx", QUICK_TESTS),
 )
 

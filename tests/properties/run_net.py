@@ -30,8 +30,7 @@ from rulekit.compiler.program import compile_ruleset
 from rulekit.compiler.reference import evaluate
 from rulekit.errors import SourceError
 from rulekit.rules.loader import load_files
-from rulekit.testing._probe import Probe
-from rulekit.testing._replay import replay
+from rulekit.testing._probe import Probe, replay
 from tests.properties import conditions as c
 
 FIELDS = c.PROCESS_FIELDS + c.EVENT_FIELDS + c.TYPE_FIELDS

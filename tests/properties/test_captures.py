@@ -12,7 +12,7 @@ from rulekit.compiler import compile
 from rulekit.compiler.program import compile_ruleset
 from rulekit.errors import RuleError
 from rulekit.rules.loader import load_files
-from rulekit.testing._replay import replay
+from rulekit.testing._probe import replay
 from tests.properties.conditions import bound
 
 RULES = ("falco_rules", "falco-incubating_rules", "falco-sandbox_rules")
