@@ -84,8 +84,8 @@ def _open(source: str | os.PathLike[str] | BinaryIO, capture: bool) -> ChunkStre
 class _PlainChunks:
     """An uncompressed capture, read into one buffer again and again.
 
-    Not mapped, though that would save a tenth of the time per event: a mapped file that shrinks while
-    it is read kills the process, and one that is written to changes after it was checked.
+    Not mapped, though that would save a tenth of the time per event: a mapped file that shrinks
+    while it is read kills the process, and one that is written to changes after it was checked.
     """
 
     cut = False
