@@ -6,9 +6,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
-# What those leave behind who did not look, until somebody looks through all: objects, of which making
-# so many costs more than the search, and times, for whoever loads rules once need never look.
+# What those leave behind who did not look, until somebody looks through all: objects, of which
+# making so many costs more than the search, and times, for whoever loads rules once need not look.
 _MOST_OBJECTS = 200_000
 _MOST_TIMES = 16
 _objects = _times = 0
