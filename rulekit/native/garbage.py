@@ -6,8 +6,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# What those leave behind who did not look, until somebody looks through all: objects, of which
-# making so many costs more than the search, and times, for whoever loads rules once need not look.
+# After so many objects and so many times all is looked through: whoever loads rules once never
+# waits for it, and whoever loads them again and again does not fill the memory.
 _MOST_OBJECTS = 200_000
 _MOST_TIMES = 16
 _objects = _times = 0
@@ -17,9 +17,8 @@ _objects = _times = 0
 def without_collecting() -> Iterator[None]:
     """Look for no cycles meanwhile: everything made lives until the end, looking only costs time.
 
-    Of threads that do so at the same time, the first one that is done looks for them again. Who
-    comes again and again looks through all now and then: Python itself would not, for it takes what
-    was left behind for old.
+    Of threads that do so at the same time, the first one that is done looks for them again. Cycles
+    that were left behind are looked for here, now and then: Python would not, as they count as old.
     """
     global _objects, _times
     collecting = gc.isenabled()
