@@ -8,15 +8,12 @@ RULEKIT_PGO=generate|use      profile-guided optimisation (profiles live in buil
 import gc
 import os
 import runpy
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from Cython.Build import cythonize
-from Cython.Compiler import Main, Options
+from Cython.Compiler import Options
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import CompileError
 
 JOBS = os.cpu_count() or 1
 ROOT = Path(__file__).parent.resolve()
@@ -81,7 +78,7 @@ PROBE = Path("rulekit", "sources", "ebpf", "probe")
 
 
 class BuildExt(build_ext):
-    """Translates and compiles the modules, several at once, then builds the probe.
+    """Translates the modules, compiles them, then builds the probe.
 
     Modules `_probe` let tests look inside; only a build in place, for development, has them.
     """
@@ -93,31 +90,14 @@ class BuildExt(build_ext):
         # Here, because each step of an installation runs this file and only one of them builds.
         # A quarter of the time of a translation would go into looking for garbage.
         gc.set_threshold(100_000, 50, 50)
-        with ProcessPoolExecutor(JOBS, get_context("fork")) as self.translators:
-            self.translators.submit(int).result()  # forks all of them, while there are no threads
-            super().run()
+        translated = cythonize(self.extensions, nthreads=JOBS, compiler_directives=DIRECTIVES)
+        for extension, made in zip(self.extensions, translated, strict=True):
+            extension.sources = made.sources
+        super().run()
         build = runpy.run_path(str(ROOT / PROBE / "build.py"))["build"]
         target = ROOT if self.inplace else Path(self.build_lib)
         if not build(target / PROBE / "probe.bpf.o"):
             print("no clang or llvm-strip: rulekit is built without its eBPF probe")
-
-    def build_extension(self, ext: Extension) -> None:
-        """Translate a module in one of the processes and compile it at once.
-
-        Only a module that was translated before needs `cythonize`: to know whether anything that
-        it cimports has changed costs as much as a tenth of all translations.
-        """
-        made = Path(ext.sources[0]).with_suffix(".c")
-        if made.exists():
-            options = {"compiler_directives": DIRECTIVES, "quiet": True}
-            self.translators.submit(cythonize, [ext], **options).result()
-        else:
-            options = {"compiler_directives": DIRECTIVES, "full_module_name": ext.name}
-            done = self.translators.submit(Main.compile, ext.sources[0], **options).result()
-            if done.num_errors:
-                raise CompileError(f"{ext.sources[0]} cannot be translated")
-        ext.sources = [str(made)]
-        super().build_extension(ext)
 
 
 setup(
