@@ -66,7 +66,7 @@ PLAIN_S = 0.03
 
 @pytest.fixture(scope="module")
 def slowness() -> float:
-    """How much slower this machine is now, busy with other tests, with some leave."""
+    """How much slower this machine is now, with leave to become four times as slow meanwhile."""
     rule = "evt.type = open and fd.name startswith /etc"
     text = "".join(hostile._rule(rule, name=f"r{i}") for i in range(1000))
     times = []
@@ -74,7 +74,7 @@ def slowness() -> float:
         started_s = time.process_time()
         assert load_files([SourceText("plain.yaml", text)]).ok
         times.append(time.process_time() - started_s)
-    return 1.5 * max(1.0, min(times) / PLAIN_S)
+    return 4.0 * max(1.0, min(times) / PLAIN_S)
 
 
 @pytest.mark.parametrize("name", [n for n in hostile.INPUTS if LONG or n not in LARGE])
