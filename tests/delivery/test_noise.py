@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from rulekit.alert import PRIORITIES, Alert
 from rulekit.config.read import parse_config
@@ -131,7 +132,8 @@ def test_every_alert_passes_or_is_counted_once(
         return noise(kind, span_s, rate_per_s=0.02, burst=2.0, max_keys=max_keys)
 
     # Times need not be in order: documents are not.
-    alerts = [alert(t, rule, priority) for t, rule, priority in moments]
+    # No two share an id.
+    alerts = [replace(alert(*moment), id=f"{i}") for i, moment in enumerate(moments)]
     limit = fresh()
     passed = run(limit, alerts)
     told: Counter[str] = Counter()
